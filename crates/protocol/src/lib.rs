@@ -1,1 +1,67 @@
-//! .
+//! What inference workers and their collector say to each other over NATS: subjects, load and events.
+//!
+//! The grammar of a worker's subject, which [`WorkerSubject`] writes and [`subject::SubjectParts`] reads:
+//!
+//! ```text
+//! subject   = service "." endpoint [ "-" id ]     without an id: a static worker
+//! service   = slug                                of namespace and component, per Layout
+//! endpoint  = the name as it is                   may contain "-"
+//! id        = u64, lower-case hexadecimal, no leading zeros
+//! ```
+//!
+//! A worker in any language writes its subject like this and puts its load into the `data` of its NATS micro
+//! endpoint's statistics:
+//!
+//! ```
+//! use protocol::{EndpointPath, Layout, StatsShape, WorkerId, WorkerStats, WorkerSubject};
+//!
+//! let path: EndpointPath = "dynamo/my_component/my_endpoint".parse()?;
+//! let subject = WorkerSubject::new(&path, Layout::Hashed, Some(WorkerId::new(0x1f)))?;
+//! assert_eq!(subject.to_string(), "dynamo_my_component_1854ce00.my_endpoint-1f");
+//!
+//! let stats = WorkerStats::builder().requests(3, 100, 0).kv_blocks(42, 100).build()?;
+//! let data = stats.to_data(StatsShape::Nested);
+//! assert_eq!(data["kv_stats"]["kv_active_blocks"], 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Whoever reads it matches exactly, against what was asked for:
+//!
+//! ```
+//! use protocol::{EndpointPath, Layout, WorkerId, subject::{Instance, SubjectParts}};
+//!
+//! let path: EndpointPath = "dynamo/my_component/my_endpoint".parse()?;
+//! let parts = SubjectParts::split("dynamo_my_component_1854ce00.my_endpoint-1f").expect("has a dot");
+//! assert_eq!(parts.service, Layout::Hashed.service_name(&path.namespace, &path.component)?.as_str());
+//! assert_eq!(parts.read(&path.endpoint), Ok(Instance::Worker(WorkerId::new(0x1f))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With the feature `service` the crate also carries the worker SDK, `service::Worker`.
+
+#![warn(missing_docs)]
+
+pub mod codec;
+pub mod description;
+pub mod events;
+mod path;
+mod pattern;
+mod reply;
+mod service_name;
+mod stats;
+pub mod subject;
+mod token;
+
+pub use codec::{CodecError, Encoding, EncodingError, Envelope};
+pub use description::Description;
+pub use events::{EventError, KvHitRate, KvMetrics};
+pub use path::{EndpointPath, PathError};
+pub use pattern::{BoundPattern, PatternError, PatternMismatch, SubjectPattern};
+pub use reply::{DataError, EndpointError, EndpointStats, ReplyError, ReplyLimits, StatsReply};
+pub use service_name::{Layout, LayoutError, ServiceName, ServiceNameError};
+pub use stats::{
+    StatsError, StatsFault, StatsReading, StatsRefusal, StatsShape, StatsShapeError, WorkerStats,
+    WorkerStatsBuilder,
+};
+pub use subject::WorkerSubject;
+pub use token::{Component, EndpointName, MAX_NAME_BYTES, NameError, Namespace, WorkerId, WorkerIdError};

@@ -1,0 +1,507 @@
+//! [`SubjectPattern`]: subjects in a format of the user's own.
+//!
+//! A template is literal text with placeholders: `{namespace}`, `{component}`, `{hash}`, `{endpoint}` and
+//! `{worker_id}`. It is matched against the path that is looked for: every placeholder but the id is filled in
+//! first, so a match is exact, and what is left between the literals must be the id and nothing else.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::service_name::{hash8, slug};
+use crate::{EndpointPath, WorkerId, WorkerIdError};
+
+/// A subject format written by the user, as in `--subject-pattern`.
+///
+/// * `{worker_id}` is hexadecimal; `{worker_id:dec}` is decimal, `{worker_id:hex}` says the default.
+/// * `{hash}` is the last 8 hex digits of BLAKE3(`{namespace}_{component}`). Where it stands, namespace and
+///   component are written as the hashed layout does (lower case, `_` for all but `a-z 0-9`); elsewhere they
+///   are tried as they are and as the plain layout writes them (`-` kept).
+/// * `{endpoint}` is written as it is.
+///
+/// # Errors
+/// Parsing fails with [`PatternError`] where a template is ambiguous (nothing separates two placeholders, or
+/// the text beside the id could be read as part of it) or incomplete (it cannot tell two workers apart).
+///
+/// ```
+/// use protocol::{SubjectPattern, WorkerId};
+/// let pattern: SubjectPattern = "workers.{namespace}.{component}.{endpoint}.{worker_id:dec}".parse()?;
+/// let bound = pattern.bind(&"dynamo/backend/generate".parse()?);
+/// assert_eq!(bound.read("workers.dynamo.backend.generate.42"), Ok(WorkerId::new(42)));
+/// assert!(bound.read("workers.dynamo.backend.generate_v2.42").is_err());
+///
+/// let error = "{namespace}{component}.{endpoint}-{worker_id}".parse::<SubjectPattern>().unwrap_err();
+/// assert!(error.to_string().contains("nothing separates {namespace} and {component}"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SubjectPattern {
+    template: String,
+    segments: Vec<Segment>,
+}
+
+/// A [`SubjectPattern`] with all but the worker id filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundPattern {
+    /// What stands before and behind the id, in each spelling of the names.
+    spellings: Vec<(String, String)>,
+    base: Base,
+}
+
+/// Why a subject is not one of a [`BoundPattern`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternMismatch {
+    /// The text around the id differs.
+    #[error("the subject is not written like the pattern")]
+    Differs,
+    /// All is right but the id.
+    #[error("{found:?} is no worker id: {source}")]
+    BadId {
+        /// What stands in the id's place.
+        found: String,
+        /// What is wrong with it.
+        source: WorkerIdError,
+    },
+}
+
+/// Why a template is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// A brace has no partner.
+    #[error("the template {template:?} has a brace without its partner at byte {at}")]
+    Brace {
+        /// The template.
+        template: String,
+        /// Where the brace stands.
+        at: usize,
+    },
+    /// No placeholder has this name or format.
+    #[error(
+        "{{{found}}} is no placeholder{}; there are {{namespace}}, {{component}}, {{hash}}, {{endpoint}}, {{worker_id}} and {{worker_id:dec}}",
+        .nearest.map(|name| format!(" (did you mean {{{name}}}?)")).unwrap_or_default()
+    )]
+    UnknownPlaceholder {
+        /// What stands between the braces.
+        found: String,
+        /// The name that it is closest to, if any is close.
+        nearest: Option<&'static str>,
+    },
+    /// A placeholder stands twice.
+    #[error("{{{0}}} stands twice; say each name once")]
+    Repeated(&'static str),
+    /// Two placeholders touch.
+    #[error(
+        "ambiguous: nothing separates {{{0}}} and {{{1}}}; put a literal such as `.` or `-` between them"
+    )]
+    Adjacent(&'static str, &'static str),
+    /// A literal beside the id could be read as part of it.
+    #[error(
+        "ambiguous: {0:?} beside {{worker_id}} could be a digit of the id; put a literal such as `.` or `-` there"
+    )]
+    DigitBesideId(char),
+    /// A placeholder is missing.
+    #[error("incomplete: without {missing}, {consequence}")]
+    Incomplete {
+        /// The placeholder, or the choice of them.
+        missing: &'static str,
+        /// What could not be told apart.
+        consequence: &'static str,
+    },
+    /// A literal has a character that no subject carries.
+    #[error("the literal {0:?} cannot stand in a NATS subject (white space, control character, `*` or `>`)")]
+    BadLiteral(char),
+    /// Two dots meet, or a dot begins or ends the template.
+    #[error("the template {0:?} has an empty part between dots, which a NATS subject cannot carry")]
+    EmptyPart(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Base {
+    Hex,
+    Dec,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Segment {
+    Literal(String),
+    Namespace,
+    Component,
+    Hash,
+    Endpoint,
+    WorkerId(Base),
+}
+
+/// How names are written into a subject.
+#[derive(Clone, Copy, PartialEq)]
+enum Spelling {
+    Raw,
+    Slug { keep_dash: bool },
+}
+
+const PLACEHOLDERS: [(&str, Segment); 8] = [
+    ("namespace", Segment::Namespace),
+    ("component", Segment::Component),
+    ("hash", Segment::Hash),
+    ("endpoint", Segment::Endpoint),
+    ("worker_id", Segment::WorkerId(Base::Hex)),
+    ("worker_id:hex", Segment::WorkerId(Base::Hex)),
+    ("worker_id:dec", Segment::WorkerId(Base::Dec)),
+    ("worker_id:decimal", Segment::WorkerId(Base::Dec)),
+];
+
+impl Segment {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Literal(_) => "literal",
+            Self::Namespace => "namespace",
+            Self::Component => "component",
+            Self::Hash => "hash",
+            Self::Endpoint => "endpoint",
+            Self::WorkerId(_) => "worker_id",
+        }
+    }
+}
+
+impl SubjectPattern {
+    /// The template as the user wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.template
+    }
+
+    /// Fills in the path that is looked for.
+    pub fn bind(&self, path: &EndpointPath) -> BoundPattern {
+        let mut spellings: Vec<(String, String)> = self
+            .spellings()
+            .iter()
+            .map(|&spelling| self.around_id(path, spelling))
+            .collect();
+        spellings.dedup();
+        BoundPattern {
+            spellings,
+            base: self.base(),
+        }
+    }
+
+    /// The subject of one worker of `path`; where names have two spellings, the one with the names as they are.
+    pub fn subject(&self, path: &EndpointPath, id: WorkerId) -> String {
+        let (before, behind) = self.around_id(path, self.spellings()[0]);
+        match self.base() {
+            Base::Hex => format!("{before}{id:x}{behind}"),
+            Base::Dec => format!("{before}{id}{behind}"),
+        }
+    }
+
+    fn spellings(&self) -> &'static [Spelling] {
+        if self.segments.contains(&Segment::Hash) {
+            &[Spelling::Slug { keep_dash: false }]
+        } else {
+            &[Spelling::Raw, Spelling::Slug { keep_dash: true }]
+        }
+    }
+
+    fn base(&self) -> Base {
+        let base = |segment: &Segment| {
+            if let Segment::WorkerId(base) = segment {
+                Some(*base)
+            } else {
+                None
+            }
+        };
+        self.segments
+            .iter()
+            .find_map(base)
+            .expect("a parsed template has {worker_id}")
+    }
+
+    fn around_id(&self, path: &EndpointPath, spelling: Spelling) -> (String, String) {
+        let write = |name: &str| match spelling {
+            Spelling::Raw => name.to_owned(),
+            Spelling::Slug { keep_dash } => slug(name, keep_dash),
+        };
+        let (mut before, mut behind) = (String::new(), None);
+        for segment in &self.segments {
+            let text = match segment {
+                Segment::Literal(text) => text.clone(),
+                Segment::Namespace => write(path.namespace.as_str()),
+                Segment::Component => write(path.component.as_str()),
+                Segment::Hash => hash8(&format!("{}_{}", path.namespace, path.component)),
+                Segment::Endpoint => path.endpoint.to_string(),
+                Segment::WorkerId(_) => {
+                    behind = Some(String::new());
+                    continue;
+                }
+            };
+            behind.as_mut().unwrap_or(&mut before).push_str(&text);
+        }
+        // As in the built-in layouts, a slug at the subject's beginning has no leading `_`.
+        let first_is_name = matches!(self.segments[0], Segment::Namespace | Segment::Component);
+        if spelling != Spelling::Raw && first_is_name {
+            before = before.trim_start_matches('_').to_owned();
+        }
+        (before, behind.unwrap_or_default())
+    }
+}
+
+impl BoundPattern {
+    /// Reads the worker id out of a subject.
+    ///
+    /// # Errors
+    /// [`PatternMismatch`] where the subject differs in anything, the id included.
+    pub fn read(&self, subject: &str) -> Result<WorkerId, PatternMismatch> {
+        let id = self
+            .spellings
+            .iter()
+            .find_map(|(before, behind)| {
+                subject
+                    .strip_prefix(before.as_str())?
+                    .strip_suffix(behind.as_str())
+            })
+            .ok_or(PatternMismatch::Differs)?;
+        let read = match self.base {
+            Base::Hex => WorkerId::from_hex(id),
+            Base::Dec => id.parse(),
+        };
+        read.map_err(|source| PatternMismatch::BadId {
+            found: id.to_owned(),
+            source,
+        })
+    }
+
+    /// The subjects it takes, with `{worker_id}` where the id stands; for explanations.
+    pub fn candidates(&self) -> impl Iterator<Item = String> + '_ {
+        self.spellings
+            .iter()
+            .map(|(before, behind)| format!("{before}{{worker_id}}{behind}"))
+    }
+}
+
+impl FromStr for SubjectPattern {
+    type Err = PatternError;
+
+    fn from_str(template: &str) -> Result<Self, PatternError> {
+        let segments = split(template)?;
+        check(template, &segments)?;
+        Ok(Self {
+            template: template.to_owned(),
+            segments,
+        })
+    }
+}
+
+impl fmt::Display for SubjectPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.template)
+    }
+}
+
+fn split(template: &str) -> Result<Vec<Segment>, PatternError> {
+    let brace = |at| PatternError::Brace {
+        template: template.to_owned(),
+        at,
+    };
+    let mut segments = Vec::new();
+    let mut rest = template;
+    while !rest.is_empty() {
+        let here = template.len() - rest.len();
+        let literal_end = rest.find(['{', '}']).unwrap_or(rest.len());
+        if literal_end > 0 {
+            segments.push(Segment::Literal(rest[..literal_end].to_owned()));
+            rest = &rest[literal_end..];
+            continue;
+        }
+        let inner = rest.strip_prefix('{').ok_or_else(|| brace(here))?;
+        let close = inner.find(['{', '}']).ok_or_else(|| brace(here))?;
+        if inner[close..].starts_with('{') {
+            return Err(brace(here));
+        }
+        let found = &inner[..close];
+        let (_, segment) = PLACEHOLDERS
+            .iter()
+            .find(|(name, _)| *name == found)
+            .ok_or_else(|| PatternError::UnknownPlaceholder {
+                found: found.to_owned(),
+                nearest: nearest(found),
+            })?;
+        segments.push(segment.clone());
+        rest = &inner[close + 1..];
+    }
+    Ok(segments)
+}
+
+fn nearest(found: &str) -> Option<&'static str> {
+    PLACEHOLDERS
+        .iter()
+        .map(|(name, _)| (strsim::jaro_winkler(found, name), *name))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+fn check(template: &str, segments: &[Segment]) -> Result<(), PatternError> {
+    for (at, segment) in segments.iter().enumerate() {
+        if let Segment::Literal(text) = segment {
+            if let Some(c) = text
+                .chars()
+                .find(|c| c.is_whitespace() || c.is_control() || matches!(c, '*' | '>'))
+            {
+                return Err(PatternError::BadLiteral(c));
+            }
+            continue;
+        }
+        if segments[..at]
+            .iter()
+            .any(|earlier| earlier.name() == segment.name())
+        {
+            return Err(PatternError::Repeated(segment.name()));
+        }
+        match segments.get(at + 1) {
+            None | Some(Segment::Literal(_)) => {}
+            Some(next) => return Err(PatternError::Adjacent(segment.name(), next.name())),
+        }
+        if let Segment::WorkerId(base) = segment {
+            let literal = |at: Option<usize>| match at.and_then(|at| segments.get(at)) {
+                Some(Segment::Literal(text)) => text.as_str(),
+                _ => "",
+            };
+            let beside = [
+                literal(at.checked_sub(1)).chars().next_back(),
+                literal(Some(at + 1)).chars().next(),
+            ];
+            let radix = if *base == Base::Hex { 16 } else { 10 };
+            if let Some(digit) = beside.into_iter().flatten().find(|c| c.is_digit(radix)) {
+                return Err(PatternError::DigitBesideId(digit));
+            }
+        }
+    }
+    let has = |name| segments.iter().any(|segment| segment.name() == name);
+    let needs = |there, missing, consequence| {
+        if there {
+            Ok(())
+        } else {
+            Err(PatternError::Incomplete { missing, consequence })
+        }
+    };
+    needs(
+        has("worker_id"),
+        "{worker_id}",
+        "two workers of an endpoint would share a subject",
+    )?;
+    needs(
+        has("endpoint"),
+        "{endpoint}",
+        "two endpoints of a component would share a subject",
+    )?;
+    needs(
+        has("component") || has("hash"),
+        "{component} or {hash}",
+        "two components would share a subject",
+    )?;
+    needs(
+        has("namespace") || has("hash"),
+        "{namespace} or {hash}",
+        "two namespaces would share a subject",
+    )?;
+
+    let shape: String = segments
+        .iter()
+        .map(|s| {
+            if let Segment::Literal(text) = s {
+                text.as_str()
+            } else {
+                "x"
+            }
+        })
+        .collect();
+    if shape.split('.').any(str::is_empty) {
+        return Err(PatternError::EmptyPart(template.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CANONICAL: &str = "{namespace}_{component}_{hash}.{endpoint}-{worker_id}";
+
+    #[test]
+    fn the_canonical_template_reads_the_subject_of_a_real_worker() {
+        let pattern: SubjectPattern = CANONICAL.parse().expect("complete");
+        let bound = pattern.bind(&"My-NS.x/back-end/gen-erate".parse().expect("a path"));
+        assert_eq!(
+            bound.read("my_ns_x_back_end_5d80fdd8.gen-erate-390da208f1c46206"),
+            Ok(WorkerId::new(0x390d_a208_f1c4_6206))
+        );
+    }
+
+    #[test]
+    fn a_pattern_is_matched_from_end_to_end() {
+        fn check(template: &str, subject: &str, expected: Option<u64>) {
+            let pattern: SubjectPattern = template.parse().expect(template);
+            let bound = pattern.bind(&"Dyn/Back-End/gen".parse().expect("a path"));
+            assert_eq!(
+                bound.read(subject).ok().map(WorkerId::get),
+                expected,
+                "{template} on {subject}"
+            );
+        }
+        let template = "v1.{namespace}.{component}.{worker_id:dec}.{endpoint}.load";
+        check(
+            template,
+            "v1.Dyn.Back-End.18446744073709551615.gen.load",
+            Some(u64::MAX),
+        );
+        check(template, "v1.dyn.back-end.7.gen.load", Some(7));
+        check(template, "v1.dyn.Back-End.7.gen.load", None);
+        check(template, "v1.Dyn.Back-End.7.gen.load.more", None);
+        check(template, "v1.Dyn.Back-End.7f.gen.load", None);
+        check(template, "v1.Dyn.Back-End.07.gen.load", None);
+        check("{hash}.{endpoint}-{worker_id:hex}", "v1.gen-7f", None);
+    }
+
+    #[test]
+    fn a_template_that_cannot_be_read_one_way_is_refused_with_the_reason() {
+        fn check(template: &str, expected: &str) {
+            let error = template
+                .parse::<SubjectPattern>()
+                .expect_err(template)
+                .to_string();
+            assert!(error.contains(expected), "{template}: {error}");
+        }
+        check("", "incomplete: without {worker_id}");
+        check(
+            "{namespace}.{component}.{worker_id}",
+            "incomplete: without {endpoint}",
+        );
+        check(
+            "{namespace}.{endpoint}.{worker_id}",
+            "incomplete: without {component} or {hash}",
+        );
+        check(
+            "{component}.{endpoint}.{worker_id}",
+            "incomplete: without {namespace} or {hash}",
+        );
+        check(
+            "{namespace}.{component}.{endpoint}{worker_id}",
+            "ambiguous: nothing separates",
+        );
+        check(
+            "{namespace}.{component}.{endpoint}.a{worker_id}",
+            "ambiguous: 'a' beside",
+        );
+        check(
+            "{namespace}.{component}.{endpoint}.{worker_id:dec}0",
+            "ambiguous: '0' beside",
+        );
+        check("{namespace}.{namespace}", "stands twice");
+        check("{namespace}.{componnent}", "did you mean {component}?");
+        check("{namespace}.{component", "brace without its partner at byte 12");
+        check("namespace}", "brace without its partner at byte 9");
+        check(
+            "a b.{namespace}.{component}.{endpoint}.{worker_id}",
+            "white space",
+        );
+        check("x..{namespace}.{component}.{endpoint}.{worker_id}", "empty part");
+    }
+}
