@@ -1,0 +1,76 @@
+//! The command line: one subcommand per file of `commands`.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::commands::{demo, e2e, lint, nats, test};
+use crate::process::Processes;
+use crate::workspace::Workspace;
+
+/// The repository's commands.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+// What each one does stands with its arguments, in its own file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Args),
+    Test(test::Args),
+    E2e(e2e::Args),
+    Lint(lint::Args),
+    Nats(nats::Args),
+}
+
+impl Command {
+    pub(crate) fn run(&self, workspace: &Workspace, processes: &Processes) -> Result<()> {
+        match self {
+            Self::Demo(args) => demo::run(args, workspace, processes),
+            Self::Test(args) => test::run(args, workspace, processes),
+            Self::E2e(args) => e2e::run(args, workspace, processes),
+            Self::Lint(args) => lint::run(args, workspace, processes),
+            Self::Nats(args) => nats::run(args, workspace, processes),
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask demo                    mock workers and the collector, until Ctrl-C
+  cargo xtask test                    every test
+  cargo xtask e2e -- shutdown         the integration tests whose name contains `shutdown`
+  cargo xtask lint                    what CI checks before the tests
+
+Exit status: 0 done, 1 something failed, 2 wrong usage, 130 interrupted.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_after_two_dashes_go_to_the_test_binary() {
+        let cli = Cli::parse_from([
+            "xtask",
+            "e2e",
+            "--require-docker",
+            "--",
+            "shutdown",
+            "--nocapture",
+        ]);
+        let Command::E2e(args) = cli.command else {
+            panic!("not e2e: {cli:?}")
+        };
+        assert!(args.requirements.docker);
+        assert_eq!(args.filter, ["shutdown", "--nocapture"]);
+    }
+}

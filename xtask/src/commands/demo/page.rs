@@ -1,0 +1,228 @@
+//! The collector's page, read as classic text, and what the demo shows of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use ureq::Agent;
+
+/// What one look at the page shows of a pool.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct View {
+    /// How many workers are fresh.
+    pub(crate) fresh: f64,
+    /// The workers by id.
+    pub(crate) workers: BTreeMap<String, Load>,
+}
+
+/// The load of one worker; what the page does not tell is absent.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Load {
+    pub(crate) slots_active: Option<f64>,
+    pub(crate) slots_capacity: Option<f64>,
+    pub(crate) waiting: Option<f64>,
+    pub(crate) blocks_active: Option<f64>,
+    pub(crate) blocks_capacity: Option<f64>,
+}
+
+/// The labels of one pool.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    labels: [(&'static str, String); 3],
+}
+
+impl Pool {
+    pub(crate) fn new(namespace: &str, component: &str, endpoint: &str) -> Self {
+        let labels = [
+            ("namespace", namespace),
+            ("component", component),
+            ("endpoint", endpoint),
+        ]
+        .map(|(k, v)| (k, v.to_owned()));
+        Self { labels }
+    }
+
+    fn has(&self, sample: &Sample) -> bool {
+        self.labels
+            .iter()
+            .all(|(name, value)| sample.labels.get(*name) == Some(value))
+    }
+}
+
+/// A page on the loopback.
+#[derive(Debug)]
+pub(crate) struct Page {
+    agent: Agent,
+    url: String,
+}
+
+impl Page {
+    pub(crate) fn new(port: u16) -> Self {
+        // Whatever proxy the environment names, the loopback is not reached by it.
+        let agent = Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(2)))
+            .proxy(None)
+            .build();
+        Self {
+            agent: agent.into(),
+            url: format!("http://127.0.0.1:{port}/metrics"),
+        }
+    }
+
+    /// Reads the page.
+    ///
+    /// # Errors
+    /// When there is no answer, or not a good one.
+    pub(crate) fn read(&self, pool: &Pool) -> Result<View> {
+        let response = self
+            .agent
+            .get(&self.url)
+            .header("Accept", "text/plain;version=0.0.4")
+            .call();
+        let text = response.and_then(|mut response| response.body_mut().read_to_string());
+        let text = text.with_context(|| format!("failed to read {}", self.url))?;
+        Ok(view(&text, pool))
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Sample {
+    name: String,
+    labels: BTreeMap<String, String>,
+    value: f64,
+}
+
+fn view(page: &str, pool: &Pool) -> View {
+    let mut view = View::default();
+    for sample in page.lines().filter_map(sample).filter(|sample| pool.has(sample)) {
+        if sample.name == "llm_pool_workers"
+            && sample.labels.get("state").is_some_and(|state| state == "fresh")
+        {
+            view.fresh = sample.value;
+        }
+        let Some(id) = sample.labels.get("worker_id") else {
+            continue;
+        };
+        let field: fn(&mut Load) -> &mut Option<f64> = match sample.name.as_str() {
+            "llm_worker_request_slots_active" => |load| &mut load.slots_active,
+            "llm_worker_request_slots_capacity" => |load| &mut load.slots_capacity,
+            "llm_worker_requests_waiting" => |load| &mut load.waiting,
+            "llm_worker_kv_blocks_active" => |load| &mut load.blocks_active,
+            "llm_worker_kv_blocks_capacity" => |load| &mut load.blocks_capacity,
+            _ => continue,
+        };
+        *field(view.workers.entry(id.clone()).or_default()) = Some(sample.value);
+    }
+    view
+}
+
+/// `name{label="value",...} value`; `None` for comments, blank lines and what else is no sample with labels.
+fn sample(line: &str) -> Option<Sample> {
+    let (name, mut rest) = line.split_once('{')?;
+    if name.starts_with('#') {
+        return None;
+    }
+    let mut labels = BTreeMap::new();
+    while let Some((label, after)) = rest.split_once("=\"").filter(|_| !rest.starts_with('}')) {
+        let (value, after) = quoted(after)?;
+        labels.insert(label.trim().to_owned(), value);
+        rest = after.strip_prefix(',').unwrap_or(after).trim_start();
+    }
+    let value = rest.strip_prefix('}')?.split_whitespace().next()?.parse().ok()?;
+    Some(Sample {
+        name: name.to_owned(),
+        labels,
+        value,
+    })
+}
+
+/// A label's value up to its closing quote, without its escapes, and what comes after the quote.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some((value, &text[at + 1..])),
+            '\\' => match characters.next()?.1 {
+                'n' => value.push('\n'),
+                other => value.push(other),
+            },
+            other => value.push(other),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = r#"# HELP llm_pool_workers Workers {by state}
+# TYPE llm_pool_workers gauge
+llm_pool_workers{namespace="dynamo",component="c",endpoint="e",state="stale"} 7
+llm_pool_workers{state="fresh",endpoint="e",namespace="dynamo",component="c"} 2
+llm_pool_workers{namespace="other",component="c",endpoint="e",state="fresh"} 9
+
+llm_worker_request_slots_active{namespace="dynamo",component="c",endpoint="e",worker_id="18446744073709551615"} 3
+llm_worker_request_slots_capacity{namespace="dynamo",component="c",endpoint="e",worker_id="18446744073709551615"} 8
+llm_worker_requests_waiting{namespace="dynamo",component="c",endpoint="e",worker_id="5"} 1.0
+llm_worker_kv_blocks_active{namespace="dynamo",component="c",endpoint="e",worker_id="5"} 10 1700000000000
+llm_worker_kv_blocks_capacity{namespace="dynamo",component="c",endpoint="e",worker_id="5"} 20
+llm_worker_kv_blocks_capacity{namespace="other",component="c",endpoint="e",worker_id="6"} 20
+llm_collector_nats_connected 1
+"#;
+
+    #[test]
+    fn the_view_holds_the_fresh_workers_of_the_pool_and_of_no_other() {
+        let view = view(PAGE, &Pool::new("dynamo", "c", "e"));
+        assert_eq!(view.fresh, 2.0);
+        let five = Load {
+            waiting: Some(1.0),
+            blocks_active: Some(10.0),
+            blocks_capacity: Some(20.0),
+            ..Load::default()
+        };
+        let last = Load {
+            slots_active: Some(3.0),
+            slots_capacity: Some(8.0),
+            ..Load::default()
+        };
+        assert_eq!(
+            view.workers,
+            BTreeMap::from([("18446744073709551615".to_owned(), last), ("5".to_owned(), five)])
+        );
+    }
+
+    #[test]
+    fn a_page_without_the_pool_shows_no_workers() {
+        assert_eq!(view(PAGE, &Pool::new("dynamo", "C", "e")), View::default());
+        assert_eq!(view("", &Pool::new("dynamo", "c", "e")), View::default());
+    }
+
+    #[test]
+    fn labels_may_hold_whatever_a_label_may_hold() {
+        let line = r#"m{a="x\"y\\z\n",b="}, c=\"1\"",empty=""} 1e3"#;
+        let sample = sample(line).unwrap();
+        let labels = [("a", "x\"y\\z\n"), ("b", "}, c=\"1\""), ("empty", "")];
+        assert_eq!(
+            sample.labels,
+            labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+        );
+        assert_eq!(sample.value, 1000.0);
+    }
+
+    #[test]
+    fn lines_that_are_no_samples_are_passed_over() {
+        for line in [
+            "",
+            "# EOF",
+            "m 1",
+            "m{a=\"",
+            "m{a=\"b\"",
+            "m{a=\"b\"} one",
+            "m{a=\"\\",
+        ] {
+            assert_eq!(sample(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A line for each worker, drawn in place on a terminal and printed now and then elsewhere.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write, stdout};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::page::{Load, View};
+
+/// More lines than this do not fit on a screen.
+const MOST: usize = 20;
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    terminal: bool,
+    /// How many lines stand on the terminal already.
+    drawn: usize,
+    shown: Option<Instant>,
+}
+
+impl Table {
+    pub(crate) fn new() -> Self {
+        Self {
+            terminal: stdout().is_terminal(),
+            drawn: 0,
+            shown: None,
+        }
+    }
+
+    /// Whether it is time to show the table again.
+    pub(crate) fn is_due(&self) -> bool {
+        let pause = if self.terminal {
+            Duration::from_secs(1)
+        } else {
+            Duration::from_secs(5)
+        };
+        self.shown.is_none_or(|shown| shown.elapsed() >= pause)
+    }
+
+    pub(crate) fn show(&mut self, view: &View) -> Result<()> {
+        self.shown = Some(Instant::now());
+        let table = render(view);
+        let mut out = stdout().lock();
+        if self.terminal && self.drawn > 0 {
+            // Up to the first line of the old table, and clear from there.
+            write!(out, "\x1b[{}A\x1b[J", self.drawn).context("failed to write the table")?;
+        }
+        let end = if self.terminal { "" } else { "\n" };
+        write!(out, "{table}{end}")
+            .and_then(|()| out.flush())
+            .context("failed to write the table")?;
+        self.drawn = table.lines().count();
+        Ok(())
+    }
+}
+
+fn render(view: &View) -> String {
+    let mut table = format!(
+        "{:<20} {:>9} {:>8} {:>13}\n",
+        "worker", "slots", "waiting", "KV blocks"
+    );
+    for (id, load) in view.workers.iter().take(MOST) {
+        let Load {
+            slots_active,
+            slots_capacity,
+            waiting,
+            blocks_active,
+            blocks_capacity,
+        } = load;
+        let slots = of(*slots_active, *slots_capacity);
+        let blocks = of(*blocks_active, *blocks_capacity);
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "{id:<20} {slots:>9} {:>8} {blocks:>13}", number(*waiting));
+    }
+    let more = view.workers.len().saturating_sub(MOST);
+    let _ = match more {
+        0 => writeln!(table, "{} fresh", view.fresh),
+        more => writeln!(table, "{} fresh, of which {more} are not shown", view.fresh),
+    };
+    table
+}
+
+fn of(active: Option<f64>, capacity: Option<f64>) -> String {
+    format!("{}/{}", number(active), number(capacity))
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(active: f64) -> Load {
+        Load {
+            slots_active: Some(active),
+            slots_capacity: Some(64.0),
+            waiting: Some(0.0),
+            blocks_active: Some(1034.0),
+            blocks_capacity: None,
+        }
+    }
+
+    #[test]
+    fn every_worker_has_a_line_and_what_is_unknown_is_a_dash() {
+        let view = View {
+            fresh: 1.0,
+            workers: [("8041234567890123456".to_owned(), load(12.0))].into(),
+        };
+        let expected = "\
+worker                   slots  waiting     KV blocks
+8041234567890123456      12/64        0        1034/-
+1 fresh
+";
+        assert_eq!(render(&view), expected);
+    }
+
+    #[test]
+    fn a_large_fleet_stays_on_the_screen() {
+        let workers = (0..50).map(|id| (format!("{id:02}"), load(1.0))).collect();
+        let table = render(&View { fresh: 50.0, workers });
+        assert_eq!(table.lines().count(), MOST + 2);
+        assert!(
+            table.ends_with("50 fresh, of which 30 are not shown\n"),
+            "{table}"
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! `cargo xtask test`: every test.
+
+use anyhow::Result;
+
+use super::{SCOPE, build_programs};
+use crate::process::Processes;
+use crate::provision::{Requirements, TestEnvironment};
+use crate::workspace::Workspace;
+
+/// Run every test: unit, doc, contract and integration tests
+///
+/// What the integration tests need from outside is provided first. Tests for which something is absent are left
+/// out, and it is said which and why; `--require-tools` and `--require-docker` make that an error.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask test                                     what this machine can test
+  cargo xtask test --require-tools --require-docker    everything, or an error, as CI does")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    requirements: Requirements,
+}
+
+pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
+    let environment = TestEnvironment::provide(args.requirements, workspace, processes)?;
+    eprintln!("xtask: checking that protocol stands without its features ...");
+    processes.run(&mut workspace.cargo(["check", "--package", "protocol", "--no-default-features"]))?;
+    build_programs(&["--test", "e2e"], workspace, processes)?;
+    eprintln!("xtask: running the tests ...");
+    let mut tests = workspace.cargo(["test"]);
+    processes.run(environment.apply(tests.args(SCOPE)))
+}

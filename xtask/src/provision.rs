@@ -1,0 +1,180 @@
+//! What the tests and the demo need from outside, and where it comes from.
+//!
+//! The hand-over to the tests is a set of environment variables; a test whose variable is absent is left out, and
+//! says so. Here it is said beforehand, with the reason and the remedy.
+
+pub(crate) mod checksum;
+pub(crate) mod docker;
+pub(crate) mod nats_server;
+pub(crate) mod prometheus;
+pub(crate) mod python;
+pub(crate) mod wheel;
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::{Error, Result, bail};
+
+use crate::process::{Interrupted, Processes};
+use crate::workspace::Workspace;
+
+/// What must not be absent.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Requirements {
+    /// Fail, rather than leave tests out, when promtool, prometheus or Python's nats-py is absent
+    #[arg(long = "require-tools")]
+    pub(crate) tools: bool,
+    /// Fail, rather than use a local NATS server, when Docker or its NATS image is absent
+    #[arg(long = "require-docker")]
+    pub(crate) docker: bool,
+}
+
+/// The environment of the tests.
+#[derive(Debug, Default)]
+pub(crate) struct TestEnvironment {
+    variables: Vec<(&'static str, Option<OsString>)>,
+    missed: Vec<&'static str>,
+}
+
+impl TestEnvironment {
+    /// Provides everything the tests can use and tells what came from where.
+    ///
+    /// # Errors
+    /// When something is absent that `required` names, or no NATS server of any kind is to be had.
+    pub(crate) fn provide(
+        required: Requirements,
+        workspace: &Workspace,
+        processes: &Processes,
+    ) -> Result<Self> {
+        let mut this = Self::default();
+        let image = docker::image(workspace, processes);
+        this.add(
+            "E2E_NATS_IMAGE",
+            image.map(Into::into),
+            required.docker,
+            "the tests that need a container are left out, the others run on a local NATS server",
+        )?;
+        let binary = nats_server::binary(workspace, processes).map(Into::into);
+        this.add(
+            "E2E_NATS_SERVER_BIN",
+            binary,
+            false,
+            "the tests that need a local NATS server are left out",
+        )?;
+        if this.variables.iter().all(|(_, value)| value.is_none()) {
+            bail!("failed to provide a NATS server for the tests, by Docker or otherwise");
+        }
+        let python = python::interpreter(workspace, processes).map(Into::into);
+        this.add(
+            "E2E_PYTHON",
+            python,
+            required.tools,
+            "the tests of a service in Python are left out",
+        )?;
+        let promtool = prometheus::program("promtool", workspace).map(Into::into);
+        this.add(
+            "E2E_PROMTOOL",
+            promtool,
+            required.tools,
+            "the check of the page by promtool is left out",
+        )?;
+        let prometheus = prometheus::program("prometheus", workspace).map(Into::into);
+        this.add(
+            "E2E_PROMETHEUS",
+            prometheus,
+            required.tools,
+            "the scrape by a real Prometheus is left out",
+        )?;
+        if !this.missed.is_empty() {
+            bail!(
+                "failed to provide what is required: {}; `.ci/setup` installs it",
+                this.missed.join(", ")
+            );
+        }
+        Ok(this)
+    }
+
+    /// Hands the variables over; those of absent things are taken away, lest an old value be believed.
+    pub(crate) fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
+    fn add(
+        &mut self,
+        variable: &'static str,
+        provided: Result<OsString>,
+        required: bool,
+        left_out: &str,
+    ) -> Result<()> {
+        match provided {
+            Ok(value) => {
+                eprintln!("xtask: {variable}={}", value.to_string_lossy());
+                self.variables.push((variable, Some(value)));
+            }
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => {
+                eprintln!("{}", absence(variable, &error, required, left_out));
+                self.variables.push((variable, None));
+                if required {
+                    self.missed.push(variable);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn absence(variable: &str, error: &Error, required: bool, left_out: &str) -> String {
+    let effect = if required { "it is required" } else { left_out };
+    format!("xtask: no {variable}: {effect}\n       reason: {error:#}\n       remedy: run .ci/setup")
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn what_is_absent_is_taken_out_of_the_environment_and_what_is_required_is_remembered() {
+        let mut environment = TestEnvironment::default();
+        environment.add("E2E_ONE", Ok("1".into()), true, "").unwrap();
+        environment
+            .add("E2E_TWO", Err(anyhow!("not here")), false, "")
+            .unwrap();
+        environment
+            .add("E2E_THREE", Err(anyhow!("nor here")), true, "")
+            .unwrap();
+
+        let mut command = Command::new("true");
+        let handed_over: Vec<_> = environment.apply(&mut command).get_envs().collect();
+
+        assert!(handed_over.contains(&("E2E_ONE".as_ref(), Some("1".as_ref()))));
+        assert!(handed_over.contains(&("E2E_TWO".as_ref(), None)));
+        assert_eq!(environment.missed, ["E2E_THREE"]);
+    }
+
+    #[test]
+    fn an_absence_is_explained_with_effect_reason_and_remedy() {
+        let message = absence(
+            "E2E_PROMTOOL",
+            &anyhow!("no promtool on PATH"),
+            false,
+            "the check is left out",
+        );
+        for part in [
+            "E2E_PROMTOOL",
+            "the check is left out",
+            "no promtool on PATH",
+            ".ci/setup",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The programs of Prometheus, which judge the page.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use super::nats_server::on_path;
+use crate::workspace::Workspace;
+
+/// `promtool` or `prometheus`, from PATH or from where `.ci/setup` unpacks it.
+pub(crate) fn program(name: &str, workspace: &Workspace) -> Result<PathBuf> {
+    let unpacked = workspace.tools().join("prometheus").join(name);
+    match on_path(name) {
+        Some(path) => Ok(path),
+        None if unpacked.is_file() => Ok(unpacked),
+        None => bail!(
+            "failed to find {name}: it is neither on PATH nor at {}",
+            unpacked.display()
+        ),
+    }
+}

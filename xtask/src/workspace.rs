@@ -1,0 +1,61 @@
+//! Where things stand: the repository, its build output, and what xtask itself puts there.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// The directories every command works in.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Workspace {
+    /// Finds the repository from the variable cargo sets for what it runs, and else from where xtask was built.
+    pub(crate) fn locate() -> Result<Self> {
+        let manifest = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        let root = manifest
+            .parent()
+            .context("failed to find the repository: xtask has no parent folder")?;
+        let target = match env::var_os("CARGO_TARGET_DIR") {
+            Some(target) => env::current_dir()
+                .context("failed to read the current folder")?
+                .join(target),
+            None => root.join("target"),
+        };
+        Ok(Self {
+            root: root.to_owned(),
+            target,
+        })
+    }
+
+    /// What was downloaded or made for the tests; `cargo clean` removes it.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.target.join("tools")
+    }
+
+    /// The logs of the demo.
+    pub(crate) fn demo(&self) -> PathBuf {
+        self.target.join("demo")
+    }
+
+    /// A program of the workspace, as `cargo build` leaves it.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(name)
+    }
+
+    /// The cargo that runs xtask, in the repository's root.
+    pub(crate) fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .args(args);
+        command
+    }
+}
