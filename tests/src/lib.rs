@@ -1,1 +1,37 @@
-//! .
+//! What the integration tests stand on: a NATS server, the programs under test, workers written by hand, and the
+//! page that Prometheus reads.
+//!
+//! * [`NatsServer`]: in a container, or a local process where there is no Docker.
+//! * [`Collector`] and [`Workers`]: the programs `metrics` and `mock-worker`, with all they log.
+//! * [`TestFleet`]: NATS micro services that answer exactly the bytes they are given; [`Micro`] writes well-formed
+//!   ones, [`Recording`] holds those of real workers.
+//! * [`Page`]: a parsed metrics page, asked by name and labels.
+//! * [`eventually`]: the one way to wait.
+//!
+//! What a test needs from outside is handed over by environment variables, which `cargo xtask e2e` sets; see
+//! [`tools`].
+
+#![warn(missing_docs)]
+
+mod collector;
+mod fleet;
+mod micro;
+mod nats_server;
+mod page;
+mod patience;
+mod program;
+mod programs;
+mod recording;
+pub mod tools;
+mod workers;
+
+pub use collector::{Collector, HttpReply};
+pub use fleet::TestFleet;
+pub use micro::{Micro, load};
+pub use nats_server::{NatsServer, free_port};
+pub use page::{Page, Sample};
+pub use patience::eventually;
+pub use program::{Finished, Program, finish};
+pub use programs::{built, metrics, repository};
+pub use recording::Recording;
+pub use workers::Workers;

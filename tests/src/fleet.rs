@@ -1,0 +1,261 @@
+//! [`TestFleet`]: NATS micro services that answer exactly the bytes they are given.
+//!
+//! One connection plays any number of services: it hears every request of the micro protocol and answers, service
+//! by service, what each would. No client library stands between a test and the wire, so a reply may be anything.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_nats::{Client, HeaderMap, Subject};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use protocol::subject::SERVICE_API;
+use serde_json::Value;
+
+use crate::{Micro, NatsServer, Recording, eventually};
+
+/// Services played by the test. When it is dropped, they are gone.
+///
+/// Dropping also checks what must never happen: a request without a reply subject, which ends the stats responder
+/// of real workers for good.
+#[derive(Debug)]
+pub struct TestFleet {
+    client: Client,
+    state: Arc<Mutex<State>>,
+    listener: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By service name and instance id.
+    services: BTreeMap<(String, String), Service>,
+    /// Subjects of all requests, in order.
+    requests: Vec<String>,
+    /// Subjects of requests that nobody could answer.
+    without_reply: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Service {
+    stats: Vec<Bytes>,
+    info: Option<Bytes>,
+    /// Keeps the STATS answers back until they are released.
+    holds: bool,
+    held: Vec<Subject>,
+}
+
+impl TestFleet {
+    /// Connects, and hears requests from now on.
+    ///
+    /// # Panics
+    /// When the server does not take the connection.
+    pub async fn connect(server: &NatsServer) -> Self {
+        let client = server.client().await;
+        let mut requests = client.subscribe(SERVICE_API).await.expect("subscribes");
+        client.flush().await.expect("the server knows the subscription");
+        let state = Arc::new(Mutex::new(State::default()));
+        let (heard, out) = (Arc::clone(&state), client.clone());
+        let listener = tokio::spawn(async move {
+            while let Some(request) = requests.next().await {
+                let answers = heard
+                    .lock()
+                    .expect("no holder panics")
+                    .hear(&request.subject, request.reply.as_ref());
+                for (reply_to, payload) in answers {
+                    out.publish(reply_to, payload).await.ok();
+                }
+            }
+        });
+        Self {
+            client,
+            state,
+            listener,
+        }
+    }
+
+    /// Takes a service in, or changes what it says.
+    pub fn join(&self, micro: &Micro) {
+        self.join_raw(&micro.service, &micro.id, micro.stats(), Some(micro.info()));
+    }
+
+    /// Takes a service in that answers these bytes, or changes what it says.
+    pub fn join_raw(&self, service: &str, id: &str, stats: impl Into<Bytes>, info: Option<String>) {
+        self.with(service, id, |s| {
+            (s.stats, s.info) = (vec![stats.into()], info.map(Into::into));
+        });
+    }
+
+    /// Takes in all workers of a recording, byte for byte.
+    pub fn join_recording(&self, recording: &Recording) {
+        for stats in &recording.stats {
+            let (service, id) = identity(stats);
+            let info = recording
+                .infos
+                .iter()
+                .find(|info| identity(info) == (service.clone(), id.clone()));
+            self.join_raw(&service, &id, stats.clone(), info.cloned());
+        }
+    }
+
+    /// Makes a service answer every STATS request this many times.
+    pub fn repeat(&self, micro: &Micro, times: usize) {
+        self.with(&micro.service, &micro.id, |s| {
+            s.stats = vec![micro.stats().into(); times];
+        });
+    }
+
+    /// Makes a service keep its STATS answers back.
+    pub fn hold(&self, micro: &Micro) {
+        self.with(&micro.service, &micro.id, |s| s.holds = true);
+    }
+
+    /// Answers the latest STATS request that a service kept back, and keeps none back from now on.
+    ///
+    /// # Panics
+    /// When it kept none back.
+    pub async fn release(&self, micro: &Micro) {
+        let held = {
+            let mut state = self.state.lock().expect("no holder panics");
+            let service = state
+                .services
+                .get_mut(&key(&micro.service, &micro.id))
+                .expect("has joined");
+            service.holds = false;
+            std::mem::take(&mut service.held)
+        };
+        let latest = held.last().expect("a request was kept back").clone();
+        self.client
+            .publish(latest, micro.stats().into())
+            .await
+            .expect("publishes");
+        self.client.flush().await.expect("sends");
+    }
+
+    /// Makes a service answer nothing any more, as if its process were killed.
+    pub fn leave(&self, micro: &Micro) {
+        self.state
+            .lock()
+            .expect("no holder panics")
+            .services
+            .remove(&key(&micro.service, &micro.id));
+    }
+
+    /// Publishes an event; it has arrived at the server when this returns.
+    ///
+    /// # Panics
+    /// When the connection is lost.
+    pub async fn publish(&self, subject: &str, payload: impl Into<Bytes>) {
+        self.client
+            .publish(subject.to_owned(), payload.into())
+            .await
+            .expect("publishes");
+        self.client.flush().await.expect("sends");
+    }
+
+    /// Publishes an event whose header says how it is encoded.
+    ///
+    /// # Panics
+    /// When the connection is lost.
+    pub async fn publish_as(&self, content_type: &str, subject: &str, payload: impl Into<Bytes>) {
+        let mut headers = HeaderMap::new();
+        headers.insert(protocol::codec::CONTENT_TYPE, content_type);
+        let message = self
+            .client
+            .publish_with_headers(subject.to_owned(), headers, payload.into());
+        message.await.expect("publishes");
+        self.client.flush().await.expect("sends");
+    }
+
+    /// How many requests of a verb such as `INFO` came that `micro` had to answer.
+    pub fn requests(&self, verb: &str, micro: &Micro) -> usize {
+        let state = self.state.lock().expect("no holder panics");
+        let asks = |subject: &&String| asked(subject, &micro.service, &micro.id) == Some(verb);
+        state.requests.iter().filter(asks).count()
+    }
+
+    /// Waits until `micro` was asked `verb` this many times in all.
+    pub async fn is_asked(&self, verb: &str, micro: &Micro, times: usize) {
+        eventually(
+            &format!("{} was asked {verb} {times} times", micro.id),
+            async || {
+                let seen = self.requests(verb, micro);
+                if seen >= times {
+                    Ok(())
+                } else {
+                    Err(format!("{seen} times"))
+                }
+            },
+        )
+        .await;
+    }
+
+    fn with(&self, service: &str, id: &str, change: impl FnOnce(&mut Service)) {
+        let mut state = self.state.lock().expect("no holder panics");
+        change(state.services.entry(key(service, id)).or_default());
+    }
+}
+
+impl Drop for TestFleet {
+    fn drop(&mut self) {
+        self.listener.abort();
+        if let Ok(state) = self.state.lock()
+            && !std::thread::panicking()
+        {
+            assert!(
+                state.without_reply.is_empty(),
+                "no reply subject: {:?}",
+                state.without_reply
+            );
+        }
+    }
+}
+
+impl State {
+    fn hear(&mut self, subject: &str, reply: Option<&Subject>) -> Vec<(Subject, Bytes)> {
+        self.requests.push(subject.to_owned());
+        let Some(reply) = reply else {
+            self.without_reply.push(subject.to_owned());
+            return Vec::new();
+        };
+        let mut answers = Vec::new();
+        for ((name, id), service) in &mut self.services {
+            match asked(subject, name, id) {
+                Some("STATS") if service.holds => service.held.push(reply.clone()),
+                Some("STATS") => answers.extend(service.stats.iter().cloned()),
+                Some("INFO") => answers.extend(service.info.clone()),
+                Some("PING") => answers.push(ping(name, id)),
+                _ => {}
+            }
+        }
+        answers
+            .into_iter()
+            .map(|payload| (reply.clone(), payload))
+            .collect()
+    }
+}
+
+/// The verb of a request, if it asks this instance: `$SRV.VERB`, `$SRV.VERB.name` or `$SRV.VERB.name.id`.
+fn asked<'a>(subject: &'a str, service: &str, id: &str) -> Option<&'a str> {
+    let mut parts = subject.split('.').skip(1);
+    let verb = parts.next()?;
+    let matches =
+        parts.next().is_none_or(|part| part == service) && parts.next().is_none_or(|part| part == id);
+    (matches && parts.next().is_none()).then_some(verb)
+}
+
+fn ping(service: &str, id: &str) -> Bytes {
+    let kind = "io.nats.micro.v1.ping_response";
+    serde_json::json!({"type": kind, "name": service, "id": id, "version": "0.1.0"})
+        .to_string()
+        .into()
+}
+
+fn identity(reply: &str) -> (String, String) {
+    let reply: Value = serde_json::from_str(reply).expect("a recorded reply is JSON");
+    let text = |field: &str| reply[field].as_str().expect("a text").to_owned();
+    (text("name"), text("id"))
+}
+
+fn key(service: &str, id: &str) -> (String, String) {
+    (service.to_owned(), id.to_owned())
+}

@@ -1,0 +1,27 @@
+//! What a test may need from outside, handed over by environment variables.
+//!
+//! | variable | what it names |
+//! |---|---|
+//! | `E2E_NATS_IMAGE` | an image, as `name:tag`, whose entrypoint is nats-server |
+//! | `E2E_NATS_SERVER_BIN` | a nats-server program, used where there is no image |
+//! | `E2E_PYTHON` | a Python that has `nats-py` |
+//! | `E2E_PROMTOOL`, `E2E_PROMETHEUS` | Prometheus' programs |
+
+use std::path::PathBuf;
+
+/// The program that `variable` names.
+///
+/// Without it the test that asks is left out, which is said on stderr; `cargo xtask e2e --require-tools` makes
+/// that an error before any test runs.
+pub fn program(variable: &str, test: &str) -> Option<PathBuf> {
+    let path = variable_text(variable).map(PathBuf::from);
+    if path.is_none() {
+        eprintln!("LEFT OUT: `{test}` needs {variable}, which `cargo xtask e2e` sets after `.ci/setup`");
+    }
+    path
+}
+
+/// The text of an environment variable, unless it is absent or empty.
+pub(crate) fn variable_text(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|text| !text.is_empty())
+}
