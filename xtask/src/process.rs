@@ -18,8 +18,8 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// How long a child may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a child and what it started may take to end after SIGTERM; interrupted tests stop their containers.
+const GRACE: Duration = Duration::from_secs(15);
 /// How often a condition is looked at.
 const TICK: Duration = Duration::from_millis(50);
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{SCOPE, build_programs};
+use super::{SCOPE, TESTED, build_programs};
 use crate::process::Processes;
 use crate::provision::{Requirements, TestEnvironment};
 use crate::workspace::Workspace;
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
     let environment = TestEnvironment::provide(args.requirements, workspace, processes)?;
-    build_programs(&["--test", "e2e"], workspace, processes)?;
+    build_programs(&TESTED, workspace, processes)?;
     eprintln!("xtask: running the integration tests ...");
     let mut tests = workspace.cargo(["test"]);
     tests.args(SCOPE).args(["--test", "e2e", "--"]).args(&args.filter);

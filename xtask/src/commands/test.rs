@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{SCOPE, build_programs};
+use super::{SCOPE, TESTED, build_programs};
 use crate::process::Processes;
 use crate::provision::{Requirements, TestEnvironment};
 use crate::workspace::Workspace;
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     let environment = TestEnvironment::provide(args.requirements, workspace, processes)?;
     eprintln!("xtask: checking that protocol stands without its features ...");
     processes.run(&mut workspace.cargo(["check", "--package", "protocol", "--no-default-features"]))?;
-    build_programs(&["--test", "e2e"], workspace, processes)?;
+    build_programs(&TESTED, workspace, processes)?;
     eprintln!("xtask: running the tests ...");
     let mut tests = workspace.cargo(["test"]);
     processes.run(environment.apply(tests.args(SCOPE)))
