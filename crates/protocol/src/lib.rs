@@ -47,6 +47,8 @@ pub mod events;
 mod path;
 mod pattern;
 mod reply;
+#[cfg(feature = "service")]
+pub mod service;
 mod service_name;
 mod stats;
 pub mod subject;

@@ -1,0 +1,67 @@
+//! The ids of a fleet's workers: distinct, and the same for the same seed.
+
+use protocol::WorkerId;
+
+/// Ids spread over all 64 bits. An id depends on seed and place alone, so a larger fleet keeps those of a smaller one.
+///
+/// They are distinct because [`scatter`] is a bijection and the numbers that go into it are consecutive.
+pub fn seeded(seed: u64, count: u32) -> Vec<WorkerId> {
+    // The seed is scattered too; otherwise the ids of seed 1 would be those of seed 0 from the second on.
+    let base = scatter(seed);
+    (0..u64::from(count))
+        .map(|place| WorkerId::new(scatter(base.wrapping_add(place))))
+        .collect()
+}
+
+/// `first`, `first + 1`, and so on, or `None` where they do not all fit 64 bits.
+pub fn consecutive(first: WorkerId, count: u32) -> Option<Vec<WorkerId>> {
+    (0..u64::from(count))
+        .map(|place| first.get().checked_add(place).map(WorkerId::new))
+        .collect()
+}
+
+/// The output function of SplitMix64: every step can be undone, so no two numbers become the same.
+fn scatter(number: u64) -> u64 {
+    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_distinct_spread_and_stable() {
+        let ids = seeded(0, 10_000);
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 10_000);
+        assert!(
+            ids.iter().any(|id| id.get() > i64::MAX as u64),
+            "real ids use all 64 bits"
+        );
+        assert_eq!(
+            seeded(0, 3),
+            ids[..3],
+            "a larger fleet keeps the ids of a smaller one"
+        );
+        assert_eq!(ids[0].get(), 12_035_550_249_420_947_055);
+    }
+
+    #[test]
+    fn fleets_of_different_seeds_share_no_id() {
+        let (one, two) = (seeded(0, 1000), seeded(1, 1000));
+        assert!(one.iter().all(|id| !two.contains(id)));
+    }
+
+    #[test]
+    fn consecutive_ids_end_at_64_bits() {
+        let last = WorkerId::new(u64::MAX);
+        assert_eq!(consecutive(last, 1), Some(vec![last]));
+        assert_eq!(consecutive(last, 2), None);
+        let ids = consecutive(WorkerId::new(7), 3).expect("they fit");
+        assert_eq!(ids.iter().map(|id| id.get()).collect::<Vec<_>>(), [7, 8, 9]);
+    }
+}

@@ -1,0 +1,199 @@
+//! The worker SDK: [`Worker`] puts a worker on NATS (feature `service`).
+//!
+//! A worker is a NATS micro service with one endpoint. It tells its load when a collector asks, answers requests,
+//! and publishes events:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use protocol::service::{Worker, async_nats};
+//! use protocol::{KvHitRate, WorkerStats};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let client = async_nats::connect("nats://127.0.0.1:4222").await?;
+//!     let worker = Worker::builder("dynamo/my_component/my_endpoint".parse()?)
+//!         .stats(|| WorkerStats::builder().requests(3, 100, 0).kv_blocks(42, 1000).build())
+//!         .handler(|request| async move {
+//!             let echo = request.payload().clone();
+//!             request.respond(echo).await?;
+//!             Ok(())
+//!         })
+//!         .start(client)
+//!         .await?;
+//!     worker.publish_hit_rate(&KvHitRate::new(worker.id(), 10, 4)?).await?;
+//!     tokio::signal::ctrl_c().await?;
+//!     worker.shutdown(Duration::from_secs(5)).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! An answer of several messages is a [`stream`](Request::stream):
+//!
+//! ```no_run
+//! # use protocol::service::{HandlerError, Request};
+//! async fn count(request: Request) -> Result<(), HandlerError> {
+//!     let stream = request.stream();
+//!     for number in 1..=3 {
+//!         stream.send(number.to_string()).await?;
+//!     }
+//!     stream.finish().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! What the SDK sees to, so that a worker need not: subjects and names that the collector finds; a stats closure
+//! that panics, hangs or returns too much costs one reply its load and nothing else; a handler that panics makes its
+//! caller see an error; a shutdown finishes what was begun, and a worker that is dropped leaves no ghost behind.
+//!
+//! The crate's `async_nats` is re-exported, so that the client is of the version that the worker takes.
+
+mod builder;
+mod load;
+mod request;
+mod seldom;
+mod serving;
+
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap, PublishError};
+use serde::Serialize;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::codec::CONTENT_TYPE;
+use crate::events::{KV_HIT_RATE, KV_METRICS};
+use crate::{
+    CodecError, Encoding, EndpointPath, KvHitRate, KvMetrics, StatsError, WorkerId, WorkerStats,
+    WorkerSubject, subject,
+};
+
+pub use async_nats;
+pub use bytes::Bytes;
+
+pub use builder::{StartError, WorkerBuilder};
+pub use load::MAX_DATA_BYTES;
+pub use request::{HandlerError, Request, RespondError, ResponseStream};
+
+/// A worker on NATS.
+///
+/// It serves until [`shutdown`](Self::shutdown). Dropping it stops it too, without a grace: requests in flight are
+/// answered with an error, and discovery ends, as soon as the runtime gets to it.
+#[derive(Debug)]
+pub struct Worker {
+    path: EndpointPath,
+    id: WorkerId,
+    subject: WorkerSubject,
+    instance: String,
+    encoding: Encoding,
+    client: Client,
+    stop: oneshot::Sender<Duration>,
+    serving: JoinHandle<Result<(), ShutdownError>>,
+}
+
+/// What did not go well at the end. The worker is stopped all the same.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// Requests were still being handled after the grace; their callers were told.
+    #[error("{requests} request{} abandoned after the grace", if *.requests == 1 { " was" } else { "s were" })]
+    Unfinished {
+        /// How many.
+        requests: usize,
+    },
+    /// The connection is lost, so the last messages may not have left.
+    #[error("the last messages could not be sent: the NATS connection is lost")]
+    NotFlushed,
+    /// The task that serves the worker ended early.
+    #[error("the worker's task failed: {0}")]
+    Task(#[from] JoinError),
+}
+
+/// Why an event was not published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventPublishError {
+    /// It could not be encoded.
+    #[error("failed to encode the event: {0}")]
+    Encode(#[from] CodecError),
+    /// The connection did not take it.
+    #[error("failed to publish the event: {0}")]
+    Publish(#[from] PublishError),
+}
+
+impl Worker {
+    /// Starts describing a worker of this pool.
+    pub fn builder(path: EndpointPath) -> WorkerBuilder {
+        WorkerBuilder::new(path)
+    }
+
+    /// The pool that the worker belongs to.
+    pub fn path(&self) -> &EndpointPath {
+        &self.path
+    }
+
+    /// The worker's id within its pool.
+    pub fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    /// Where the worker serves its endpoint.
+    pub fn subject(&self) -> &WorkerSubject {
+        &self.subject
+    }
+
+    /// The id of this run as a NATS service, new with every start.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Publishes how many KV blocks of a prompt were cached.
+    ///
+    /// This waits where the connection does not keep up, and while it is lost.
+    ///
+    /// # Errors
+    /// [`EventPublishError`] where the connection is closed.
+    pub async fn publish_hit_rate(&self, event: &KvHitRate) -> Result<(), EventPublishError> {
+        self.publish(KV_HIT_RATE, event).await
+    }
+
+    /// Publishes the load, for collectors that learn of it by events.
+    ///
+    /// This waits where the connection does not keep up, and while it is lost.
+    ///
+    /// # Errors
+    /// [`EventPublishError`] where the connection is closed.
+    pub async fn publish_metrics(&self, event: &KvMetrics) -> Result<(), EventPublishError> {
+        self.publish(KV_METRICS, event).await
+    }
+
+    /// Stops in order: takes no more requests, finishes those in flight within `grace`, then leaves discovery.
+    ///
+    /// The connection stays open, for it may serve other workers.
+    ///
+    /// # Errors
+    /// [`ShutdownError`] where something was left undone; the worker is stopped in any case.
+    pub async fn shutdown(self, grace: Duration) -> Result<(), ShutdownError> {
+        // A task that is gone already has told why, or will by its handle.
+        let _ = self.stop.send(grace);
+        self.serving.await?
+    }
+
+    async fn publish(&self, event: &str, payload: &impl Serialize) -> Result<(), EventPublishError> {
+        let payload = self.encoding.encode(payload)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, self.encoding.content_type());
+        let subject = subject::event(&self.path.namespace, event);
+        Ok(self
+            .client
+            .publish_with_headers(subject, headers, payload.into())
+            .await?)
+    }
+}
+
+/// Lets a stats closure return stats as they are, as well as what [`WorkerStats::builder`] gives.
+impl From<WorkerStats> for Result<WorkerStats, StatsError> {
+    fn from(stats: WorkerStats) -> Self {
+        Ok(stats)
+    }
+}
