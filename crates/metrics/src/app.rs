@@ -1,0 +1,241 @@
+//! Wires the stages, times them and stops them: gather, judge, keep, publish.
+//!
+//! One task owns the [`Fleet`]; everyone else reads the latest [`Snapshot`] from a watch channel.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use async_nats::Client;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug, info, info_span, warn};
+
+use crate::config::Config;
+use crate::connect::{self, Link};
+use crate::descriptions::Descriptions;
+use crate::events::{Event, Events};
+use crate::fleet::{Fleet, RoundSummary, Snapshot};
+use crate::gather::{Finish, Gatherer};
+use crate::status::{RoundNews, Status};
+use crate::web;
+
+/// How long changes made by events may wait before they are published, so that a burst costs one snapshot.
+const PUBLISH_AFTER: Duration = Duration::from_millis(100);
+
+/// Events that are taken in before anything else is looked at.
+const EVENT_BATCH: usize = 1024;
+
+/// Why the collector could not start.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot serve on {host}:{port}: {source}; choose another --metrics-port or --host, or end what uses it"
+)]
+pub struct BindError {
+    host: String,
+    port: u16,
+    source: io::Error,
+}
+
+/// A collector whose page has its port, and which has done nothing else yet.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    listener: TcpListener,
+}
+
+/// Takes the port of the page.
+///
+/// # Errors
+/// [`BindError`] where the port is in use or the address is not this machine's.
+pub async fn bind(config: Config) -> Result<App, BindError> {
+    let listener = TcpListener::bind((config.host.as_str(), config.port)).await;
+    let listener = listener.map_err(|source| BindError {
+        host: config.host.clone(),
+        port: config.port,
+        source,
+    })?;
+    Ok(App { config, listener })
+}
+
+impl App {
+    /// Where the page is served.
+    ///
+    /// # Errors
+    /// Where the operating system does not tell.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Collects and serves until `shutdown`.
+    ///
+    /// # Errors
+    /// Where NATS refuses this user for good, or the page cannot be served any longer.
+    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Self { config, listener } = self;
+        let address = listener
+            .local_addr()
+            .context("failed to read the page's address")?;
+        let fleet = Fleet::new(config.targets.clone(), config.fleet);
+        let (reporter, link) = Link::new();
+        let (publish, snapshots) = watch::channel(Arc::new(fleet.snapshot(link.view())));
+        let state = web::PageState {
+            snapshots,
+            compat: config.compat,
+            fresh_for: config.poll_interval * 2 + config.round_timeout,
+        };
+        let stop_page = CancellationToken::new();
+        let page = tokio::spawn(web::serve(listener, state, stop_page.clone()));
+        info!(url = %format_args!("http://{address}/metrics"), "serving");
+
+        let collector = Collector {
+            config: &config,
+            fleet,
+            link,
+            publish,
+            descriptions: Descriptions::default(),
+            status: Status::default(),
+        };
+        let result = tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            result = collector.run(reporter) => result,
+        };
+        info!("stopping");
+        stop_page.cancel();
+        match tokio::time::timeout(config.grace, page).await {
+            Ok(ended) => ended
+                .context("failed to end the page")?
+                .context("failed to serve the page")?,
+            Err(_) => warn!(grace = ?config.grace, "requests to the page were cut off"),
+        }
+        result
+    }
+}
+
+struct Collector<'a> {
+    config: &'a Config,
+    fleet: Fleet,
+    link: Link,
+    publish: watch::Sender<Arc<Snapshot>>,
+    descriptions: Descriptions,
+    status: Status,
+}
+
+impl Collector<'_> {
+    async fn run(mut self, reporter: connect::LinkReporter) -> anyhow::Result<()> {
+        let client = self.connect(reporter).await?;
+        let namespaces: BTreeSet<_> = self.fleet.paths().map(|path| path.namespace.clone()).collect();
+        let mut events = Events::subscribe(&client, namespaces).await?;
+        let mut gatherer = Gatherer::new(client.clone(), self.link.clone(), self.config.round_timeout);
+        let mut ticks = tokio::time::interval(self.config.poll_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut link = self.link.clone();
+        let mut dirty_since: Option<Instant> = None;
+        loop {
+            let publish_at =
+                dirty_since.map_or_else(|| Instant::now() + PUBLISH_AFTER, |since| since + PUBLISH_AFTER);
+            tokio::select! {
+                _ = ticks.tick() => {
+                    // The first round comes before the first event, so that events find their workers.
+                    self.round(&client, &mut gatherer).instrument(info_span!("round")).await;
+                    dirty_since = None;
+                }
+                (reply, arrival) = gatherer.next_after_round() => {
+                    let decides = |reply: &protocol::StatsReply| self.fleet.wants_description(reply);
+                    self.descriptions.learn(&client, reply.iter(), decides, false).await;
+                    self.fleet.apply_between_rounds(&reply, |r| self.descriptions.get(r), arrival, SystemTime::now());
+                    dirty_since.get_or_insert_with(Instant::now);
+                }
+                event = events.next() => {
+                    self.take_in(&event);
+                    for _ in 1..EVENT_BATCH {
+                        let Some(event) = events.ready() else { break };
+                        self.take_in(&event);
+                    }
+                    dirty_since.get_or_insert_with(Instant::now);
+                }
+                () = link.changed() => {
+                    if !link.is_connected() {
+                        self.fleet.link_lost();
+                    }
+                    self.publish();
+                }
+                () = tokio::time::sleep_until(publish_at), if dirty_since.is_some() => {
+                    self.publish();
+                    dirty_since = None;
+                }
+            }
+        }
+    }
+
+    /// Connects, and meanwhile counts the rounds that fail for want of a connection.
+    async fn connect(&mut self, reporter: connect::LinkReporter) -> anyhow::Result<Client> {
+        let config = self.config;
+        let connecting = connect::connect(&config.server, reporter);
+        tokio::pin!(connecting);
+        let mut ticks = tokio::time::interval(config.poll_interval);
+        loop {
+            tokio::select! {
+                biased;
+                client = &mut connecting => return client.context("failed to connect to NATS"),
+                _ = ticks.tick() => self.fail_round(),
+            }
+        }
+    }
+
+    async fn round(&mut self, client: &Client, gatherer: &mut Gatherer) {
+        if !self.link.is_connected() {
+            return self.fail_round();
+        }
+        let started = Instant::now();
+        let round = gatherer.round(self.fleet.expected()).await;
+        let decides = |reply: &protocol::StatsReply| self.fleet.wants_description(reply);
+        let replies = round.replies.iter().flatten();
+        self.descriptions
+            .learn(client, replies, decides, self.fleet.lacks_workers())
+            .await;
+        let summary = RoundSummary {
+            finish: round.finish,
+            duration: started.elapsed(),
+            now: SystemTime::now(),
+        };
+        self.fleet
+            .apply_round(&round.replies, |reply| self.descriptions.get(reply), summary);
+        debug!(finish = round.finish.as_str(), replies = round.replies.len(), duration = ?round.duration, "round");
+        let news = RoundNews {
+            finish: round.finish,
+            replies: round.replies.len(),
+            refusal: round.error.as_deref(),
+        };
+        let snapshot = self.publish();
+        self.status.report(&snapshot.pools, news, Instant::now());
+    }
+
+    fn fail_round(&mut self) {
+        let summary = RoundSummary {
+            finish: Finish::Error,
+            duration: Duration::ZERO,
+            now: SystemTime::now(),
+        };
+        self.fleet.apply_round(&[], |_| None, summary);
+        self.publish();
+    }
+
+    fn take_in(&mut self, event: &Event) {
+        match event {
+            Event::HitRate(namespace, event) => self.fleet.apply_hit_rate(namespace.as_str(), event),
+            Event::Metrics(namespace, event) => self.fleet.apply_metrics(namespace.as_str(), event),
+        }
+    }
+
+    fn publish(&self) -> Arc<Snapshot> {
+        let snapshot = Arc::new(self.fleet.snapshot(self.link.view()));
+        self.publish.send_replace(snapshot.clone());
+        snapshot
+    }
+}

@@ -1,0 +1,244 @@
+//! The command line: every flag, its environment twin, and what it means.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern};
+
+/// Finds inference workers on NATS, reads their load and serves it to Prometheus and to people.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = false,
+    after_help = "Examples:
+  metrics --component my_component --endpoint my_endpoint
+      watch dynamo/my_component/my_endpoint on nats://127.0.0.1:4222, page on http://127.0.0.1:9091/metrics
+  metrics --target prod/decode/generate --target prod/prefill/generate --server nats://nats:4222 --host 0.0.0.0
+  metrics --component backend --endpoint generate --subject-pattern 'w.{namespace}.{component}.{endpoint}.{worker_id:dec}'
+  metrics list
+      every pool of workers that there is
+  metrics explain dynamo/my_component/my_endpoint
+      why each service is, or is not, a worker of it
+
+Exit codes: 0 done, 1 failed, 2 wrong flags, 3 no workers (explain and list)."
+)]
+pub struct Cli {
+    /// Without a subcommand: collect and serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What to collect and where to serve it.
+    #[command(flatten)]
+    pub collect: CollectArgs,
+    /// What every command takes.
+    #[command(flatten)]
+    pub shared: SharedArgs,
+}
+
+/// Commands that look once and end.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say of every service on NATS whether it is a worker of the target, and why.
+    ///
+    /// Exit code 0 when the target has workers, 3 when not.
+    #[command(after_help = "Example:\n  metrics explain dynamo/my_component/my_endpoint --json")]
+    Explain {
+        /// The path: namespace/component/endpoint, or with dots, or dyn://…
+        target: EndpointPath,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List every pool of workers on NATS.
+    ///
+    /// Exit code 0 when there is one, 3 when not.
+    #[command(after_help = "Example:\n  metrics list --server nats://nats:4222")]
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Flags of the collector.
+#[derive(Debug, Args)]
+pub struct CollectArgs {
+    /// Component whose workers to watch.
+    #[arg(
+        long,
+        env = "METRICS_COMPONENT",
+        required_unless_present = "target",
+        requires = "endpoint"
+    )]
+    pub component: Option<Component>,
+
+    /// Endpoint of the component.
+    #[arg(
+        long,
+        env = "METRICS_ENDPOINT",
+        required_unless_present = "target",
+        requires = "component"
+    )]
+    pub endpoint: Option<EndpointName>,
+
+    /// Namespace of the component.
+    #[arg(long, env = "METRICS_NAMESPACE", default_value = "dynamo")]
+    pub namespace: Namespace,
+
+    /// A path to watch: namespace/component/endpoint, or with dots, or dyn://…; may be repeated.
+    #[arg(long, env = "METRICS_TARGET", value_delimiter = ',', value_name = "PATH")]
+    pub target: Vec<EndpointPath>,
+
+    /// Time between rounds: `2`, `2s` or `500ms`.
+    #[arg(long, env = "METRICS_POLL_INTERVAL", default_value = "2s", value_parser = duration, value_name = "TIME")]
+    pub poll_interval: Duration,
+
+    /// Port of the page; 0 takes a free one.
+    #[arg(long, env = "METRICS_HTTP_PORT", default_value_t = 9091, value_name = "PORT")]
+    pub metrics_port: u16,
+
+    /// Address that the page is served on; 0.0.0.0 for all.
+    #[arg(long, env = "METRICS_HTTP_HOST", default_value = "127.0.0.1")]
+    pub host: String,
+
+    /// Missed rounds after which a worker is stale and its load leaves the page.
+    #[arg(long, env = "METRICS_STALE_AFTER", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
+    pub stale_after: u32,
+
+    /// Missed rounds after which a worker is gone and all of it leaves the page.
+    #[arg(long, env = "METRICS_GONE_AFTER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
+    pub gone_after: u32,
+
+    /// Waiting requests at which a worker counts as saturated.
+    #[arg(long, env = "METRICS_QUEUE_TARGET", default_value_t = 5.0, value_parser = positive, value_name = "REQUESTS")]
+    pub queue_target: f64,
+
+    /// KV-cache use, 0 to 1, at which a worker counts as saturated.
+    #[arg(long, env = "METRICS_KV_TARGET", default_value_t = 0.8, value_parser = positive, value_name = "RATIO")]
+    pub kv_target: f64,
+
+    /// Whether upstream's metric names stand on the page, too.
+    #[arg(long, env = "METRICS_COMPAT", value_enum, default_value_t = Compat::Upstream)]
+    pub compat: Compat,
+
+    /// How long requests to the page may take to end at shutdown.
+    #[arg(long, env = "METRICS_GRACE", default_value = "5s", value_parser = duration, value_name = "TIME")]
+    pub grace: Duration,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub struct SharedArgs {
+    /// NATS server, or several separated by commas.
+    #[arg(
+        short,
+        long,
+        env = "NATS_URL",
+        default_value = "nats://127.0.0.1:4222",
+        global = true,
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub server: String,
+
+    /// A subject format of your own, beside the built-in ones; may be repeated.
+    ///
+    /// Placeholders: {namespace} {component} {hash} {endpoint} {worker_id} (hexadecimal) {worker_id:dec}.
+    #[arg(
+        long,
+        env = "METRICS_SUBJECT_PATTERN",
+        value_delimiter = ',',
+        global = true,
+        value_name = "TEMPLATE"
+    )]
+    pub subject_pattern: Vec<SubjectPattern>,
+
+    /// The longest that one round may take; at most the poll interval, which is the default.
+    #[arg(long, env = "METRICS_ROUND_TIMEOUT", value_parser = duration, global = true, value_name = "TIME")]
+    pub round_timeout: Option<Duration>,
+
+    /// Which log lines to write, e.g. `debug` or `metrics=debug`.
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        default_value = "info",
+        global = true,
+        value_name = "FILTER"
+    )]
+    pub log: String,
+
+    /// How log lines are written.
+    #[arg(long, env = "METRICS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub log_format: LogFormat,
+}
+
+/// Whether upstream's metric names are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compat {
+    /// Beside our own.
+    Upstream,
+    /// Not at all.
+    Off,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
+    };
+    match parsed {
+        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!(
+            "{error}; write a number of seconds, or e.g. 500ms, 2s, 1m"
+        )),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("it must be a number above 0".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        fn check(text: &str, expected: Option<u64>) {
+            assert_eq!(
+                duration(text).ok().map(|d| d.as_millis() as u64),
+                expected,
+                "{text}"
+            );
+        }
+        check("2", Some(2000));
+        check("0.5", Some(500));
+        check("2s", Some(2000));
+        check("500ms", Some(500));
+        check("1m", Some(60_000));
+        check("0", None);
+        check("-1", None);
+        check("soon", None);
+        check("NaN", None);
+    }
+}

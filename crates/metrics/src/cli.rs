@@ -1,0 +1,77 @@
+//! What the binary does with its command line: logs, signals, exit codes.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, Command, LogFormat, SharedArgs};
+use crate::config::Config;
+use crate::{app, probe};
+
+/// No workers were found; only `explain` and `list` end with it.
+const NO_WORKERS: u8 = 3;
+
+/// Runs the command and says how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers.
+pub async fn run(cli: Cli) -> ExitCode {
+    if let Err(error) = start_logs(&cli.shared) {
+        error.exit();
+    }
+    let result = match cli.command {
+        None => match Config::resolve(cli.collect, cli.shared) {
+            Ok(config) => collect(config).await.map(|()| ExitCode::SUCCESS),
+            Err(error) => error.exit(),
+        },
+        Some(Command::Explain { target, json }) => code(probe::explain(target, &cli.shared, json).await),
+        Some(Command::List { json }) => code(probe::list(&cli.shared, json).await),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn code(found: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
+    found.map(|found| {
+        if found {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(NO_WORKERS)
+        }
+    })
+}
+
+async fn collect(config: Config) -> anyhow::Result<()> {
+    let app = app::bind(config).await?;
+    let shutdown = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to watch for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("failed to watch for SIGTERM")?;
+    let on_signal = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        on_signal.cancel();
+    });
+    app.run(shutdown).await
+}
+
+fn start_logs(shared: &SharedArgs) -> Result<(), clap::Error> {
+    let filter = EnvFilter::try_new(&shared.log).map_err(|error| {
+        let message = format!(
+            "--log {:?} is no filter: {error}; write e.g. info or metrics=debug",
+            shared.log
+        );
+        <Cli as clap::CommandFactory>::command().error(clap::error::ErrorKind::ValueValidation, message)
+    })?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match shared.log_format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,327 @@
+//! The connection to NATS: made patiently, watched closely.
+
+use std::time::Duration;
+
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use crate::fleet::LinkView;
+
+/// Replies that one inbox can hold before they are dropped: twice the largest fleet.
+const INBOX_CAPACITY: usize = 1 << 18;
+
+/// Authorization errors in a row after which trying goes on in vain.
+const MAX_REFUSALS: u32 = 3;
+
+/// The longest pause between two attempts to connect.
+const MAX_DELAY: Duration = Duration::from_secs(4);
+
+/// Why no connection can be had, now or ever.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The server does not accept who we are.
+    #[error(
+        "NATS at {server} refuses the connection ({reason}), {MAX_REFUSALS} times in a row; give a user that it accepts, e.g. --server nats://USER:PASSWORD@HOST:4222"
+    )]
+    Refused {
+        /// Where, without secrets.
+        server: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// The address is none.
+    #[error("{server:?} is no NATS address; write e.g. nats://127.0.0.1:4222")]
+    BadAddress {
+        /// What was given, without secrets.
+        server: String,
+    },
+    /// The server cannot be reached; only where the caller does not want to wait.
+    #[error(
+        "NATS at {server} cannot be reached: {reason}; is it running? Give its address with --server or NATS_URL"
+    )]
+    Unreachable {
+        /// Where, without secrets.
+        server: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// What is known about the connection; cheap to clone, always current.
+#[derive(Debug, Clone)]
+pub struct Link {
+    state: watch::Receiver<LinkState>,
+    seen: u64,
+}
+
+/// Feeds a [`Link`].
+#[derive(Debug)]
+pub struct LinkReporter(watch::Sender<LinkState>);
+
+#[derive(Debug, Clone, Default)]
+struct LinkState {
+    connected: bool,
+    connects: u64,
+    violations: u64,
+    last_violation: String,
+}
+
+impl Link {
+    /// A link that is not connected yet, and its reporter.
+    pub fn new() -> (LinkReporter, Self) {
+        let (sender, state) = watch::channel(LinkState::default());
+        (LinkReporter(sender), Self { state, seen: 0 })
+    }
+
+    /// Whether the connection stands.
+    pub fn is_connected(&self) -> bool {
+        self.state.borrow().connected
+    }
+
+    /// The figures that go onto the page.
+    pub fn view(&self) -> LinkView {
+        let state = self.state.borrow();
+        LinkView {
+            connected: state.connected,
+            reconnects: state.connects.saturating_sub(1),
+            permission_violations: state.violations,
+        }
+    }
+
+    /// Waits for the next change.
+    pub async fn changed(&mut self) {
+        if self.state.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// From now on only newer refusals count.
+    pub fn mark_seen(&mut self) {
+        self.seen = self.state.borrow_and_update().violations;
+    }
+
+    /// Waits until the connection is lost, or a publish to `subject` or the subscription for its replies is refused.
+    pub async fn failed_or_refused(&mut self, subject: &str) {
+        loop {
+            if !self.is_connected() || self.refusal(subject).is_some() {
+                return;
+            }
+            self.changed().await;
+        }
+    }
+
+    /// What the server said when it refused `subject` or an inbox since [`mark_seen`](Self::mark_seen).
+    pub fn refusal(&self, subject: &str) -> Option<String> {
+        let state = self.state.borrow();
+        let concerns = state.last_violation.contains(&format!("\"{subject}\""))
+            || state.last_violation.to_lowercase().contains("for subscription");
+        (state.violations > self.seen && concerns).then(|| state.last_violation.clone())
+    }
+}
+
+impl LinkReporter {
+    fn take_in(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                let connects = {
+                    self.0.send_modify(|state| {
+                        state.connected = true;
+                        state.connects += 1;
+                    });
+                    self.0.borrow().connects
+                };
+                if connects > 1 {
+                    info!("NATS connection restored");
+                }
+            }
+            Event::Disconnected | Event::Closed => {
+                if self.0.borrow().connected {
+                    warn!("NATS connection lost; trying to restore it");
+                }
+                self.0.send_modify(|state| state.connected = false);
+            }
+            Event::ServerError(ServerError::Other(text)) if is_violation(text) => {
+                self.0.send_modify(|state| {
+                    state.violations += 1;
+                    state.last_violation.clone_from(text);
+                });
+            }
+            Event::ServerError(reason) => warn!(%reason, "NATS server reports an error"),
+            Event::ClientError(reason) => warn!(%reason, "NATS client reports an error"),
+            Event::SlowConsumer(subscription) => {
+                warn!(subscription, "replies were dropped: the collector is too slow");
+            }
+            Event::LameDuckMode => info!("NATS server is about to shut down"),
+            Event::Draining => {}
+        }
+    }
+}
+
+fn is_violation(text: &str) -> bool {
+    text.to_lowercase().contains("permissions violation")
+}
+
+/// Connects, however long it takes.
+///
+/// # Errors
+/// [`ConnectError::Refused`] after three refusals in a row, [`ConnectError::BadAddress`] at once.
+pub async fn connect(server: &str, reporter: LinkReporter) -> Result<Client, ConnectError> {
+    let reporter = std::sync::Arc::new(reporter);
+    let (mut attempts, mut refusals) = (0_usize, 0);
+    loop {
+        attempts += 1;
+        let failure = match attempt(server, &reporter).await {
+            Ok(client) => {
+                info!(server = %redact(server), "NATS connected");
+                return Ok(client);
+            }
+            Err(failure) => failure,
+        };
+        refusals = if is_refusal(failure.kind()) {
+            refusals + 1
+        } else {
+            0
+        };
+        match failure.kind() {
+            ConnectErrorKind::ServerParse => {
+                return Err(ConnectError::BadAddress {
+                    server: redact(server),
+                });
+            }
+            _ if refusals >= MAX_REFUSALS => {
+                return Err(ConnectError::Refused {
+                    server: redact(server),
+                    reason: failure.to_string(),
+                });
+            }
+            _ => {}
+        }
+        let delay = backoff(attempts);
+        // The first failure is news, and later ones are repeated less and less often.
+        if attempts.is_power_of_two() {
+            warn!(server = %redact(server), reason = %failure, attempts, "NATS cannot be reached; still trying");
+        }
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// Connects now or not at all, for commands that a person waits for.
+///
+/// # Errors
+/// [`ConnectError`] at the first failure.
+pub async fn connect_now(server: &str, reporter: LinkReporter) -> Result<Client, ConnectError> {
+    attempt(server, &std::sync::Arc::new(reporter))
+        .await
+        .map_err(|failure| {
+            let (server, reason) = (redact(server), failure.to_string());
+            match failure.kind() {
+                ConnectErrorKind::ServerParse => ConnectError::BadAddress { server },
+                kind if is_refusal(kind) => ConnectError::Refused { server, reason },
+                _ => ConnectError::Unreachable { server, reason },
+            }
+        })
+}
+
+async fn attempt(
+    server: &str,
+    reporter: &std::sync::Arc<LinkReporter>,
+) -> Result<Client, async_nats::ConnectError> {
+    let reporter = reporter.clone();
+    ConnectOptions::new()
+        .name("metrics")
+        .subscription_capacity(INBOX_CAPACITY)
+        .ping_interval(Duration::from_secs(10))
+        .connection_timeout(Duration::from_secs(5))
+        .reconnect_delay_callback(backoff)
+        .event_callback(move |event| {
+            reporter.take_in(&event);
+            std::future::ready(())
+        })
+        .connect(server)
+        .await
+}
+
+fn is_refusal(kind: ConnectErrorKind) -> bool {
+    matches!(
+        kind,
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
+    )
+}
+
+/// Doubles from 50 ms to 4 s, each with up to half of it taken off at random, so that a fleet of collectors does not
+/// come back in step.
+fn backoff(attempts: usize) -> Duration {
+    let doubled =
+        Duration::from_millis(50) * 2_u32.saturating_pow(u32::try_from(attempts.min(16)).unwrap_or(16));
+    doubled.min(MAX_DELAY).mul_f64(rand::random_range(0.5..=1.0))
+}
+
+/// An address without user and password, for logs.
+pub fn redact(server: &str) -> String {
+    let one = |address: &str| match address.split_once("://") {
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
+            Some((_, host)) => format!("{scheme}://…@{host}"),
+            None => address.to_owned(),
+        },
+        None => match address.rsplit_once('@') {
+            Some((_, host)) => format!("…@{host}"),
+            None => address.to_owned(),
+        },
+    };
+    server.split(',').map(one).collect::<Vec<_>>().join(",")
+}
+
+/// The message for a refusal, with its remedy.
+pub fn report_refusal(violation: &str) {
+    if violation.to_lowercase().contains("for subscription") {
+        error!(%violation, "permission denied for the inbox of replies: allow this user to subscribe to _INBOX.>");
+    } else {
+        error!(%violation, "permission denied: allow this user to publish to {}", protocol::subject::SERVICE_API);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        fn check(server: &str, expected: &str) {
+            assert_eq!(redact(server), expected);
+        }
+        check("nats://127.0.0.1:4222", "nats://127.0.0.1:4222");
+        check("nats://user:p@ss@host:4222", "nats://…@host:4222");
+        check("token@host", "…@host");
+        check("nats://a:b@x,nats://y", "nats://…@x,nats://y");
+    }
+
+    #[test]
+    fn the_delay_grows_and_stays_bounded() {
+        for attempts in 0..100 {
+            assert!(backoff(attempts) <= MAX_DELAY);
+        }
+        assert!(backoff(1) <= Duration::from_millis(100));
+        assert!(backoff(20) >= MAX_DELAY / 2);
+    }
+
+    #[test]
+    fn a_refusal_concerns_the_request_or_the_inbox() {
+        let (reporter, mut link) = Link::new();
+        let violation = |text: &str| Event::ServerError(ServerError::Other(text.to_owned()));
+        reporter.take_in(&violation(r#"Permissions Violation for Publish to "$SRV.STATS""#));
+        assert!(link.refusal("$SRV.STATS").is_some());
+        link.mark_seen();
+        assert!(link.refusal("$SRV.STATS").is_none(), "an old one does not count");
+        reporter.take_in(&violation(r#"Permissions Violation for Publish to "other""#));
+        assert!(
+            link.refusal("$SRV.STATS").is_none(),
+            "another subject does not count"
+        );
+        reporter.take_in(&violation(
+            r#"Permissions Violation for Subscription to "_INBOX.x""#,
+        ));
+        assert!(link.refusal("$SRV.STATS").is_some());
+        assert_eq!(link.view().permission_violations, 3);
+    }
+}

@@ -1,0 +1,379 @@
+//! One target's workers and the books about its rounds, replies and events.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use protocol::{EventError, KvHitRate, KvMetrics, WorkerId};
+use tracing::debug;
+
+use super::snapshot::{Histogram, PoolView};
+use super::worker::Worker;
+use super::{Arrival, Counts, FleetSettings, RoundSummary, WorkerState, Workers};
+use crate::gather::Finish;
+use crate::intake::{Judgement, ReplyResult, Sighting, WorkerKey};
+use crate::matching::{NearMiss, Target};
+
+/// Workers of one target that are kept at most; far above the largest fleet, it bounds what a hostile service costs.
+const MAX_WORKERS: usize = 200_000;
+
+/// Kinds of near misses that are kept for explanations.
+const MAX_NEAR_MISSES: usize = 64;
+
+/// Upper bounds of the buckets for the duration of a round, in seconds.
+const ROUND_BUCKETS: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// Upper bounds of the buckets for hit ratios.
+const RATIO_BUCKETS: [f64; 11] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
+
+/// What became of an event; every event has exactly one result per target of its namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventResult {
+    /// It was taken in.
+    Ok,
+    /// It cannot be read.
+    Malformed,
+    /// A value in it is impossible.
+    OutOfRange,
+    /// No worker of the target has its id.
+    UnknownWorker,
+}
+
+/// How many endpoints miss the target in the same way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearMissCount {
+    /// In which way.
+    pub miss: NearMiss,
+    /// How many.
+    pub count: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) target: Arc<Target>,
+    pub(super) workers: Workers,
+    up: bool,
+    missing: u64,
+    snapshot_at: Option<SystemTime>,
+    rounds: Counts<Finish>,
+    round_seconds: Histogram,
+    replies: Counts<ReplyResult>,
+    events: Counts<EventResult>,
+    hit_ratios: Histogram,
+    ignored: u64,
+    near_misses: Counts<NearMiss>,
+    foreign: u64,
+}
+
+impl EventResult {
+    /// All results.
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Malformed, Self::OutOfRange, Self::UnknownWorker];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Malformed => "malformed",
+            Self::OutOfRange => "out_of_range",
+            Self::UnknownWorker => "unknown_worker",
+        }
+    }
+}
+
+impl Pool {
+    pub(super) fn new(target: Target) -> Self {
+        Self {
+            target: Arc::new(target),
+            workers: Workers::new(),
+            up: false,
+            missing: 0,
+            snapshot_at: None,
+            rounds: Counts::new(),
+            round_seconds: Histogram::new(&ROUND_BUCKETS),
+            replies: Counts::new(),
+            events: Counts::new(),
+            hit_ratios: Histogram::new(&RATIO_BUCKETS),
+            ignored: 0,
+            near_misses: Counts::new(),
+            foreign: 0,
+        }
+    }
+
+    pub(super) fn fresh_instances(&self, settings: &FleetSettings) -> impl Iterator<Item = Arc<str>> {
+        let is_fresh = |worker: &&Worker| worker.state(settings) == WorkerState::Fresh;
+        self.workers
+            .values()
+            .filter(is_fresh)
+            .map(|worker| worker.instance.id.clone())
+    }
+
+    /// A round that ended for another target's sake was complete for this one if all of its own workers answered.
+    pub(super) fn finish(
+        &self,
+        round: Finish,
+        answered: &std::collections::HashSet<&str>,
+        settings: &FleetSettings,
+    ) -> Finish {
+        if !matches!(round, Finish::Stall | Finish::Deadline) {
+            return round;
+        }
+        let mut expected = self.fresh_instances(settings).peekable();
+        if expected.peek().is_some() && expected.all(|id| answered.contains(&*id)) {
+            Finish::Complete
+        } else {
+            round
+        }
+    }
+
+    pub(super) fn apply_round(
+        &mut self,
+        judged: &[Judgement],
+        finish: Finish,
+        summary: RoundSummary,
+        count_misses: bool,
+        settings: &FleetSettings,
+    ) {
+        *self.rounds.entry(finish).or_default() += 1;
+        self.round_seconds.observe(summary.duration.as_secs_f64());
+        self.near_misses.clear();
+        self.foreign = 0;
+
+        let (winners, results) = settle(judged);
+        for (judgement, result) in judged.iter().zip(&results) {
+            self.count_reply(judgement, *result);
+        }
+        let mut was_fresh = 0_u64;
+        let mut came_back = 0_u64;
+        let mut seen = std::collections::HashSet::new();
+        for (key, sighting) in winners {
+            if self.take_in(&key, sighting, summary.now, settings) {
+                seen.insert(key);
+            }
+        }
+        for (key, worker) in &mut self.workers {
+            let fresh = worker.state(settings) == WorkerState::Fresh;
+            if fresh {
+                was_fresh += 1;
+            }
+            if seen.contains(key) {
+                came_back += u64::from(fresh);
+            } else if count_misses {
+                worker.missed += 1;
+                debug!(target = %self.target.path, worker = %key, missed = worker.missed, "worker did not answer");
+            }
+        }
+        self.workers
+            .retain(|_, worker| worker.missed < settings.gone_after);
+        self.missing = was_fresh - came_back;
+        let readable = judged.iter().any(|j| j.result != ReplyResult::Malformed);
+        self.up = finish != Finish::Error && (readable || finish == Finish::NoResponders);
+        if finish != Finish::Error {
+            self.snapshot_at = Some(summary.now);
+        }
+    }
+
+    pub(super) fn apply_between_rounds(
+        &mut self,
+        judgement: &Judgement,
+        arrival: Arrival,
+        now: SystemTime,
+        settings: &FleetSettings,
+    ) {
+        let has_workers = !judgement.sightings.is_empty();
+        match arrival {
+            Arrival::Late if has_workers => return self.count_reply(judgement, ReplyResult::Late),
+            Arrival::Repeated if has_workers => return self.count_reply(judgement, ReplyResult::Duplicate),
+            _ => {}
+        }
+        let mut result = judgement.result;
+        for sighting in &judgement.sightings {
+            let rival = self
+                .workers
+                .get(&sighting.key)
+                .filter(|worker| worker.missed == 0 && worker.instance.id != sighting.instance.id);
+            if rival.is_some_and(|worker| worker.instance.started >= sighting.instance.started) {
+                result = ReplyResult::Duplicate;
+            } else {
+                self.take_in(&sighting.key, sighting, now, settings);
+            }
+        }
+        self.count_reply(judgement, result);
+    }
+
+    pub(super) fn link_lost(&mut self, settings: &FleetSettings) {
+        self.up = false;
+        for worker in self.workers.values_mut() {
+            worker.missed = worker.missed.max(settings.stale_after);
+        }
+    }
+
+    pub(super) fn apply_hit_rate(&mut self, event: &Result<KvHitRate, EventError>) {
+        let result = match event {
+            Ok(event) => match self.workers.get_mut(&WorkerKey::Id(event.worker_id())) {
+                Some(worker) => {
+                    worker.count_hits(event);
+                    if let Some(ratio) = event.hit_ratio() {
+                        self.hit_ratios.observe(ratio);
+                    }
+                    EventResult::Ok
+                }
+                None => self.unknown(event.worker_id()),
+            },
+            Err(error) => self.refused(error),
+        };
+        *self.events.entry(result).or_default() += 1;
+    }
+
+    pub(super) fn apply_metrics(&mut self, event: &Result<KvMetrics, EventError>) {
+        let result = match event {
+            Ok(event) => match self.workers.get_mut(&WorkerKey::Id(event.worker_id)) {
+                Some(worker) => {
+                    worker.update_by_event(event);
+                    if event.refused.is_empty() {
+                        EventResult::Ok
+                    } else {
+                        EventResult::OutOfRange
+                    }
+                }
+                None => self.unknown(event.worker_id),
+            },
+            Err(error) => self.refused(error),
+        };
+        *self.events.entry(result).or_default() += 1;
+    }
+
+    fn unknown(&self, worker: WorkerId) -> EventResult {
+        debug!(target = %self.target.path, %worker, "event of an unknown worker");
+        EventResult::UnknownWorker
+    }
+
+    fn refused(&self, error: &EventError) -> EventResult {
+        debug!(target = %self.target.path, %error, "event refused");
+        if error.is_out_of_range() {
+            EventResult::OutOfRange
+        } else {
+            EventResult::Malformed
+        }
+    }
+
+    fn count_reply(&mut self, judgement: &Judgement, result: ReplyResult) {
+        *self.replies.entry(result).or_default() += 1;
+        if judgement.sightings.is_empty() && judgement.near_misses.is_empty() {
+            self.foreign += 1;
+        }
+        for miss in &judgement.near_misses {
+            if let Some(count) = self.near_misses.get_mut(miss) {
+                *count += 1;
+            } else if self.near_misses.len() < MAX_NEAR_MISSES {
+                self.near_misses.insert(miss.clone(), 1);
+            }
+        }
+    }
+
+    /// Whether the worker counts as seen: a load of which nothing can be used refreshes nobody.
+    fn take_in(
+        &mut self,
+        key: &WorkerKey,
+        sighting: &Sighting,
+        now: SystemTime,
+        settings: &FleetSettings,
+    ) -> bool {
+        if let Err(reason) = &sighting.load {
+            debug!(target = %self.target.path, worker = %key, %reason, "load refused");
+            return false;
+        }
+        if let Some(worker) = self.workers.get_mut(key) {
+            if worker.state(settings) == WorkerState::Stale {
+                debug!(target = %self.target.path, worker = %key, "stale worker answers again");
+            }
+            worker.update(sighting, now);
+            return true;
+        }
+        if self.workers.len() >= MAX_WORKERS {
+            self.ignored += 1;
+            return false;
+        }
+        debug!(target = %self.target.path, worker = %key, layout = %sighting.layout, "new worker");
+        self.workers.insert(key.clone(), Worker::new(sighting, now));
+        true
+    }
+
+    pub(super) fn view(&self, settings: &FleetSettings) -> PoolView {
+        let mut workers: Vec<_> = self.workers.iter().collect();
+        workers.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        let workers = workers
+            .into_iter()
+            .map(|(key, worker)| {
+                let hex = if let WorkerKey::Id(id) = key {
+                    format!("{id:x}")
+                } else {
+                    String::new()
+                };
+                worker.view(key.to_string(), hex, settings)
+            })
+            .collect();
+        PoolView {
+            target: self.target.clone(),
+            workers,
+            up: self.up,
+            missing: self.missing,
+            snapshot_at: self.snapshot_at,
+            rounds: self.rounds.clone(),
+            round_seconds: self.round_seconds.clone(),
+            replies: self.replies.clone(),
+            events: self.events.clone(),
+            hit_ratios: self.hit_ratios.clone(),
+            ignored: self.ignored,
+            near_misses: self
+                .near_misses
+                .iter()
+                .map(|(miss, &count)| NearMissCount {
+                    miss: miss.clone(),
+                    count,
+                })
+                .collect(),
+            foreign: self.foreign,
+        }
+    }
+}
+
+/// Decides which sighting of each worker counts, and the final result of each reply.
+fn settle(judged: &[Judgement]) -> (HashMap<WorkerKey, &Sighting>, Vec<ReplyResult>) {
+    let mut results: Vec<ReplyResult> = judged.iter().map(|judgement| judgement.result).collect();
+    let mut instances = std::collections::HashSet::new();
+    let mut winners: HashMap<WorkerKey, (usize, &Sighting)> = HashMap::new();
+    for (at, judgement) in judged.iter().enumerate() {
+        if judgement
+            .sightings
+            .first()
+            .is_some_and(|first| !instances.insert(&first.instance.id))
+        {
+            results[at] = ReplyResult::Duplicate;
+            continue;
+        }
+        for sighting in &judgement.sightings {
+            let newest = |s: &Sighting| (s.instance.started, s.instance.id.clone());
+            match winners.get(&sighting.key) {
+                Some((_, winner)) if newest(winner) >= newest(sighting) => {
+                    results[at] = ReplyResult::Duplicate;
+                }
+                Some((loser, _)) => {
+                    results[*loser] = ReplyResult::Duplicate;
+                    winners.insert(sighting.key.clone(), (at, sighting));
+                }
+                None => {
+                    winners.insert(sighting.key.clone(), (at, sighting));
+                }
+            }
+        }
+    }
+    (
+        winners
+            .into_iter()
+            .map(|(key, (_, sighting))| (key, sighting))
+            .collect(),
+        results,
+    )
+}

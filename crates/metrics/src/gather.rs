@@ -1,0 +1,207 @@
+//! One round: ask every service for its statistics, collect the replies, know when to stop.
+//!
+//! The reader only receives and decodes; what a reply means is decided later, by `intake`. The inbox of a round
+//! stays open until the next one begins, so that newcomers and late replies still arrive.
+
+mod window;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, Message, StatusCode, Subscriber};
+use futures_util::StreamExt;
+use protocol::{StatsReply, subject};
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::connect::Link;
+use crate::fleet::{Arrival, MaybeReply};
+
+pub use window::{Finish, RoundState, StallEstimate, Verdict, verdict};
+
+/// Runs rounds on one connection.
+#[derive(Debug)]
+pub struct Gatherer {
+    client: Client,
+    link: Link,
+    deadline: Duration,
+    stall: StallEstimate,
+    open: Option<OpenInbox>,
+}
+
+/// What a round brought.
+#[derive(Debug)]
+pub struct Round {
+    /// The replies in the order in which they came, `None` for one that cannot be read.
+    pub replies: Vec<MaybeReply>,
+    /// Why the round ended.
+    pub finish: Finish,
+    /// From the request to the end.
+    pub duration: Duration,
+    /// Why the request could not be made, where it could not.
+    pub error: Option<String>,
+}
+
+#[derive(Debug)]
+struct OpenInbox {
+    inbox: Subscriber,
+    expected: HashSet<Arc<str>>,
+    answered: HashSet<Arc<str>>,
+    last_reply: Instant,
+}
+
+impl Gatherer {
+    /// Rounds on `client` that last at most `deadline`.
+    pub fn new(client: Client, link: Link, deadline: Duration) -> Self {
+        Self {
+            client,
+            link,
+            deadline,
+            stall: StallEstimate::default(),
+            open: None,
+        }
+    }
+
+    /// Runs one round. `expected` are the instances after whose replies nothing more is waited for.
+    pub async fn round(&mut self, expected: HashSet<Arc<str>>) -> Round {
+        self.open = None;
+        let started = Instant::now();
+        let mut link = self.link.clone();
+        link.mark_seen();
+        let mut inbox = match self.ask().await {
+            Ok(inbox) => inbox,
+            Err(error) => {
+                let error = Some(error.to_string());
+                return Round {
+                    replies: Vec::new(),
+                    finish: Finish::Error,
+                    duration: started.elapsed(),
+                    error,
+                };
+            }
+        };
+        let mut state = RoundState {
+            started,
+            deadline: self.deadline,
+            stall: self.stall.stall(),
+            last_reply: None,
+            expected: expected.len(),
+            answered: 0,
+            no_responders: false,
+            failed: false,
+        };
+        let mut replies = Vec::new();
+        let mut answered: HashSet<Arc<str>> = HashSet::new();
+        let mut largest_gap = Duration::ZERO;
+        let finish = loop {
+            // All that has arrived is taken in before any timer is looked at.
+            let wake = match verdict(&state, Instant::now()) {
+                Verdict::Over(finish @ (Finish::Stall | Finish::Deadline)) => {
+                    match futures_util::FutureExt::now_or_never(inbox.next()) {
+                        Some(Some(message)) => Some(message),
+                        _ => break finish,
+                    }
+                }
+                Verdict::Over(finish) => break finish,
+                Verdict::WaitUntil(time) => tokio::select! {
+                    biased;
+                    message = inbox.next() => match message {
+                        Some(message) => Some(message),
+                        None => { state.failed = true; None }
+                    },
+                    () = link.failed_or_refused(subject::STATS) => { state.failed = true; None }
+                    () = tokio::time::sleep_until(time) => None,
+                },
+            };
+            let Some(message) = wake else { continue };
+            if message.status == Some(StatusCode::NO_RESPONDERS) {
+                state.no_responders = true;
+                continue;
+            }
+            let now = Instant::now();
+            let reply = decode(&message);
+            if let Some(reply) = &reply {
+                let id: Arc<str> = Arc::from(reply.id.as_str());
+                if expected.contains(&id) {
+                    if let Some(last) = state.last_reply {
+                        largest_gap = largest_gap.max(now - last);
+                    }
+                    if answered.insert(id) {
+                        state.answered += 1;
+                    }
+                } else {
+                    answered.insert(id);
+                }
+            }
+            state.last_reply = Some(now);
+            replies.push(reply);
+        };
+        if state.answered > 0 {
+            self.stall.learn(largest_gap);
+        }
+        let last_reply = state.last_reply.unwrap_or(started);
+        self.open = Some(OpenInbox {
+            inbox,
+            expected,
+            answered,
+            last_reply,
+        });
+        Round {
+            replies,
+            finish,
+            duration: started.elapsed(),
+            error: link.refusal(subject::STATS),
+        }
+    }
+
+    /// Waits for a reply to the last round that comes after its end; for ever, if none does.
+    pub async fn next_after_round(&mut self) -> (MaybeReply, Arrival) {
+        let Some(open) = &mut self.open else {
+            return std::future::pending().await;
+        };
+        let message = loop {
+            match open.inbox.next().await {
+                Some(message) if message.status.is_none() => break message,
+                Some(_) => {}
+                None => return std::future::pending().await,
+            }
+        };
+        let reply = decode(&message);
+        let Some(known) = &reply else {
+            return (reply, Arrival::Newcomer);
+        };
+        let id: Arc<str> = Arc::from(known.id.as_str());
+        let is_expected = open.expected.contains(&id);
+        let arrival = match open.answered.insert(id) {
+            false => Arrival::Repeated,
+            true if is_expected => {
+                self.stall.learn(open.last_reply.elapsed());
+                Arrival::Late
+            }
+            true => Arrival::Newcomer,
+        };
+        open.last_reply = Instant::now();
+        (reply, arrival)
+    }
+
+    async fn ask(&self) -> Result<Subscriber, async_nats::Error> {
+        let inbox = self.client.new_inbox();
+        let subscriber = self.client.subscribe(inbox.clone()).await?;
+        // Workers built on old runtimes lose their statistics for good when asked without a reply subject.
+        self.client
+            .publish_with_reply(subject::STATS, inbox, "".into())
+            .await?;
+        Ok(subscriber)
+    }
+}
+
+fn decode(message: &Message) -> MaybeReply {
+    match StatsReply::decode(&message.payload) {
+        Ok(reply) => Some(Arc::new(reply)),
+        Err(reason) => {
+            debug!(%reason, bytes = message.payload.len(), "reply refused");
+            None
+        }
+    }
+}

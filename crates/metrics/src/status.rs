@@ -1,0 +1,288 @@
+//! What the collector says about each target: once when it changes, then at most once a minute.
+
+use std::time::Duration;
+
+use protocol::{EndpointPath, subject};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::connect::report_refusal;
+use crate::fleet::{NearMissCount, PoolView, WorkerState};
+use crate::gather::Finish;
+use crate::matching::{NearMiss, Part, Reason};
+
+/// How often an unchanged complaint is repeated.
+const REPEAT_AFTER: Duration = Duration::from_secs(60);
+
+/// Near misses that one message names.
+const NAMED_MISSES: usize = 3;
+
+/// Remembers what was said.
+#[derive(Debug, Default)]
+pub struct Status {
+    said: Vec<Option<(String, Instant)>>,
+    refused_at: Option<Instant>,
+}
+
+/// How the last round went, as far as it explains an absence.
+#[derive(Debug, Clone, Copy)]
+pub struct RoundNews<'a> {
+    /// Why it ended.
+    pub finish: Finish,
+    /// How many replies it brought.
+    pub replies: usize,
+    /// What the server said when it refused the request.
+    pub refusal: Option<&'a str>,
+}
+
+/// Where a target stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    /// Workers answer.
+    Present(usize),
+    /// None does, and this is why. The key changes when the reason does, not when a count does.
+    Absent { key: String, text: String },
+    /// Nothing can be said: the connection is lost, and that is said elsewhere.
+    Unknown,
+}
+
+impl Status {
+    /// Looks at all targets after a round and says what is new.
+    pub fn report(&mut self, pools: &[PoolView], news: RoundNews<'_>, now: Instant) {
+        if let Some(violation) = news.refusal {
+            if self.refused_at.is_none_or(|at| now - at >= REPEAT_AFTER) {
+                report_refusal(violation);
+                self.refused_at = Some(now);
+            }
+        } else if news.finish != Finish::Error {
+            self.refused_at = None;
+        }
+        self.said.resize(pools.len(), None);
+        for (pool, said) in pools.iter().zip(&mut self.said) {
+            match standing(pool, news) {
+                Standing::Present(workers) => {
+                    if said.as_ref().is_none_or(|(key, _)| key != "present") {
+                        let path = &pool.target.path;
+                        info!(
+                            workers,
+                            "{path}: {} now",
+                            if workers == 1 {
+                                "1 worker answers".to_owned()
+                            } else {
+                                format!("{workers} workers answer")
+                            }
+                        );
+                        *said = Some(("present".to_owned(), now));
+                    }
+                }
+                Standing::Absent { key, text } => {
+                    let due = |(old, at): &(String, Instant)| *old != key || now - *at >= REPEAT_AFTER;
+                    if said.as_ref().is_none_or(due) {
+                        warn!("{text}");
+                        *said = Some((key, now));
+                    }
+                }
+                Standing::Unknown => {}
+            }
+        }
+    }
+}
+
+fn standing(pool: &PoolView, news: RoundNews<'_>) -> Standing {
+    let path = &pool.target.path;
+    let fresh = pool.count(WorkerState::Fresh);
+    let absent = |key: &str, why: String| {
+        let text = format!("no worker of {path} answered; {why}");
+        Standing::Absent {
+            key: key.to_owned(),
+            text,
+        }
+    };
+    if fresh > 0 {
+        return Standing::Present(fresh);
+    }
+    match news.finish {
+        Finish::Error => Standing::Unknown,
+        Finish::NoResponders => absent(
+            "nobody",
+            format!(
+                "nobody answered at all: no service on this NATS server (in this account) listens on {}. Start a worker, or check --server",
+                subject::STATS
+            ),
+        ),
+        _ if news.replies == 0 => absent(
+            "silence",
+            format!(
+                "there was silence: someone listens on {}, but no reply came in time. The services may hang, or may not be allowed to reply",
+                subject::STATS
+            ),
+        ),
+        _ if !pool.near_misses.is_empty() => {
+            let (key, text) = describe_misses(path, &pool.near_misses);
+            absent(&key, text)
+        }
+        _ if !pool.workers.is_empty() => absent(
+            "lost",
+            format!("{} did before, and no longer do", pool.workers.len()),
+        ),
+        _ => absent(
+            "strangers",
+            format!(
+                "{} other services did, none of them alike. `metrics list` shows what there is",
+                news.replies
+            ),
+        ),
+    }
+}
+
+fn describe_misses(wanted: &EndpointPath, misses: &[NearMissCount]) -> (String, String) {
+    let named = &misses[..misses.len().min(NAMED_MISSES)];
+    let texts: Vec<String> = named.iter().map(|miss| describe_miss(wanted, miss)).collect();
+    let mut text = texts.join("; ");
+    if misses.len() > named.len() {
+        text.push_str(&format!(
+            "; and {} more kinds, which `metrics explain {wanted}` shows",
+            misses.len() - named.len()
+        ));
+    }
+    let key = named.iter().map(|miss| format!("{:?}", miss.miss)).collect();
+    (key, text)
+}
+
+fn describe_miss(wanted: &EndpointPath, NearMissCount { miss, count }: &NearMissCount) -> String {
+    let subject = match (&miss.found, count) {
+        (Some(found), 1) => format!("1 worker of {found} did"),
+        (Some(found), n) => format!("{n} workers of {found} did"),
+        (None, 1) => "1 that is nearly one did".to_owned(),
+        (None, n) => format!("{n} that are nearly such did"),
+    };
+    match remedy(wanted, miss) {
+        Some(remedy) => format!("{subject} ({miss}): {remedy}"),
+        None => format!("{subject} ({miss})"),
+    }
+}
+
+/// What to type, or to mend, so that the near miss becomes a match.
+pub fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
+    match (&miss.reason, &miss.found) {
+        (Reason::NoId | Reason::BadId { .. }, _) => {
+            Some("the worker's subject must end in its id, lower-case hexadecimal without padding".to_owned())
+        }
+        (Reason::HashDiffers, None) => Some(
+            "the hash is that of other names, or of another runtime; `metrics list` shows whose".to_owned(),
+        ),
+        (Reason::HashDiffers, Some(_)) => Some(
+            "its service name is none of the known layouts; describe it with --subject-pattern".to_owned(),
+        ),
+        (_, None) => Some("`metrics list` shows the exact names".to_owned()),
+        (_, Some(found)) => {
+            let changed =
+                |part| match part {
+                    Part::Namespace => (found.namespace != wanted.namespace)
+                        .then(|| format!("--namespace {}", found.namespace)),
+                    Part::Component => (found.component != wanted.component)
+                        .then(|| format!("--component {}", found.component)),
+                    Part::Endpoint => {
+                        (found.endpoint != wanted.endpoint).then(|| format!("--endpoint {}", found.endpoint))
+                    }
+                };
+            let flags: Vec<String> = [Part::Namespace, Part::Component, Part::Endpoint]
+                .into_iter()
+                .filter_map(changed)
+                .collect();
+            (!flags.is_empty()).then(|| format!("use {}", flags.join(" ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::{Fleet, FleetSettings, LinkView, RoundSummary};
+    use crate::matching::Target;
+    use protocol::{Description, StatsReply};
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    fn after_round(replies: &[(&str, &str)], finish: Finish) -> String {
+        let settings = FleetSettings {
+            stale_after: 2,
+            gone_after: 5,
+            queue_target: 5.0,
+            kv_target: 0.8,
+        };
+        let path = "dynamo/my_component/my_endpoint".parse().expect("a path");
+        let mut fleet = Fleet::new(vec![Target::new(path, &[])], settings);
+        let decoded: Vec<_> = replies
+            .iter()
+            .enumerate()
+            .map(|(id, (subject, description))| {
+                let text = format!(
+                    r#"{{"name": "{description}", "id": "{id}", "endpoints": [{{"subject": "{subject}"}}]}}"#
+                );
+                Some(Arc::new(StatsReply::decode(text.as_bytes()).expect("readable")))
+            })
+            .collect();
+        let summary = RoundSummary {
+            finish,
+            duration: Duration::ZERO,
+            now: SystemTime::now(),
+        };
+        let describe = |reply: &StatsReply| reply.service.parse::<Description>().ok();
+        fleet.apply_round(&decoded, describe, summary);
+        let snapshot = fleet.snapshot(LinkView::default());
+        match standing(
+            &snapshot.pools[0],
+            RoundNews {
+                finish,
+                replies: replies.len(),
+                refusal: None,
+            },
+        ) {
+            Standing::Present(n) => format!("{n} present"),
+            Standing::Absent { text, .. } => text,
+            Standing::Unknown => "unknown".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_absence_says_what_was_seen_instead_and_what_to_type() {
+        let camel = "Dynamo component MyComponent in namespace dynamo";
+        assert_eq!(
+            after_round(
+                &[
+                    ("dynamo_mycomponent_593024f1.my_endpoint-1", camel),
+                    ("dynamo_mycomponent_593024f1.my_endpoint-2", camel)
+                ],
+                Finish::Stall
+            ),
+            "no worker of dynamo/my_component/my_endpoint answered; 2 workers of dynamo/MyComponent/my_endpoint did \
+             (component differs in letter case and punctuation): use --component MyComponent"
+        );
+        assert!(
+            after_round(
+                &[(
+                    "dynamo_my_component_1854ce00.my_endpoint_v2-1",
+                    "Dynamo component my_component in namespace dynamo"
+                )],
+                Finish::Stall
+            )
+            .ends_with("(longer endpoint name): use --endpoint my_endpoint_v2")
+        );
+    }
+
+    #[test]
+    fn silence_nobody_and_strangers_are_three_messages() {
+        assert!(after_round(&[], Finish::NoResponders).contains("nobody answered at all"));
+        assert!(after_round(&[], Finish::Deadline).contains("there was silence"));
+        assert!(
+            after_round(&[("orders.create", "")], Finish::Stall)
+                .contains("1 other services did, none of them alike")
+        );
+        assert_eq!(
+            after_round(&[("dynamo_my_component.my_endpoint-1", "")], Finish::Stall),
+            "1 present"
+        );
+        assert_eq!(after_round(&[], Finish::Error), "unknown");
+    }
+}
