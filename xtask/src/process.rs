@@ -303,7 +303,7 @@ mod tests {
     fn an_interruption_cuts_a_wait_short() {
         let processes = Processes::new().unwrap();
         processes.interrupted.store(true, Ordering::SeqCst);
-        let error = processes.wait(None, || Ok(None::<()>)).unwrap_err();
+        let error = processes.wait(Some(SOON), || Ok(None::<()>)).unwrap_err();
         assert!(error.is::<Interrupted>(), "{error:#}");
     }
 
