@@ -12,7 +12,7 @@ use anyhow::Context;
 use async_nats::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, info_span, warn};
 
@@ -100,6 +100,7 @@ impl App {
             publish,
             descriptions: Descriptions::default(),
             status: Status::default(),
+            reconnects: 0,
         };
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
@@ -124,6 +125,7 @@ struct Collector<'a> {
     publish: watch::Sender<Arc<Snapshot>>,
     descriptions: Descriptions,
     status: Status,
+    reconnects: u64,
 }
 
 impl Collector<'_> {
@@ -160,10 +162,7 @@ impl Collector<'_> {
                     dirty_since.get_or_insert_with(Instant::now);
                 }
                 () = link.changed() => {
-                    if !link.is_connected() {
-                        self.fleet.link_lost();
-                    }
-                    self.publish();
+                    self.link_changed(&mut ticks);
                 }
                 () = tokio::time::sleep_until(publish_at), if dirty_since.is_some() => {
                     self.publish();
@@ -178,11 +177,15 @@ impl Collector<'_> {
         let config = self.config;
         let connecting = connect::connect(&config.server, reporter);
         tokio::pin!(connecting);
-        let mut ticks = tokio::time::interval(config.poll_interval);
+        let mut ticks = tokio::time::interval_at(Instant::now() + config.poll_interval, config.poll_interval);
         loop {
             tokio::select! {
                 biased;
-                client = &mut connecting => return client.context("failed to connect to NATS"),
+                client = &mut connecting => {
+                    let client = client.context("failed to connect to NATS")?;
+                    self.link.connected().await;
+                    return Ok(client);
+                }
                 _ = ticks.tick() => self.fail_round(),
             }
         }
@@ -196,6 +199,7 @@ impl Collector<'_> {
         let round = gatherer.round(self.fleet.expected()).await;
         let decides = |reply: &protocol::StatsReply| self.fleet.wants_description(reply);
         let replies = round.replies.iter().flatten();
+        self.descriptions.begin_round();
         self.descriptions
             .learn(client, replies, decides, self.fleet.lacks_workers())
             .await;
@@ -214,6 +218,18 @@ impl Collector<'_> {
         };
         let snapshot = self.publish();
         self.status.report(&snapshot.pools, news, Instant::now());
+    }
+
+    fn link_changed(&mut self, ticks: &mut Interval) {
+        let reconnects = self.link.view().reconnects;
+        if !self.link.is_connected() {
+            self.fleet.link_lost();
+        } else if reconnects > self.reconnects {
+            self.fleet.link_restored();
+            ticks.reset_immediately();
+        }
+        self.reconnects = reconnects;
+        self.publish();
     }
 
     fn fail_round(&mut self) {

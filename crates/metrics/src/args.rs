@@ -162,7 +162,7 @@ pub struct SharedArgs {
     #[arg(
         long,
         env = "RUST_LOG",
-        default_value = "info",
+        default_value = "info,async_nats=warn",
         global = true,
         value_name = "FILTER"
     )]

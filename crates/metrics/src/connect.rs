@@ -89,6 +89,13 @@ impl Link {
         }
     }
 
+    /// Waits until the connection stands; the client reports it a moment after it is made.
+    pub async fn connected(&mut self) {
+        while !self.is_connected() {
+            self.changed().await;
+        }
+    }
+
     /// Waits for the next change.
     pub async fn changed(&mut self) {
         if self.state.changed().await.is_err() {
@@ -135,10 +142,8 @@ impl LinkReporter {
                     info!("NATS connection restored");
                 }
             }
-            Event::Disconnected | Event::Closed => {
-                if self.0.borrow().connected {
-                    warn!("NATS connection lost; trying to restore it");
-                }
+            Event::Disconnected => {
+                warn!("NATS connection lost; trying to restore it");
                 self.0.send_modify(|state| state.connected = false);
             }
             Event::ServerError(ServerError::Other(text)) if is_violation(text) => {
@@ -153,7 +158,7 @@ impl LinkReporter {
                 warn!(subscription, "replies were dropped: the collector is too slow");
             }
             Event::LameDuckMode => info!("NATS server is about to shut down"),
-            Event::Draining => {}
+            Event::Draining | Event::Closed => {}
         }
     }
 }

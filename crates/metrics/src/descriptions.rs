@@ -25,6 +25,9 @@ const KEEP_ROUNDS: u64 = 32;
 /// Services of other names whose description is asked for in one round, to explain why nothing matches.
 const MAX_STRANGERS: usize = 64;
 
+/// Service names for which a description is kept to explain with.
+const MAX_HINTS: usize = 4096;
+
 /// The descriptions that are known.
 #[derive(Debug, Default)]
 pub struct Descriptions {
@@ -67,6 +70,13 @@ impl Descriptions {
         }
     }
 
+    /// Forgets instances that have not been seen for many rounds.
+    pub fn begin_round(&mut self) {
+        self.round += 1;
+        let oldest = self.round.saturating_sub(KEEP_ROUNDS);
+        self.entries.retain(|_, entry| entry.last_used >= oldest);
+    }
+
     /// Asks for the descriptions of all instances that `decides` names and that are not known.
     ///
     /// With `explain`, one instance of each other service name is asked, too.
@@ -77,7 +87,6 @@ impl Descriptions {
         decides: impl Fn(&StatsReply) -> bool,
         explain: bool,
     ) {
-        self.round += 1;
         let mut wanted: Vec<InstanceId> = Vec::new();
         let mut strangers: HashSet<&str> = HashSet::new();
         for reply in replies {
@@ -101,8 +110,6 @@ impl Descriptions {
         if !wanted.is_empty() {
             self.ask(client, &wanted).await;
         }
-        let oldest = self.round.saturating_sub(KEEP_ROUNDS);
-        self.entries.retain(|_, entry| entry.last_used >= oldest);
     }
 
     async fn ask(&mut self, client: &Client, wanted: &[InstanceId]) {
@@ -144,7 +151,9 @@ impl Descriptions {
             let answer = match Description::from_info_reply(&message.payload) {
                 _ if message.status == Some(StatusCode::NO_RESPONDERS) => Answer::Nondescript,
                 Ok(description) => {
-                    self.hints.insert(id.0.clone(), description.clone());
+                    if self.hints.len() < MAX_HINTS {
+                        self.hints.insert(id.0.clone(), description.clone());
+                    }
                     Answer::Told(description)
                 }
                 Err(_) => Answer::Nondescript,

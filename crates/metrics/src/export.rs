@@ -5,6 +5,7 @@ mod classic_text;
 mod openmetrics;
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::args::Compat;
 use crate::fleet::Snapshot;
@@ -55,7 +56,7 @@ impl Format {
 ///
 /// # Errors
 /// Where a value has no text form, which does not happen with checked stats.
-pub fn render(snapshot: &Snapshot, format: Format, compat: Compat) -> Result<String, fmt::Error> {
+pub fn render(snapshot: &Arc<Snapshot>, format: Format, compat: Compat) -> Result<String, fmt::Error> {
     let page = openmetrics::render(snapshot, compat)?;
     Ok(match format {
         Format::OpenMetrics => page,

@@ -5,6 +5,8 @@
 mod pool;
 mod snapshot;
 mod spread;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -110,15 +112,19 @@ impl Fleet {
         summary: RoundSummary,
     ) {
         let failed = summary.finish == Finish::Error;
-        let count_misses = !failed && self.grace == 0;
-        if !failed {
-            self.grace = self.grace.saturating_sub(1);
-        }
         let answered: HashSet<&str> = replies.iter().flatten().map(|reply| reply.id.as_str()).collect();
         for at in 0..self.pools.len() {
             let finish = self.pools[at].finish(summary.finish, &answered, &self.settings);
             let judged = self.judge_all(at, replies, &describe);
-            self.pools[at].apply_round(&judged, finish, summary, count_misses, &self.settings);
+            let misses = match (failed, self.grace > 0) {
+                (true, _) => Misses::UntilStale,
+                (false, true) => Misses::Forgiven,
+                (false, false) => Misses::Counted,
+            };
+            self.pools[at].apply_round(&judged, finish, summary, misses, &self.settings);
+        }
+        if !failed {
+            self.grace = self.grace.saturating_sub(1);
         }
     }
 
@@ -138,10 +144,14 @@ impl Fleet {
 
     /// The connection is gone: nothing that is known is current.
     pub fn link_lost(&mut self) {
-        self.grace = GRACE_ROUNDS;
         for pool in &mut self.pools {
             pool.link_lost(&self.settings);
         }
+    }
+
+    /// The connection is back: not all workers need hear of it at once.
+    pub fn link_restored(&mut self) {
+        self.grace = GRACE_ROUNDS;
     }
 
     /// Takes in a hit-rate event of a namespace.
@@ -202,6 +212,17 @@ impl Fleet {
             })
             .collect()
     }
+}
+
+/// What it means that a worker did not answer a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Misses {
+    /// It ages.
+    Counted,
+    /// Nothing: the connection was restored just now.
+    Forgiven,
+    /// The round failed. What is known grows old, but nobody is gone for that.
+    UntilStale,
 }
 
 /// What the round knew of an instance whose reply came after its end.

@@ -28,11 +28,7 @@ impl Look {
     async fn take(shared: &SharedArgs) -> anyhow::Result<Self> {
         let (reporter, link) = Link::new();
         let client = connect::connect_now(&shared.server, reporter).await?;
-        // The client reports that it is connected a moment after it is.
-        let mut watched = link.clone();
-        while !watched.is_connected() {
-            watched.changed().await;
-        }
+        link.clone().connected().await;
         let mut gatherer = Gatherer::new(client.clone(), link, shared.round_timeout.unwrap_or(TIMEOUT));
         let round = gatherer.round(Default::default()).await;
         if let Some(violation) = &round.error {

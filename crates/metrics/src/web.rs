@@ -58,7 +58,9 @@ async fn metrics(State(state): State<PageState>, headers: HeaderMap) -> Response
         .unwrap_or_default();
     let format = Format::negotiate(accept);
     let snapshot = state.snapshots.borrow().clone();
-    match export::render(&snapshot, format, state.compat) {
+    // The page of a large fleet takes long enough to hold up the rounds.
+    let page = tokio::task::spawn_blocking(move || export::render(&snapshot, format, state.compat)).await;
+    match page.map_err(anyhow::Error::from).and_then(|page| Ok(page?)) {
         Ok(page) => ([(header::CONTENT_TYPE, format.content_type())], page).into_response(),
         Err(reason) => {
             error!(%reason, "the page cannot be written");

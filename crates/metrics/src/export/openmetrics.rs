@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Error;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
@@ -18,7 +19,7 @@ use crate::intake::ReplyResult;
 
 const QUANTILES: [(f64, &str); 5] = [(0.0, "0"), (0.5, "0.5"), (0.9, "0.9"), (0.99, "0.99"), (1.0, "1")];
 
-pub(super) fn render(snapshot: &Snapshot, compat: Compat) -> Result<String, Error> {
+pub(super) fn render(snapshot: &Arc<Snapshot>, compat: Compat) -> Result<String, Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Page {
         snapshot: snapshot.clone(),
@@ -31,7 +32,7 @@ pub(super) fn render(snapshot: &Snapshot, compat: Compat) -> Result<String, Erro
 
 #[derive(Debug)]
 struct Page {
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     compat: Compat,
 }
 
@@ -374,8 +375,8 @@ impl Writer<'_> {
             self.encoder
                 .encode_descriptor(family.name, family.help, None, MetricType::Histogram)?;
         for (labels, histogram) in samples {
-            // The encoder adds the buckets up and takes the largest float for infinity.
-            let bounds = histogram.bounds.iter().copied().chain([f64::MAX]);
+            // The encoder adds the buckets up.
+            let bounds = histogram.bounds.iter().copied().chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(histogram.counts.iter().copied()).collect();
             let count = histogram.counts.iter().sum();
             metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(

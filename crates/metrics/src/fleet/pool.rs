@@ -9,7 +9,7 @@ use tracing::debug;
 
 use super::snapshot::{Histogram, PoolView};
 use super::worker::Worker;
-use super::{Arrival, Counts, FleetSettings, RoundSummary, WorkerState, Workers};
+use super::{Arrival, Counts, Misses, FleetSettings, RoundSummary, WorkerState, Workers};
 use crate::gather::Finish;
 use crate::intake::{Judgement, ReplyResult, Sighting, WorkerKey};
 use crate::matching::{NearMiss, Target};
@@ -132,7 +132,7 @@ impl Pool {
         judged: &[Judgement],
         finish: Finish,
         summary: RoundSummary,
-        count_misses: bool,
+        misses: Misses,
         settings: &FleetSettings,
     ) {
         *self.rounds.entry(finish).or_default() += 1;
@@ -159,8 +159,12 @@ impl Pool {
             }
             if seen.contains(key) {
                 came_back += u64::from(fresh);
-            } else if count_misses {
-                worker.missed += 1;
+            } else {
+                match misses {
+                    Misses::Counted => worker.missed += 1,
+                    Misses::Forgiven => {}
+                    Misses::UntilStale => worker.missed = worker.missed.max((worker.missed + 1).min(settings.stale_after)),
+                }
                 debug!(target = %self.target.path, worker = %key, missed = worker.missed, "worker did not answer");
             }
         }
@@ -231,10 +235,10 @@ impl Pool {
             Ok(event) => match self.workers.get_mut(&WorkerKey::Id(event.worker_id)) {
                 Some(worker) => {
                     worker.update_by_event(event);
-                    if event.refused.is_empty() {
-                        EventResult::Ok
-                    } else {
-                        EventResult::OutOfRange
+                    match event.refused.iter().all(|error| error.fault.is_out_of_range()) {
+                        _ if event.refused.is_empty() => EventResult::Ok,
+                        true => EventResult::OutOfRange,
+                        false => EventResult::Malformed,
                     }
                 }
                 None => self.unknown(event.worker_id),
