@@ -52,6 +52,14 @@ impl Workspace {
     pub(crate) fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
+        // Cargo tells what it runs which package it is. Build scripts look at these variables (that of `ring` does),
+        // so handing them on would compile again what a cargo called from the shell has compiled.
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
         command
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target)

@@ -12,7 +12,7 @@ pub(crate) struct View {
     /// How many workers are fresh.
     pub(crate) fresh: f64,
     /// The workers by id.
-    pub(crate) workers: BTreeMap<String, Load>,
+    pub(crate) workers: BTreeMap<u64, Load>,
 }
 
 /// The load of one worker; what the page does not tell is absent.
@@ -100,7 +100,7 @@ fn view(page: &str, pool: &Pool) -> View {
         {
             view.fresh = sample.value;
         }
-        let Some(id) = sample.labels.get("worker_id") else {
+        let Some(Ok(id)) = sample.labels.get("worker_id").map(|id| id.parse()) else {
             continue;
         };
         let field: fn(&mut Load) -> &mut Option<f64> = match sample.name.as_str() {
@@ -111,7 +111,7 @@ fn view(page: &str, pool: &Pool) -> View {
             "llm_worker_kv_blocks_capacity" => |load| &mut load.blocks_capacity,
             _ => continue,
         };
-        *field(view.workers.entry(id.clone()).or_default()) = Some(sample.value);
+        *field(view.workers.entry(id).or_default()) = Some(sample.value);
     }
     view
 }
@@ -187,10 +187,7 @@ llm_collector_nats_connected 1
             slots_capacity: Some(8.0),
             ..Load::default()
         };
-        assert_eq!(
-            view.workers,
-            BTreeMap::from([("18446744073709551615".to_owned(), last), ("5".to_owned(), five)])
-        );
+        assert_eq!(view.workers, BTreeMap::from([(u64::MAX, last), (5, five)]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 use crate::process::{Processes, Running};
 use crate::provision::docker::docker;
@@ -19,6 +20,8 @@ const NATS: &str = "nats-server";
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     running: Vec<Running>,
+    /// Where the server says its port; it takes the file away itself when it ends.
+    ports: Option<TempDir>,
 }
 
 impl Parts {
@@ -41,7 +44,9 @@ impl Parts {
                     .arg(ports.path());
                 self.running
                     .push(processes.start_logged(NATS, &mut command, log)?);
-                self.wait_for_nats(processes, || Ok(url_in_ports_file(ports.path())))
+                let folder = ports.path().to_owned();
+                self.ports = Some(ports);
+                self.wait_for_nats(processes, || Ok(url_in_ports_file(&folder)))
             }
             Server::Image(image) => {
                 let name = format!("worker-metrics-demo-{}", std::process::id());
@@ -170,7 +175,10 @@ mod tests {
         let part = processes
             .start_logged("metrics", &mut script, folder.path().join("log"))
             .unwrap();
-        let mut parts = Parts { running: vec![part] };
+        let mut parts = Parts {
+            running: vec![part],
+            ports: None,
+        };
 
         let look = || Ok(parts.check().err());
         let error = processes.wait(Some(START), look).unwrap().expect("the part ends");

@@ -107,7 +107,7 @@ mod tests {
     fn every_worker_has_a_line_and_what_is_unknown_is_a_dash() {
         let view = View {
             fresh: 1.0,
-            workers: [("8041234567890123456".to_owned(), load(12.0))].into(),
+            workers: [(8_041_234_567_890_123_456, load(12.0))].into(),
         };
         let expected = "\
 worker                   slots  waiting     KV blocks
@@ -119,7 +119,7 @@ worker                   slots  waiting     KV blocks
 
     #[test]
     fn a_large_fleet_stays_on_the_screen() {
-        let workers = (0..50).map(|id| (format!("{id:02}"), load(1.0))).collect();
+        let workers = (0..50).map(|id| (id, load(1.0))).collect();
         let table = render(&View { fresh: 50.0, workers });
         assert_eq!(table.lines().count(), MOST + 2);
         assert!(
