@@ -66,7 +66,63 @@ pub fn render(snapshot: &Arc<Snapshot>, format: Format, compat: Compat) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use protocol::{KvHitRate, StatsReply, WorkerId};
+
     use super::*;
+    use crate::fleet::{Fleet, FleetSettings, LinkView, RoundSummary};
+    use crate::gather::Finish;
+    use crate::matching::Target;
+
+    /// Two workers of one pool, one of them with a name of its own for everything that can be escaped.
+    fn snapshot() -> Arc<Snapshot> {
+        let settings = FleetSettings {
+            stale_after: 2,
+            gone_after: 5,
+            queue_target: 5.0,
+            kv_target: 0.8,
+        };
+        let target = Target::new("dynamo/back\"end/generate".parse().expect("a path"), &[]);
+        let mut fleet = Fleet::new(vec![target], settings);
+        let reply = |id: u8, active: u32| {
+            let text = format!(
+                r#"{{"name": "s", "id": "instance{id}", "version": "1\\2", "started": "2026-01-01T00:00:00Z", "endpoints": [
+                    {{"subject": "dynamo_back_end.generate-{id}", "num_requests": 8, "num_errors": 1, "processing_time": 2500000000,
+                      "data": {{"kv_active_blocks": {active}, "kv_total_blocks": 100, "request_active_slots": 1,
+                               "request_total_slots": 4, "num_requests_waiting": {id}, "gpu_prefix_cache_hit_rate": 0.25}}}}]}}"#
+            );
+            Some(Arc::new(StatsReply::decode(text.as_bytes()).expect("readable")))
+        };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        let summary = RoundSummary {
+            finish: Finish::Stall,
+            duration: Duration::from_millis(20),
+            now,
+        };
+        fleet.apply_round(&[reply(1, 20), reply(2, 60)], |_| None, summary);
+        fleet.apply_hit_rate("dynamo", &KvHitRate::new(WorkerId::new(1), 10, 4));
+        Arc::new(fleet.snapshot(LinkView {
+            connected: true,
+            reconnects: 1,
+            permission_violations: 2,
+        }))
+    }
+
+    #[test]
+    fn the_page_reads_as_it_always_did() {
+        for (name, format) in [("openmetrics", Format::OpenMetrics), ("classic", Format::Classic)] {
+            let page = render(&snapshot(), format, Compat::Upstream).expect("writes");
+            insta::assert_snapshot!(name, page);
+        }
+    }
+
+    #[test]
+    fn upstreams_names_can_be_left_out() {
+        let page = render(&snapshot(), Format::Classic, Compat::Off).expect("writes");
+        assert!(!page.contains("compatibility alias"));
+        assert!(page.contains("llm_worker_kv_blocks_active{"));
+    }
 
     #[test]
     fn the_format_follows_the_accept_header() {

@@ -13,12 +13,15 @@ use async_nats::{Client, Message, StatusCode, Subscriber};
 use futures_util::StreamExt;
 use protocol::{StatsReply, subject};
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::warn;
 
 use crate::connect::Link;
 use crate::fleet::{Arrival, MaybeReply};
 
 pub use window::{Finish, RoundState, StallEstimate, Verdict, verdict};
+
+/// How often unreadable replies are complained about.
+const COMPLAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Runs rounds on one connection.
 #[derive(Debug)]
@@ -28,6 +31,7 @@ pub struct Gatherer {
     deadline: Duration,
     stall: StallEstimate,
     open: Option<OpenInbox>,
+    complained: Option<Instant>,
 }
 
 /// What a round brought.
@@ -60,6 +64,7 @@ impl Gatherer {
             deadline,
             stall: StallEstimate::default(),
             open: None,
+            complained: None,
         }
     }
 
@@ -120,7 +125,7 @@ impl Gatherer {
                 continue;
             }
             let now = Instant::now();
-            let reply = decode(&message);
+            let reply = decode(&message, &mut self.complained);
             if let Some(reply) = &reply {
                 let id: Arc<str> = Arc::from(reply.id.as_str());
                 if expected.contains(&id) {
@@ -167,7 +172,7 @@ impl Gatherer {
                 None => return std::future::pending().await,
             }
         };
-        let reply = decode(&message);
+        let reply = decode(&message, &mut self.complained);
         let Some(known) = &reply else {
             return (reply, Arrival::Newcomer);
         };
@@ -196,12 +201,15 @@ impl Gatherer {
     }
 }
 
-fn decode(message: &Message) -> MaybeReply {
-    match StatsReply::decode(&message.payload) {
-        Ok(reply) => Some(Arc::new(reply)),
-        Err(reason) => {
-            debug!(%reason, bytes = message.payload.len(), "reply refused");
-            None
-        }
+/// Unreadable replies are named in the log once a minute; how many there are, the page says.
+fn decode(message: &Message, complained: &mut Option<Instant>) -> MaybeReply {
+    let reason = match StatsReply::decode(&message.payload) {
+        Ok(reply) => return Some(Arc::new(reply)),
+        Err(reason) => reason,
+    };
+    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_AFTER) {
+        warn!(%reason, bytes = message.payload.len(), "a service sent a reply that cannot be read");
+        *complained = Some(Instant::now());
     }
+    None
 }

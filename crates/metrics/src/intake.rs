@@ -160,6 +160,14 @@ pub fn judge(
                     Err(error) => Err(LoadError::from(error.clone())),
                 };
                 note(result_of(&load));
+                if let Err(why) = &load {
+                    let reason = Reason::DataUndecodable { why: why.to_string() };
+                    near_misses.push(NearMiss {
+                        reason,
+                        part: None,
+                        found: Some(target.path.clone()),
+                    });
+                }
                 sightings.push(Sighting {
                     key: match which {
                         Instance::Worker(id) => WorkerKey::Id(id),

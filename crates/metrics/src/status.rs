@@ -125,14 +125,26 @@ fn standing(pool: &PoolView, news: RoundNews<'_>) -> Standing {
             "lost",
             format!("{} did before, and no longer do", pool.workers.len()),
         ),
-        _ => absent(
-            "strangers",
-            format!(
-                "{} other services did, none of them alike. `metrics list` shows what there is",
-                news.replies
-            ),
-        ),
+        _ => absent("strangers", strangers(pool)),
     }
+}
+
+fn strangers(pool: &PoolView) -> String {
+    let foreign = match pool.foreign {
+        0 => String::new(),
+        1 => "1 other service did, not alike. `metrics list` shows it".to_owned(),
+        n => format!("{n} other services did, none of them alike. `metrics list` shows what there is"),
+    };
+    let unreadable = match pool.unreadable {
+        0 => String::new(),
+        1 => "1 reply came that cannot be read".to_owned(),
+        n => format!("{n} replies came that cannot be read"),
+    };
+    [unreadable, foreign]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn describe_misses(wanted: &EndpointPath, misses: &[NearMissCount]) -> (String, String) {
@@ -165,6 +177,9 @@ fn describe_miss(wanted: &EndpointPath, NearMissCount { miss, count }: &NearMiss
 /// What to type, or to mend, so that the near miss becomes a match.
 pub fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
     match (&miss.reason, &miss.found) {
+        (Reason::DataUndecodable { .. }, _) => {
+            Some("mend what the worker puts into its statistics".to_owned())
+        }
         (Reason::NoId | Reason::BadId { .. }, _) => {
             Some("the worker's subject must end in its id, lower-case hexadecimal without padding".to_owned())
         }
@@ -276,8 +291,7 @@ mod tests {
         assert!(after_round(&[], Finish::NoResponders).contains("nobody answered at all"));
         assert!(after_round(&[], Finish::Deadline).contains("there was silence"));
         assert!(
-            after_round(&[("orders.create", "")], Finish::Stall)
-                .contains("1 other services did, none of them alike")
+            after_round(&[("orders.create", "")], Finish::Stall).contains("1 other service did, not alike")
         );
         assert_eq!(
             after_round(&[("dynamo_my_component.my_endpoint-1", "")], Finish::Stall),

@@ -159,6 +159,12 @@ pub fn is_upstream(name: &str) -> bool {
         .any(|family| family.name == name && family.help.starts_with("compatibility alias of "))
 }
 
+/// Whether a family's samples are quantiles.
+pub fn has_quantiles(name: &str) -> bool {
+    ALL.iter()
+        .any(|family| family.name == name && family.labels.contains(&"quantile"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

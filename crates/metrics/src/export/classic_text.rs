@@ -1,7 +1,8 @@
 //! Prometheus' text format 0.0.4, made from the OpenMetrics page.
 //!
 //! The two differ in the names of counters (`_total` belongs to the family here), in `# UNIT` and `# EOF`, which do
-//! not exist here, and in quotes, which `# HELP` does not escape here. Upstream's counters never had `_total`.
+//! not exist here, and in quotes, which `# HELP` does not escape here. Upstream's counters never had `_total`. A gauge with
+//! a label `quantile` is called a summary here, because Prometheus' own lint allows that label to nothing else.
 
 use std::fmt::Write;
 
@@ -23,6 +24,11 @@ pub(super) fn from_openmetrics(page: &str) -> String {
                 family.classic_name,
                 help.replace("\\\"", "\"")
             );
+            let kind = if catalogue::has_quantiles(name) {
+                "summary"
+            } else {
+                kind
+            };
             let _ = writeln!(classic, "# TYPE {} {kind}", family.classic_name);
         } else if !line.starts_with('#') {
             match line.strip_prefix(&family.sample_name) {

@@ -358,9 +358,12 @@ impl Writer<'_> {
             .encode_descriptor(family.name, family.help, None, kind)?;
         for (labels, value) in samples {
             let mut sample = metric.encode_family(&labels)?;
-            match family.kind {
-                Kind::Counter => sample.encode_counter::<NoLabelSet, f64, f64>(&value, None)?,
-                _ => sample.encode_gauge(&value)?,
+            // Whole numbers are written as such: people and their scripts look for `4`, not `4.0`.
+            match (family.kind, whole(value)) {
+                (Kind::Counter, Some(n)) => sample.encode_counter::<NoLabelSet, u64, f64>(&n, None)?,
+                (Kind::Counter, None) => sample.encode_counter::<NoLabelSet, f64, f64>(&value, None)?,
+                (_, Some(n)) => sample.encode_gauge(&n)?,
+                (_, None) => sample.encode_gauge(&value)?,
             }
         }
         Ok(())
@@ -388,4 +391,9 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// The value as a whole number, if it is one that a float holds exactly.
+fn whole(value: f64) -> Option<u64> {
+    (value.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&value)).then_some(value as u64)
 }

@@ -9,7 +9,7 @@ use tracing::debug;
 
 use super::snapshot::{Histogram, PoolView};
 use super::worker::Worker;
-use super::{Arrival, Counts, Misses, FleetSettings, RoundSummary, WorkerState, Workers};
+use super::{Arrival, Counts, FleetSettings, Misses, RoundSummary, WorkerState, Workers};
 use crate::gather::Finish;
 use crate::intake::{Judgement, ReplyResult, Sighting, WorkerKey};
 use crate::matching::{NearMiss, Target};
@@ -65,6 +65,7 @@ pub(super) struct Pool {
     ignored: u64,
     near_misses: Counts<NearMiss>,
     foreign: u64,
+    unreadable: u64,
 }
 
 impl EventResult {
@@ -98,6 +99,7 @@ impl Pool {
             ignored: 0,
             near_misses: Counts::new(),
             foreign: 0,
+            unreadable: 0,
         }
     }
 
@@ -139,6 +141,7 @@ impl Pool {
         self.round_seconds.observe(summary.duration.as_secs_f64());
         self.near_misses.clear();
         self.foreign = 0;
+        self.unreadable = 0;
 
         let (winners, results) = settle(judged);
         for (judgement, result) in judged.iter().zip(&results) {
@@ -163,7 +166,9 @@ impl Pool {
                 match misses {
                     Misses::Counted => worker.missed += 1,
                     Misses::Forgiven => {}
-                    Misses::UntilStale => worker.missed = worker.missed.max((worker.missed + 1).min(settings.stale_after)),
+                    Misses::UntilStale => {
+                        worker.missed = worker.missed.max((worker.missed + 1).min(settings.stale_after));
+                    }
                 }
                 debug!(target = %self.target.path, worker = %key, missed = worker.missed, "worker did not answer");
             }
@@ -265,7 +270,12 @@ impl Pool {
     fn count_reply(&mut self, judgement: &Judgement, result: ReplyResult) {
         *self.replies.entry(result).or_default() += 1;
         if judgement.sightings.is_empty() && judgement.near_misses.is_empty() {
-            self.foreign += 1;
+            let unreadable = judgement.result == ReplyResult::Malformed;
+            *(if unreadable {
+                &mut self.unreadable
+            } else {
+                &mut self.foreign
+            }) += 1;
         }
         for miss in &judgement.near_misses {
             if let Some(count) = self.near_misses.get_mut(miss) {
@@ -339,6 +349,7 @@ impl Pool {
                 })
                 .collect(),
             foreign: self.foreign,
+            unreadable: self.unreadable,
         }
     }
 }

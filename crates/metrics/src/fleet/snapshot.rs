@@ -61,6 +61,8 @@ pub struct PoolView {
     pub near_misses: Vec<NearMissCount>,
     /// Replies of the last round that have nothing to do with the target.
     pub foreign: u64,
+    /// Replies of the last round of which nothing can be read.
+    pub unreadable: u64,
 }
 
 /// One worker.

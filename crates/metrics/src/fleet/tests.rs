@@ -16,7 +16,13 @@ struct Bench {
 
 /// A reply of one worker: service instance, worker id in hexadecimal, active KV blocks, requests.
 fn worker(instance: &str, id: &str, active: u64, requests: u64) -> MaybeReply {
-    reply(instance, id, "2026-01-01T00:00:00Z", requests, &format!(r#"{{"kv_active_blocks": {active}}}"#))
+    reply(
+        instance,
+        id,
+        "2026-01-01T00:00:00Z",
+        requests,
+        &format!(r#"{{"kv_active_blocks": {active}}}"#),
+    )
 }
 
 fn reply(instance: &str, id: &str, started: &str, requests: u64, data: &str) -> MaybeReply {
@@ -29,20 +35,33 @@ fn reply(instance: &str, id: &str, started: &str, requests: u64, data: &str) -> 
 
 impl Bench {
     fn new() -> Self {
-        let settings = FleetSettings { stale_after: 2, gone_after: 4, queue_target: 5.0, kv_target: 0.8 };
+        let settings = FleetSettings {
+            stale_after: 2,
+            gone_after: 4,
+            queue_target: 5.0,
+            kv_target: 0.8,
+        };
         let target = Target::new("dynamo/c/gen".parse().expect("a path"), &[]);
-        Self { fleet: Fleet::new(vec![target], settings), now: SystemTime::UNIX_EPOCH }
+        Self {
+            fleet: Fleet::new(vec![target], settings),
+            now: SystemTime::UNIX_EPOCH,
+        }
     }
 
     fn round(&mut self, replies: &[MaybeReply], finish: Finish) -> &mut Self {
         self.now += Duration::from_secs(2);
-        let summary = RoundSummary { finish, duration: Duration::from_millis(5), now: self.now };
+        let summary = RoundSummary {
+            finish,
+            duration: Duration::from_millis(5),
+            now: self.now,
+        };
         self.fleet.apply_round(replies, |_| None, summary);
         self
     }
 
     fn between(&mut self, reply: &MaybeReply, arrival: Arrival) -> &mut Self {
-        self.fleet.apply_between_rounds(reply, |_| None, arrival, self.now);
+        self.fleet
+            .apply_between_rounds(reply, |_| None, arrival, self.now);
         self
     }
 
@@ -68,7 +87,10 @@ impl Bench {
 #[test]
 fn a_worker_that_ceases_to_answer_is_stale_then_gone_and_others_stay() {
     let mut bench = Bench::new();
-    bench.round(&[worker("a", "1", 10, 0), worker("b", "2", 20, 0)], Finish::Complete);
+    bench.round(
+        &[worker("a", "1", 10, 0), worker("b", "2", 20, 0)],
+        Finish::Complete,
+    );
     let steps = ["1 fresh 10", "1 stale -", "1 stale -"];
     for step in steps {
         bench.round(&[worker("b", "2", 21, 0)], Finish::Stall);
@@ -81,7 +103,10 @@ fn a_worker_that_ceases_to_answer_is_stale_then_gone_and_others_stay() {
 #[test]
 fn only_fresh_workers_are_waited_for_and_missed() {
     let mut bench = Bench::new();
-    bench.round(&[worker("a", "1", 10, 0), worker("b", "2", 20, 0)], Finish::Complete);
+    bench.round(
+        &[worker("a", "1", 10, 0), worker("b", "2", 20, 0)],
+        Finish::Complete,
+    );
     assert_eq!(bench.fleet.expected().len(), 2);
     bench.round(&[worker("b", "2", 20, 0)], Finish::Stall);
     assert_eq!((bench.fleet.expected().len(), bench.pool().missing), (2, 1));
@@ -95,9 +120,15 @@ fn only_fresh_workers_are_waited_for_and_missed() {
 fn counters_never_run_backwards_over_restarts() {
     fn check(second: &MaybeReply, restarts: u64, requests: f64) {
         let mut bench = Bench::new();
-        bench.round(&[worker("a", "1", 0, 7)], Finish::Complete).round(std::slice::from_ref(second), Finish::Complete);
+        bench
+            .round(&[worker("a", "1", 0, 7)], Finish::Complete)
+            .round(std::slice::from_ref(second), Finish::Complete);
         let worker = bench.pool().workers.remove(0);
-        assert_eq!((worker.restarts, worker.requests), (restarts, requests), "{second:?}");
+        assert_eq!(
+            (worker.restarts, worker.requests),
+            (restarts, requests),
+            "{second:?}"
+        );
         assert_eq!(worker.processing_seconds, Some(requests));
     }
     check(&worker("a", "1", 0, 9), 0, 9.0);
@@ -120,8 +151,13 @@ fn of_two_instances_with_one_id_the_younger_is_shown_and_the_other_counted() {
         assert_eq!(bench.pool().workers[0].restarts, 0, "a namesake is no restart");
     }
     let mut bench = Bench::new();
-    bench.round(std::slice::from_ref(&young), Finish::Complete).between(&old, Arrival::Newcomer);
-    assert_eq!((bench.workers(), bench.count(Duplicate)), (vec!["1 fresh 2".to_owned()], 1));
+    bench
+        .round(std::slice::from_ref(&young), Finish::Complete)
+        .between(&old, Arrival::Newcomer);
+    assert_eq!(
+        (bench.workers(), bench.count(Duplicate)),
+        (vec!["1 fresh 2".to_owned()], 1)
+    );
 }
 
 #[test]
@@ -133,21 +169,40 @@ fn every_reply_has_exactly_one_result() {
         &[
             worker("a", "1", 10, 0),
             worker("a", "1", 11, 0),
-            reply("b", "2", "", 0, r#"{"kv_active_blocks": -1, "num_requests_waiting": 3}"#),
+            reply(
+                "b",
+                "2",
+                "",
+                0,
+                r#"{"kv_active_blocks": -1, "num_requests_waiting": 3}"#,
+            ),
             reply("c", "3", "", 0, r#""text""#),
             Some(Arc::new(stranger)),
             unreadable,
         ],
         Finish::Stall,
     );
-    bench.between(&worker("d", "4", 1, 0), Arrival::Late).between(&worker("a", "1", 99, 0), Arrival::Repeated);
+    bench
+        .between(&worker("d", "4", 1, 0), Arrival::Late)
+        .between(&worker("a", "1", 99, 0), Arrival::Repeated);
     let results = ReplyResult::ALL.map(|result| bench.count(result));
     assert_eq!(results.iter().sum::<u64>(), 8);
-    let expected = [(Taken, 1), (Foreign, 1), (Late, 1), (Duplicate, 2), (OutOfRange, 1), (Malformed, 2)];
+    let expected = [
+        (Taken, 1),
+        (Foreign, 1),
+        (Late, 1),
+        (Duplicate, 2),
+        (OutOfRange, 1),
+        (Malformed, 2),
+    ];
     for (result, count) in expected {
         assert_eq!(bench.count(result), count, "{result:?}");
     }
-    assert_eq!(bench.workers(), ["1 fresh 10", "2 fresh -"], "neither late nor repeated nor refused data is shown");
+    assert_eq!(
+        bench.workers(),
+        ["1 fresh 10", "2 fresh -"],
+        "neither late nor repeated nor refused data is shown"
+    );
 }
 
 #[test]
@@ -163,7 +218,9 @@ fn a_worker_whose_load_cannot_be_used_is_not_refreshed_by_it() {
 #[test]
 fn newcomers_are_shown_before_the_next_round() {
     let mut bench = Bench::new();
-    bench.round(&[worker("a", "1", 10, 0)], Finish::Complete).between(&worker("b", "2", 20, 0), Arrival::Newcomer);
+    bench
+        .round(&[worker("a", "1", 10, 0)], Finish::Complete)
+        .between(&worker("b", "2", 20, 0), Arrival::Newcomer);
     assert_eq!(bench.workers(), ["1 fresh 10", "2 fresh 20"]);
     assert_eq!(bench.fleet.expected().len(), 2);
 }
@@ -182,7 +239,11 @@ fn nothing_old_is_shown_as_current_while_nats_is_away_and_nobody_is_gone_for_it(
     bench.fleet.link_restored();
     for _ in 0..2 {
         bench.round(&[], Finish::NoResponders);
-        assert_eq!(bench.workers(), ["1 stale -"], "subscriptions may take a moment to spread");
+        assert_eq!(
+            bench.workers(),
+            ["1 stale -"],
+            "subscriptions may take a moment to spread"
+        );
     }
     bench.round(&[worker("a", "1", 12, 0)], Finish::Complete);
     assert_eq!(bench.workers(), ["1 fresh 12"]);
@@ -214,16 +275,33 @@ fn a_static_worker_is_told_by_its_service_instance() {
 #[test]
 fn hits_are_counted_for_the_worker_they_name_and_others_are_not_attributed() {
     let mut bench = Bench::new();
-    bench.round(&[worker("a", "1", 0, 0), worker("b", "2", 0, 0)], Finish::Complete);
+    bench.round(
+        &[worker("a", "1", 0, 0), worker("b", "2", 0, 0)],
+        Finish::Complete,
+    );
     let hit = |id: u64, looked_up, found| KvHitRate::new(WorkerId::new(id), looked_up, found);
-    for event in [hit(1, 10, 4), hit(1, 10, 6), hit(3, 10, 10), hit(1, 0, 0), hit(1, 1, 2)] {
+    for event in [
+        hit(1, 10, 4),
+        hit(1, 10, 6),
+        hit(3, 10, 10),
+        hit(1, 0, 0),
+        hit(1, 1, 2),
+    ] {
         bench.fleet.apply_hit_rate("dynamo", &event);
     }
     bench.fleet.apply_hit_rate("other", &hit(1, 10, 10));
     let pool = bench.pool();
-    let counted: Vec<_> = pool.workers.iter().map(|w| (w.lookup_blocks, w.hit_blocks)).collect();
+    let counted: Vec<_> = pool
+        .workers
+        .iter()
+        .map(|w| (w.lookup_blocks, w.hit_blocks))
+        .collect();
     assert_eq!(counted, [(20, 10), (0, 0)]);
-    assert_eq!(pool.hit_ratios.counts.iter().sum::<u64>(), 2, "an event that looked up nothing has no ratio");
+    assert_eq!(
+        pool.hit_ratios.counts.iter().sum::<u64>(),
+        2,
+        "an event that looked up nothing has no ratio"
+    );
     let results = EventResult::ALL.map(|result| pool.events.get(&result).copied().unwrap_or(0));
     assert_eq!(results, [3, 0, 1, 1]);
 }
@@ -236,15 +314,29 @@ fn load_of_workers_whose_statistics_carry_none_comes_from_events() {
     };
     let mut bench = Bench::new();
     bench.round(&[reply("a", "1", "", 0, "null")], Finish::Complete);
-    assert_eq!((bench.workers(), bench.pool().workers[0].schema), (vec!["1 fresh -".to_owned()], "none"));
+    assert_eq!(
+        (bench.workers(), bench.pool().workers[0].schema),
+        (vec!["1 fresh -".to_owned()], "none")
+    );
     bench.fleet.apply_metrics("dynamo", &event(0, 5));
     bench.fleet.apply_metrics("dynamo", &event(1, 7));
     bench.fleet.apply_metrics("dynamo", &event(1, 8));
-    assert_eq!((bench.workers(), bench.pool().workers[0].schema), (vec!["1 fresh 13".to_owned()], "event"));
+    assert_eq!(
+        (bench.workers(), bench.pool().workers[0].schema),
+        (vec!["1 fresh 13".to_owned()], "event")
+    );
     bench.round(&[reply("a", "1", "", 0, "null")], Finish::Complete);
-    assert_eq!(bench.workers(), ["1 fresh 13"], "events tell changes only, so their load holds");
+    assert_eq!(
+        bench.workers(),
+        ["1 fresh 13"],
+        "events tell changes only, so their load holds"
+    );
     bench.round(&[reply("b", "1", "", 0, "null")], Finish::Complete);
-    assert_eq!(bench.workers(), ["1 fresh -"], "a restarted worker has not told its load yet");
+    assert_eq!(
+        bench.workers(),
+        ["1 fresh -"],
+        "a restarted worker has not told its load yet"
+    );
     let refused: Result<KvMetrics, EventError> = KvMetrics::decode(None, b"garbage");
     bench.fleet.apply_metrics("dynamo", &refused);
     assert_eq!(bench.pool().events.get(&EventResult::Malformed), Some(&1));
@@ -257,7 +349,11 @@ fn a_round_that_ends_for_anothers_sake_is_complete_for_the_target_whose_workers_
     bench.round(&[worker("a", "1", 0, 0)], Finish::Stall);
     bench.round(&[], Finish::Deadline);
     let rounds = bench.pool().rounds;
-    assert_eq!(rounds.get(&Finish::Stall), Some(&1), "the first round knew nobody");
+    assert_eq!(
+        rounds.get(&Finish::Stall),
+        Some(&1),
+        "the first round knew nobody"
+    );
     assert_eq!(rounds.get(&Finish::Complete), Some(&1));
     assert_eq!(rounds.get(&Finish::Deadline), Some(&1));
 }

@@ -23,6 +23,11 @@ pub struct NearMiss {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// It is a worker of the target, but its load data cannot be used.
+    DataUndecodable {
+        /// What is wrong with it.
+        why: String,
+    },
     /// A name differs in the case of its letters.
     LetterCase,
     /// A name differs in punctuation.
@@ -304,6 +309,7 @@ impl fmt::Display for NearMiss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = self.part.unwrap_or(Part::Component);
         match &self.reason {
+            Reason::DataUndecodable { why } => write!(f, "data undecodable: {why}"),
             Reason::LetterCase => write!(f, "{part} differs in letter case"),
             Reason::Punctuation => write!(f, "{part} differs in punctuation"),
             Reason::LetterCaseAndPunctuation => write!(f, "{part} differs in letter case and punctuation"),
