@@ -11,6 +11,9 @@ use crate::{Component, Namespace};
 
 /// `Dynamo component {component} in namespace {namespace}`, read and written.
 ///
+/// # Errors
+/// Parsing fails with [`NotADescription`] where the text has another form or a name in it is not valid.
+///
 /// ```
 /// use protocol::Description;
 /// let description: Description = "Dynamo component MyComponent in namespace dynamo".parse()?;
@@ -36,6 +39,13 @@ impl Description {
     ///
     /// # Errors
     /// [`NotADescription`] where the reply is no JSON, has no description, or one of another form.
+    ///
+    /// ```
+    /// use protocol::Description;
+    /// let reply = br#"{"name": "a_b", "id": "x", "description": "Dynamo component b in namespace a"}"#;
+    /// assert_eq!(Description::from_info_reply(reply)?.namespace.as_str(), "a");
+    /// # Ok::<(), protocol::description::NotADescription>(())
+    /// ```
     pub fn from_info_reply(payload: &[u8]) -> Result<Self, NotADescription> {
         #[derive(Deserialize)]
         struct Info {

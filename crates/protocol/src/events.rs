@@ -16,7 +16,8 @@ pub const KV_HIT_RATE: &str = "kv-hit-rate";
 /// The event name of [`KvMetrics`].
 pub const KV_METRICS: &str = "kv_metrics";
 
-/// How many of a prompt's KV blocks a worker's prefix cache already had.
+/// How many of a prompt's KV blocks a worker's prefix cache already had. At most as many are found as were looked
+/// up, in events that are read as in those that are made here.
 ///
 /// ```
 /// use protocol::{KvHitRate, WorkerId};
@@ -99,10 +100,19 @@ impl EventError {
 }
 
 impl KvHitRate {
-    /// An event of rank 0.
+    /// An event of rank 0: of `isl_blocks` that were looked up, `overlap_blocks` were found.
     ///
     /// # Errors
     /// [`EventError::OverlapAboveLookup`] where more blocks are found than looked up.
+    ///
+    /// ```
+    /// use protocol::{Encoding, KvHitRate, WorkerId};
+    /// let event = KvHitRate::new(WorkerId::new(7), 10, 4)?;
+    /// let payload = Encoding::Json.encode(&event)?;
+    /// assert_eq!(payload, br#"{"worker_id":7,"dp_rank":0,"isl_blocks":10,"overlap_blocks":4}"#);
+    /// assert!(KvHitRate::new(WorkerId::new(7), 4, 10).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(worker_id: WorkerId, isl_blocks: u64, overlap_blocks: u64) -> Result<Self, EventError> {
         if overlap_blocks > isl_blocks {
             return Err(EventError::OverlapAboveLookup {
@@ -138,6 +148,11 @@ impl KvHitRate {
         self.worker_id
     }
 
+    /// The rank within a data-parallel group; 0 without one, as in events up to 0.6.0.
+    pub fn dp_rank(&self) -> u64 {
+        self.dp_rank
+    }
+
     /// Blocks of the prompt, all of which were looked up.
     pub fn isl_blocks(&self) -> u64 {
         self.isl_blocks
@@ -155,11 +170,19 @@ impl KvHitRate {
 }
 
 impl KvMetrics {
-    /// The load of a worker without data parallelism.
+    /// The load of a worker, of the rank that `stats` names or else of rank 0.
+    ///
+    /// ```
+    /// use protocol::{Encoding, KvMetrics, WorkerId, WorkerStats};
+    /// let event = KvMetrics::new(WorkerId::new(7), WorkerStats::builder().kv_blocks(42, 100).build()?);
+    /// let payload = Encoding::MessagePack.encode(&event)?;
+    /// assert_eq!(KvMetrics::decode(None, &payload)?, event);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(worker_id: WorkerId, stats: WorkerStats) -> Self {
         Self {
             worker_id,
-            dp_rank: 0,
+            dp_rank: stats.data_parallel_rank().unwrap_or(0),
             stats,
             refused: Vec::new(),
         }

@@ -169,7 +169,7 @@ impl SubjectPattern {
         &self.template
     }
 
-    /// Fills in the path that is looked for.
+    /// Fills in the path that is looked for; see [`BoundPattern::read`].
     pub fn bind(&self, path: &EndpointPath) -> BoundPattern {
         let mut spellings: Vec<(String, String)> = self
             .spellings()
@@ -184,12 +184,46 @@ impl SubjectPattern {
     }
 
     /// The subject of one worker of `path`; where names have two spellings, the one with the names as they are.
+    ///
+    /// ```
+    /// use protocol::{SubjectPattern, WorkerId};
+    /// let pattern: SubjectPattern = "{namespace}_{component}_{hash}.{endpoint}-{worker_id}".parse()?;
+    /// let subject = pattern.subject(&"dynamo/backend/generate".parse()?, WorkerId::new(42));
+    /// assert_eq!(subject, "dynamo_backend_9ce3f3b7.generate-2a");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn subject(&self, path: &EndpointPath, id: WorkerId) -> String {
         let (before, behind) = self.around_id(path, self.spellings()[0]);
         match self.base() {
             Base::Hex => format!("{before}{id:x}{behind}"),
             Base::Dec => format!("{before}{id}{behind}"),
         }
+    }
+
+    /// Reads a subject without knowing whose it is; good for showing what is there, [`bind`](Self::bind) decides.
+    ///
+    /// Names are taken without dots, and where a separator may belong to a name, the namespace is the shorter and
+    /// the endpoint the longer one. `None` where the subject is written otherwise, where `{hash}` shows that
+    /// the names were spelled differently before they were folded, and where there are too many ways to read it.
+    ///
+    /// ```
+    /// let pattern: protocol::SubjectPattern = "w.{namespace}.{component}.{endpoint}-{worker_id}".parse()?;
+    /// let (path, id) = pattern.guess("w.dynamo.backend.gen-erate-1f").expect("written like it");
+    /// assert_eq!((path.to_string().as_str(), id.get()), ("dynamo/backend/gen-erate", 31));
+    /// # Ok::<(), protocol::PatternError>(())
+    /// ```
+    pub fn guess(&self, subject: &str) -> Option<(EndpointPath, WorkerId)> {
+        let mut found = Guess::default();
+        if subject.len() > MAX_SUBJECT_BYTES || !found.walk(&self.segments, subject) {
+            return None;
+        }
+        let path = EndpointPath::new(
+            found.namespace?.parse().ok()?,
+            found.component?.parse().ok()?,
+            found.endpoint?.parse().ok()?,
+        );
+        let id = self.bind(&path).read(subject).ok()?;
+        Some((path, id))
     }
 
     fn spellings(&self) -> &'static [Spelling] {
@@ -234,12 +268,67 @@ impl SubjectPattern {
             };
             behind.as_mut().unwrap_or(&mut before).push_str(&text);
         }
-        // As in the built-in layouts, a slug at the subject's beginning has no leading `_`.
+        // As in the built-in layouts, a slug at the subject's beginning has no leading `_`, unless nothing else
+        // stands before the first dot.
         let first_is_name = matches!(self.segments[0], Segment::Namespace | Segment::Component);
         if spelling != Spelling::Raw && first_is_name {
-            before = before.trim_start_matches('_').to_owned();
+            let trimmed = before.trim_start_matches('_');
+            if !trimmed.starts_with('.') {
+                before = trimmed.to_owned();
+            }
         }
         (before, behind.unwrap_or_default())
+    }
+}
+
+/// The longest subject that is guessed at: what a NATS server takes as a control line.
+const MAX_SUBJECT_BYTES: usize = 4096;
+
+/// How many readings of a subject are tried. Real ones take a few hundred; a hostile one that is all separators
+/// has as many as its length to the power of the placeholders.
+const MAX_GUESS_STEPS: usize = 20_000;
+
+/// What the placeholders stand for in one reading of a subject.
+#[derive(Default)]
+struct Guess<'a> {
+    steps: usize,
+    namespace: Option<&'a str>,
+    component: Option<&'a str>,
+    endpoint: Option<&'a str>,
+}
+
+impl<'a> Guess<'a> {
+    /// Fits the segments to the text, trying every end that a placeholder can have.
+    fn walk(&mut self, segments: &[Segment], text: &'a str) -> bool {
+        self.steps += 1;
+        if self.steps > MAX_GUESS_STEPS {
+            return false;
+        }
+        let Some((first, rest)) = segments.split_first() else {
+            return text.is_empty();
+        };
+        if let Segment::Literal(literal) = first {
+            return text
+                .strip_prefix(literal.as_str())
+                .is_some_and(|text| self.walk(rest, text));
+        }
+        let longest = text.find('.').unwrap_or(text.len());
+        let ends = (1..=longest).filter(|end| text.is_char_boundary(*end));
+        let mut fits = |end: usize| {
+            let (found, text) = text.split_at(end);
+            match first {
+                Segment::Namespace => self.namespace = Some(found),
+                Segment::Component => self.component = Some(found),
+                Segment::Endpoint => self.endpoint = Some(found),
+                Segment::Hash | Segment::WorkerId(_) | Segment::Literal(_) => {}
+            }
+            self.walk(rest, text)
+        };
+        if *first == Segment::Namespace {
+            ends.into_iter().any(&mut fits)
+        } else {
+            ends.rev().any(&mut fits)
+        }
     }
 }
 
@@ -269,6 +358,14 @@ impl BoundPattern {
     }
 
     /// The subjects it takes, with `{worker_id}` where the id stands; for explanations.
+    ///
+    /// ```
+    /// let pattern: protocol::SubjectPattern = "{namespace}.{component}.{endpoint}.{worker_id}".parse()?;
+    /// let bound = pattern.bind(&"Dyn/b-c/gen".parse()?);
+    /// let candidates: Vec<String> = bound.candidates().collect();
+    /// assert_eq!(candidates, ["Dyn.b-c.gen.{worker_id}", "dyn.b-c.gen.{worker_id}"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn candidates(&self) -> impl Iterator<Item = String> + '_ {
         self.spellings
             .iter()
@@ -458,6 +555,32 @@ mod tests {
         check(template, "v1.Dyn.Back-End.7f.gen.load", None);
         check(template, "v1.Dyn.Back-End.07.gen.load", None);
         check("{hash}.{endpoint}-{worker_id:hex}", "v1.gen-7f", None);
+    }
+
+    #[test]
+    fn a_subject_with_too_many_readings_is_given_up() {
+        let pattern: SubjectPattern = "{namespace}-{component}-{endpoint}-{worker_id}.load"
+            .parse()
+            .expect("complete");
+        assert!(pattern.guess("a-b-c-1f.load").is_some());
+        assert_eq!(pattern.guess(&"-".repeat(4000)), None);
+    }
+
+    #[test]
+    fn a_subject_never_begins_with_a_dot_whatever_the_names_are_folded_to() {
+        fn check(template: &str, path: &str, expected: &str) {
+            let pattern: SubjectPattern = template.parse().expect(template);
+            let path = path.parse().expect("a path");
+            assert_eq!(pattern.subject(&path, WorkerId::new(42)), expected);
+            assert_eq!(pattern.bind(&path).read(expected), Ok(WorkerId::new(42)));
+        }
+        check(CANONICAL, "_x/_/gen", "x___9eeb77e5.gen-2a");
+        check(CANONICAL, "日/本/gen", "57e615fe.gen-2a");
+        check(
+            "{namespace}.{component}.{hash}.{endpoint}.{worker_id}",
+            "日/本/gen",
+            "_._.57e615fe.gen.2a",
+        );
     }
 
     #[test]

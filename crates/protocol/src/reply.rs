@@ -42,7 +42,7 @@ pub struct EndpointStats {
     pub requests: u64,
     /// Requests answered with an error; 0 where the client leaves it out.
     pub errors: u64,
-    /// Time spent on requests in seconds, where the client tells it.
+    /// Time spent on requests since the start, in seconds, where the client tells it; finite and not negative.
     pub processing_seconds: Option<f64>,
     /// What the worker adds: `Ok(Value::Null)` where it adds nothing, an error where it cannot be read.
     pub data: Result<Value, DataError>,
@@ -55,7 +55,7 @@ pub struct ReplyLimits {
     pub bytes: usize,
     /// Endpoints in it.
     pub endpoints: usize,
-    /// Nesting of an endpoint's `data`.
+    /// Nesting of an endpoint's `data`, in levels of brackets.
     pub depth: usize,
 }
 
@@ -164,6 +164,13 @@ impl StatsReply {
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
+    ///
+    /// ```
+    /// use protocol::{ReplyLimits, StatsReply};
+    /// let limits = ReplyLimits { bytes: 10, ..ReplyLimits::default() };
+    /// let error = StatsReply::decode_within(br#"{"id": "a", "endpoints": []}"#, limits).unwrap_err();
+    /// assert_eq!(error.to_string(), "the reply has 28 bytes, more than the limit of 10");
+    /// ```
     pub fn decode_within(payload: &[u8], limits: ReplyLimits) -> Result<Self, ReplyError> {
         if payload.is_empty() {
             return Err(ReplyError::Empty);
@@ -249,7 +256,10 @@ fn read_data(json: &str, limit: usize) -> Result<Value, DataError> {
     if lenient::depth(json) > limit {
         return Err(DataError::TooDeep { limit });
     }
-    serde_json::from_str(json).map_err(|error| DataError::NotJson(error.to_string()))
+    // A number beyond a float is valid JSON that no reader takes; repaired, it costs its field alone.
+    serde_json::from_str(json)
+        .or_else(|strict| serde_json::from_str(&lenient::repair(json.as_bytes())).map_err(|_| strict))
+        .map_err(|error| DataError::NotJson(error.to_string()))
 }
 
 #[cfg(test)]

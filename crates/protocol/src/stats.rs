@@ -62,6 +62,9 @@ pub enum StatsFault {
     /// It is no number at all.
     #[error("is {0}, not a number")]
     NotANumber(&'static str),
+    /// One of the sections `worker_stats` and `kv_stats` is no object.
+    #[error("is {0}, not an object")]
+    NotAnObject(&'static str),
     /// A count has a fractional part.
     #[error("is {0}, not a whole number")]
     NotWhole(f64),
@@ -90,7 +93,10 @@ pub enum StatsFault {
 impl StatsFault {
     /// Whether the field has the right type and only its value is wrong.
     pub fn is_out_of_range(&self) -> bool {
-        !matches!(self, Self::NotANumber(_) | Self::NotWhole(_))
+        !matches!(
+            self,
+            Self::NotANumber(_) | Self::NotAnObject(_) | Self::NotWhole(_)
+        )
     }
 }
 
@@ -99,7 +105,7 @@ impl StatsFault {
 pub struct StatsReading {
     /// The load, or `None` where the data carries none: absent, `null`, or an object of some other schema.
     pub stats: Option<WorkerStats>,
-    /// The shape it came in.
+    /// The shape it came in, or `None` without load.
     pub shape: Option<StatsShape>,
     /// Fields that were refused; the others stand in `stats`.
     pub refused: Vec<StatsError>,
@@ -148,7 +154,7 @@ impl WorkerStats {
         kv_usage_ratio: f64,
         /// Share of looked-up prefix blocks that the worker's cache had, as it reports it, 0..1.
         prefix_cache_hit_ratio: f64,
-        /// Which rank of a data-parallel group this worker is.
+        /// Which rank of a data-parallel group this worker is, counted from 0.
         data_parallel_rank: u64,
     }
 
@@ -173,9 +179,7 @@ impl WorkerStats {
             Value::Object(fields) => fields,
             other => return Err(StatsRefusal::NotAnObject(type_name(other))),
         };
-        let nested = NESTED_SECTIONS
-            .iter()
-            .any(|section| fields.contains_key(*section));
+        let nested = fields.contains_key(WORKER_SECTION) || fields.contains_key(KV_SECTION);
         let shape = if nested {
             StatsShape::Nested
         } else {
@@ -217,7 +221,16 @@ impl WorkerStats {
         }
     }
 
-    /// Writes the `data` of an endpoint. Fields of which nothing is known are left out.
+    /// Writes the `data` of an endpoint; [`read`](Self::read) reads it back. Fields of which nothing is known are
+    /// left out.
+    ///
+    /// ```
+    /// use protocol::{StatsShape, WorkerStats};
+    /// let stats = WorkerStats::builder().requests(3, 100, 7).build()?;
+    /// assert_eq!(stats.to_data(StatsShape::Flat)["num_requests_waiting"], 7);
+    /// assert_eq!(stats.to_data(StatsShape::Nested)["worker_stats"]["num_requests_waiting"], 7);
+    /// # Ok::<(), protocol::StatsError>(())
+    /// ```
     pub fn to_data(&self, shape: StatsShape) -> Value {
         let worker = fields([
             (SLOTS_ACTIVE, self.request_slots_active.map(Value::from)),
@@ -239,7 +252,17 @@ impl WorkerStats {
         }
     }
 
-    /// Takes this load and fills in from `newer` all that it says.
+    /// Takes this load and fills in from `newer` all that it says. The result is in range: where an active count
+    /// and a capacity said at different times contradict each other, the older one is forgotten.
+    ///
+    /// ```
+    /// use protocol::WorkerStats;
+    /// let older = WorkerStats::builder().kv_blocks(40, 100).build()?;
+    /// let newer = WorkerStats::builder().kv_blocks_active(120).build()?;
+    /// let stats = older.updated_by(&newer);
+    /// assert_eq!((stats.kv_blocks_active(), stats.kv_blocks_capacity()), (Some(120), None));
+    /// # Ok::<(), protocol::StatsError>(())
+    /// ```
     pub fn updated_by(&self, newer: &Self) -> Self {
         let mut merged = Self {
             request_slots_active: newer.request_slots_active.or(self.request_slots_active),
@@ -251,31 +274,72 @@ impl WorkerStats {
             prefix_cache_hit_ratio: newer.prefix_cache_hit_ratio.or(self.prefix_cache_hit_ratio),
             data_parallel_rank: newer.data_parallel_rank.or(self.data_parallel_rank),
         };
-        // A newer active count above an older capacity: the older one no longer holds.
-        if merged.request_slots_active > merged.request_slots_capacity
-            && newer.request_slots_capacity.is_none()
-        {
-            merged.request_slots_capacity = None;
-        }
-        if merged.kv_blocks_active > merged.kv_blocks_capacity && newer.kv_blocks_capacity.is_none() {
-            merged.kv_blocks_capacity = None;
+        // Where an active count is above a capacity that was said at another time, the older no longer holds.
+        let active_is_newer =
+            [newer.request_slots_active, newer.kv_blocks_active].map(|count| count.is_some());
+        for ((active, capacity, _), active_is_newer) in merged.pairs().into_iter().zip(active_is_newer) {
+            if capacity.is_some_and(|capacity| *active > Some(capacity)) {
+                *(if active_is_newer { capacity } else { active }) = None;
+            }
         }
         merged
     }
 
+    /// The load of a data-parallel group: counts are summed over its ranks, ratios averaged.
+    ///
+    /// ```
+    /// use protocol::WorkerStats;
+    /// let rank = WorkerStats::builder().kv_blocks(40, 100).build()?;
+    /// let group = WorkerStats::of_ranks([&rank, &rank]);
+    /// assert_eq!((group.kv_blocks_active(), group.kv_usage_ratio()), (Some(80), Some(0.4)));
+    /// # Ok::<(), protocol::StatsError>(())
+    /// ```
+    pub fn of_ranks<'a>(ranks: impl IntoIterator<Item = &'a Self>) -> Self {
+        let ranks: Vec<&Self> = ranks.into_iter().collect();
+        let total = |value: fn(&Self) -> Option<u64>| {
+            ranks
+                .iter()
+                .filter_map(|rank| value(rank))
+                .reduce(u64::saturating_add)
+        };
+        let mean = |value: fn(&Self) -> Option<f64>| {
+            let values: Vec<f64> = ranks.iter().filter_map(|rank| value(rank)).collect();
+            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        };
+        let mut group = Self {
+            request_slots_active: total(Self::request_slots_active),
+            request_slots_capacity: total(Self::request_slots_capacity),
+            requests_waiting: total(Self::requests_waiting),
+            kv_blocks_active: total(Self::kv_blocks_active),
+            kv_blocks_capacity: total(Self::kv_blocks_capacity),
+            kv_usage_ratio: mean(Self::kv_usage_ratio),
+            prefix_cache_hit_ratio: mean(Self::prefix_cache_hit_ratio),
+            data_parallel_rank: None,
+        };
+        // Where only some ranks tell their capacity, the sums need not fit each other.
+        group.drop_pairs_above_capacity();
+        group
+    }
+
+    /// What is active, what there is, and the name of the former on the wire.
+    fn pairs(&mut self) -> [(&mut Option<u64>, &mut Option<u64>, &'static str); 2] {
+        [
+            (
+                &mut self.request_slots_active,
+                &mut self.request_slots_capacity,
+                SLOTS_ACTIVE,
+            ),
+            (
+                &mut self.kv_blocks_active,
+                &mut self.kv_blocks_capacity,
+                KV_ACTIVE,
+            ),
+        ]
+    }
+
     fn drop_pairs_above_capacity(&mut self) -> Vec<StatsError> {
-        let slots = (
-            &mut self.request_slots_active,
-            &mut self.request_slots_capacity,
-            SLOTS_ACTIVE,
-        );
-        let kv = (
-            &mut self.kv_blocks_active,
-            &mut self.kv_blocks_capacity,
-            KV_ACTIVE,
-        );
         let mut errors = Vec::new();
-        for (active_field, capacity_field, field) in [slots, kv] {
+        for (active_field, capacity_field, field) in self.pairs() {
             if let (Some(active), Some(capacity)) = (*active_field, *capacity_field)
                 && active > capacity
             {
@@ -329,7 +393,7 @@ impl WorkerStatsBuilder {
         self
     }
 
-    /// The rank within a data-parallel group.
+    /// The rank within a data-parallel group, counted from 0.
     #[must_use]
     pub fn data_parallel_rank(mut self, rank: u64) -> Self {
         self.0.data_parallel_rank = Some(rank);
@@ -407,7 +471,6 @@ const PREFIX_HITS: &str = "gpu_prefix_cache_hit_rate";
 const RANK: &str = "data_parallel_rank";
 const WORKER_SECTION: &str = "worker_stats";
 const KV_SECTION: &str = "kv_stats";
-const NESTED_SECTIONS: [&str; 3] = [WORKER_SECTION, KV_SECTION, "spec_decode_stats"];
 
 fn fields<const N: usize>(pairs: [(&'static str, Option<Value>); N]) -> Map<String, Value> {
     pairs
@@ -430,10 +493,8 @@ impl Reader {
             None | Some(Value::Null) => None,
             Some(Value::Object(fields)) => Some(fields),
             Some(other) => {
-                self.refused.push(StatsError {
-                    field,
-                    fault: StatsFault::NotANumber(type_name(other)),
-                });
+                let fault = StatsFault::NotAnObject(type_name(other));
+                self.refused.push(StatsError { field, fault });
                 None
             }
         }

@@ -90,7 +90,6 @@ pub struct SubjectParts<'a> {
 
 /// Why a subject's tail is not that of the endpoint looked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum TailMismatch {
     /// The subject's endpoint begins with the name looked for and goes on.
     #[error("the endpoint {found:?} is longer than the one asked for")]
@@ -169,6 +168,14 @@ impl fmt::Display for WorkerSubject {
 
 impl<'a> SubjectParts<'a> {
     /// Splits a subject, or returns `None` where it has no dot with something on either side.
+    ///
+    /// ```
+    /// use protocol::{subject::SubjectParts, WorkerId};
+    /// let parts = SubjectParts::split("svc.gen-erate-1f").expect("has a dot");
+    /// assert_eq!((parts.service, parts.tail), ("svc", "gen-erate-1f"));
+    /// assert_eq!(parts.guess(), ("gen-erate", Some(WorkerId::new(0x1f))));
+    /// assert_eq!(SubjectParts::split("svc"), None);
+    /// ```
     pub fn split(subject: &'a str) -> Option<Self> {
         let (service, tail) = subject.split_once('.')?;
         (!service.is_empty() && !tail.is_empty()).then_some(Self { service, tail })

@@ -108,16 +108,13 @@ pub(super) fn depth(json: &str) -> usize {
     deepest
 }
 
-/// Quotes what some JSON writers emit and JSON does not have: `NaN`, `Infinity`, numbers beyond a float. The
+/// Quotes what some JSON writers emit and readers refuse: `NaN`, `-Infinity`, `inf`, numbers beyond a float. The
 /// quoted text is then refused by name where a number is expected. Bytes that are no UTF-8 are replaced.
 pub(super) fn repair(payload: &[u8]) -> String {
     let text = String::from_utf8_lossy(payload);
     let mut repaired = String::with_capacity(text.len() + 16);
     for token in tokens(&text) {
-        let is_number = token.starts_with(|c: char| c.is_ascii_digit() || c == '-');
-        let not_finite = matches!(token, "NaN" | "nan" | "Infinity" | "-Infinity" | "inf" | "-inf")
-            || (is_number && token.parse::<f64>().is_ok_and(f64::is_infinite));
-        if not_finite {
+        if token.parse::<f64>().is_ok_and(|number| !number.is_finite()) {
             repaired.extend(["\"", token, "\""]);
         } else {
             repaired.push_str(token);
@@ -169,8 +166,8 @@ mod tests {
             assert_eq!(repair(written.as_bytes()), expected);
         }
         check(
-            r#"{"a": NaN, "b": [-Infinity, 1e400]}"#,
-            r#"{"a": "NaN", "b": ["-Infinity", "1e400"]}"#,
+            r#"{"a": NaN, "b": [-Infinity, 1e400, -nan]}"#,
+            r#"{"a": "NaN", "b": ["-Infinity", "1e400", "-nan"]}"#,
         );
         check(
             r#"{"NaN \" NaN": "1e400, NaN"}"#,

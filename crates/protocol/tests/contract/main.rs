@@ -1,0 +1,9 @@
+//! What the crate promises to the outside, checked against recordings of real workers, against tables of what
+//! clients send, against arbitrary input, and against the tree and the docs themselves.
+
+mod clients;
+mod docs;
+mod golden;
+mod property;
+mod recordings;
+mod strays;
