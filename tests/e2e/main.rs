@@ -3,4 +3,19 @@
 //! `cargo xtask e2e` runs them. Every test has a server of its own and short poll intervals; what a test says will
 //! *not* happen, it says by the collector's own clock, its rounds.
 
+mod command_line;
+mod discovery;
+mod events;
 mod harness;
+mod hostile;
+mod lifecycle;
+mod messages;
+mod outage;
+mod page;
+mod promises;
+mod python;
+mod recordings;
+mod shutdown;
+
+/// What most tests watch.
+const TARGET: &str = "dynamo/my_component/my_endpoint";

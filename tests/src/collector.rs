@@ -37,11 +37,9 @@ impl Collector {
     /// Starts a collector with arguments of its own, and waits until its page is served.
     pub async fn start(server: &str, arguments: &[&str]) -> Self {
         let mut command = metrics(arguments);
+        command.args(["--server", server, "--metrics-port", "0"]);
         // By environment, so that a test may say otherwise by a flag.
-        command
-            .env("NATS_URL", server)
-            .env("METRICS_POLL_INTERVAL", "200ms")
-            .env("METRICS_METRICS_PORT", "0");
+        command.env("METRICS_POLL_INTERVAL", "200ms");
         let mut program = Program::start("metrics", command);
         let line = program.says(&["serving", "url="]).await;
         let url = line

@@ -31,6 +31,8 @@ struct State {
     services: BTreeMap<(String, String), Service>,
     /// Subjects of all requests, in order.
     requests: Vec<String>,
+    /// How many STATS replies each service has sent since it joined.
+    answers: BTreeMap<(String, String), usize>,
     /// Subjects of requests that nobody could answer.
     without_reply: Vec<String>,
 }
@@ -173,6 +175,16 @@ impl TestFleet {
         state.requests.iter().filter(asks).count()
     }
 
+    /// How many STATS replies `micro` has sent since it last joined.
+    pub fn answers(&self, micro: &Micro) -> usize {
+        let state = self.state.lock().expect("no holder panics");
+        state
+            .answers
+            .get(&key(&micro.service, &micro.id))
+            .copied()
+            .unwrap_or_default()
+    }
+
     /// Waits until `micro` was asked `verb` this many times in all.
     pub async fn is_asked(&self, verb: &str, micro: &Micro, times: usize) {
         eventually(
@@ -191,6 +203,9 @@ impl TestFleet {
 
     fn with(&self, service: &str, id: &str, change: impl FnOnce(&mut Service)) {
         let mut state = self.state.lock().expect("no holder panics");
+        if !state.services.contains_key(&key(service, id)) {
+            state.answers.remove(&key(service, id));
+        }
         change(state.services.entry(key(service, id)).or_default());
     }
 }
@@ -221,7 +236,10 @@ impl State {
         for ((name, id), service) in &mut self.services {
             match asked(subject, name, id) {
                 Some("STATS") if service.holds => service.held.push(reply.clone()),
-                Some("STATS") => answers.extend(service.stats.iter().cloned()),
+                Some("STATS") => {
+                    answers.extend(service.stats.iter().cloned());
+                    *self.answers.entry((name.clone(), id.clone())).or_default() += service.stats.len();
+                }
                 Some("INFO") => answers.extend(service.info.clone()),
                 Some("PING") => answers.push(ping(name, id)),
                 _ => {}

@@ -1,0 +1,230 @@
+//! `metrics explain`, `metrics list`, and what wrong flags say.
+
+use protocol::Layout;
+use serde_json::Value;
+use tests::{Finished, Micro, NatsServer, Program, TestFleet, Workers, built, finish, free_port, metrics};
+
+use crate::TARGET;
+
+async fn run(server: &NatsServer, arguments: &[&str]) -> Finished {
+    finish(metrics(&[arguments, &["--server", server.url()]].concat())).await
+}
+
+fn json(output: &Finished) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+#[tokio::test]
+async fn explain_exits_3_and_names_what_differs_and_0_where_the_target_has_workers() {
+    let server = NatsServer::start().await;
+    let _workers = Workers::start(&server, &["--component", "MyComponent", "--workers", "2"]).await;
+
+    let missed = run(&server, &["explain", TARGET]).await;
+    assert_eq!(missed.code, Some(3), "{missed:?}");
+    for part in [
+        "dynamo_mycomponent_593024f1.my_endpoint-",
+        "component differs in letter case",
+        "--component MyComponent",
+    ] {
+        assert!(missed.stdout.contains(part), "{part}: {missed:?}");
+    }
+    for candidate in [
+        "dynamo_my_component_1854ce00.my_endpoint",
+        "dynamo_my_component.my_endpoint",
+    ] {
+        assert!(
+            missed.stdout.contains(candidate),
+            "the candidates that were tried: {missed:?}"
+        );
+    }
+
+    let found = run(&server, &["explain", "dynamo.MyComponent.my_endpoint"]).await;
+    assert_eq!(found.code, Some(0), "{found:?}");
+    assert!(found.stdout.contains("hashed"), "{found:?}");
+}
+
+#[tokio::test]
+async fn explain_judges_every_service_that_there_is() {
+    let server = NatsServer::start().await;
+    let fleet = TestFleet::connect(&server).await;
+    fleet.join(&Micro::worker(TARGET, Layout::Plain, Some(0x2a)));
+    fleet
+        .join(&Micro::worker("dynamo/my_component/my_endpoint_v2", Layout::Plain, Some(2)).with_id("longer"));
+    fleet.join(&Micro::worker("dynamo/My_Component/my_endpoint", Layout::Plain, Some(3)).with_id("case"));
+    fleet.join(&Micro::service("orders", "o1").endpoint("orders.create", 0));
+    fleet.join(
+        &Micro::service("dynamo_my_component", "bad").endpoint("dynamo_my_component.my_endpoint-xyz", 0),
+    );
+    fleet.join_raw("broken", "broken", "{", None);
+
+    let text = run(&server, &["explain", TARGET]).await;
+    assert_eq!(text.code, Some(0), "{text:?}");
+    for part in [
+        "my_endpoint-2a",
+        "longer endpoint name",
+        "component differs in letter case",
+        "orders.create",
+        "my_endpoint-xyz",
+        "not one",
+    ] {
+        assert!(text.stdout.contains(part), "{part} in:\n{}", text.stdout);
+    }
+    let parsed = run(&server, &["explain", TARGET, "--json"]).await;
+    assert_eq!(parsed.code, Some(0), "{parsed:?}");
+    let parsed = json(&parsed).to_string();
+    for part in [
+        "dynamo_my_component.my_endpoint-2a",
+        "orders.create",
+        "longer_endpoint",
+        "letter_case",
+    ] {
+        assert!(parsed.contains(part), "{part} in {parsed}");
+    }
+}
+
+#[tokio::test]
+async fn explain_says_when_nobody_answers_and_when_nats_cannot_be_reached() {
+    let server = NatsServer::start().await;
+    let nobody = run(&server, &["explain", TARGET]).await;
+    assert_eq!(nobody.code, Some(3), "{nobody:?}");
+    assert!(
+        format!("{}{}", nobody.stdout, nobody.stderr).contains("nobody"),
+        "{nobody:?}"
+    );
+    let empty = run(&server, &["explain", TARGET, "--json"]).await;
+    assert_eq!(empty.code, Some(3), "{empty:?}");
+    json(&empty);
+
+    let nowhere = format!("nats://127.0.0.1:{}", free_port());
+    for command in [["explain", TARGET].as_slice(), &["list"]] {
+        let away = finish(metrics(&[command, &["--server", &nowhere]].concat())).await;
+        assert_eq!(away.code, Some(1), "{away:?}");
+        assert!(
+            away.stderr.contains(&nowhere) && away.stderr.contains("--server"),
+            "{away:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn list_shows_every_pool_by_the_name_that_finds_it() {
+    let server = NatsServer::start().await;
+    let empty = run(&server, &["list"]).await;
+    assert_eq!(empty.code, Some(3), "{empty:?}");
+
+    let fleet = TestFleet::connect(&server).await;
+    let mut pools = Vec::new();
+    for (at, layout) in Layout::ALL.into_iter().enumerate() {
+        let path = format!("Prod.eu/My-Comp{at}/gen-erate{at}");
+        for id in [1, 2] {
+            fleet.join(&Micro::worker(&path, layout, Some(id)));
+        }
+        pools.push(path);
+    }
+    let listed = run(&server, &["list"]).await;
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let parsed = json(&run(&server, &["list", "--json"]).await).to_string();
+    for path in &pools {
+        assert!(
+            listed.stdout.contains(path.as_str()),
+            "{path} in {}",
+            listed.stdout
+        );
+        assert!(parsed.contains(path.as_str()), "{path} in {parsed}");
+        assert_eq!(run(&server, &["explain", path]).await.code, Some(0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_minimal_worker_of_the_documentation_is_found_by_list() {
+    let server = NatsServer::start().await;
+    let mut command = built("examples/minimal_worker");
+    command.env("NATS_URL", server.url());
+    let mut worker = Program::start("minimal_worker", command);
+    worker
+        .says(&["serves", "dynamo_my_component_1854ce00.my_endpoint-"])
+        .await;
+    let listed = run(&server, &["list"]).await;
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    assert!(listed.stdout.contains(TARGET), "{listed:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_flag_is_named_with_its_remedy_and_exits_2() {
+    for (arguments, named) in [
+        (["--component", "a", "--endpont", "b"].as_slice(), "--endpoint"),
+        (&["--component", "a"], "--endpoint"),
+        (&[], "--component"),
+        (&["--target", "dynamo/backend"], "the endpoint is missing"),
+        (
+            &["--target", "a/b/c", "--poll-interval", "soon"],
+            "--poll-interval",
+        ),
+        (&["--target", "a/b/c", "--poll-interval", "0"], "--poll-interval"),
+        (
+            &["--target", "a/b/c", "--metrics-port", "70000"],
+            "--metrics-port",
+        ),
+        (
+            &["--target", "a/b/c", "--stale-after", "9", "--gone-after", "3"],
+            "--gone-after",
+        ),
+        (
+            &[
+                "--target",
+                "a/b/c",
+                "--subject-pattern",
+                "{namespace}{component}.{endpoint}-{worker_id}",
+            ],
+            "ambiguous",
+        ),
+        (
+            &[
+                "--target",
+                "a/b/c",
+                "--subject-pattern",
+                "{namespace}.{component}.{endpoint}",
+            ],
+            "incomplete",
+        ),
+        (&["--target", "a/b/c", "--compat", "downstream"], "--compat"),
+        (&["--component", "a b", "--endpoint", "c"], "--component"),
+        (&["explain", "a/b"], "the endpoint is missing"),
+    ] {
+        let ended = finish(metrics(arguments)).await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
+        assert!(
+            ended.stderr.contains(named),
+            "{arguments:?}: {named} in {}",
+            ended.stderr
+        );
+        assert!(ended.stdout.is_empty(), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_flag_has_an_environment_twin() {
+    let server = NatsServer::start().await;
+    let _workers = Workers::start(&server, &[]).await;
+    let mut command = metrics(&["--metrics-port", "0"]);
+    command
+        .env("NATS_URL", server.url())
+        .env("METRICS_COMPONENT", "my_component")
+        .env("METRICS_ENDPOINT", "my_endpoint")
+        .env("METRICS_NAMESPACE", "dynamo")
+        .env("METRICS_POLL_INTERVAL", "200ms");
+    let mut program = Program::start("metrics", command);
+    program.says(&["INFO", TARGET, "1 worker", "answer"]).await;
+
+    let help = finish(metrics(&["--help"])).await;
+    assert_eq!(help.code, Some(0));
+    let is_flag =
+        |line: &&str| line.trim_start_matches("  -s,").trim_start().starts_with("--") && line.contains('<');
+    let flags: Vec<&str> = help.stdout.lines().filter(is_flag).collect();
+    assert!(flags.len() > 10, "{flags:?}");
+    assert_eq!(
+        help.stdout.matches("[env: ").count(),
+        flags.len(),
+        "one for each of {flags:#?}"
+    );
+}

@@ -1,0 +1,100 @@
+//! A worker written in Python on nats-py, of which no line is ours but `tests/python/worker.py`.
+
+use rustix::process::Signal;
+use tests::{Collector, NatsServer, Program, repository, tools};
+use tokio::process::Command;
+
+const TARGET: &str = "Snake.Pit/Py-Component/gen-erate";
+const WORKER: [(&str, &str); 1] = [("worker_id", "18446744073709551615")];
+
+/// Starts the worker, or says that it cannot be.
+async fn start(test: &str, server: &NatsServer, more: &[&str]) -> Option<Program> {
+    let python = tools::program("E2E_PYTHON", test)?;
+    let mut command = Command::new(python);
+    command
+        .arg(repository().join("tests/python/worker.py"))
+        .args(["--server", server.url()])
+        .args([
+            "--namespace",
+            "Snake.Pit",
+            "--component",
+            "Py-Component",
+            "--endpoint",
+            "gen-erate",
+        ])
+        .args(["--worker-id", &u64::MAX.to_string()])
+        .args(more);
+    let mut worker = Program::start("worker.py", command);
+    worker.says(&["ready"]).await;
+    Some(worker)
+}
+
+#[tokio::test]
+async fn a_worker_in_python_is_found_and_read_exactly() {
+    let server = NatsServer::start().await;
+    let test = "a_worker_in_python_is_found_and_read_exactly";
+    let Some(mut worker) = start(test, &server, &["--waiting", "9"]).await else {
+        return;
+    };
+    let collector = Collector::watching(&server, TARGET, &[]).await;
+    let page = collector.has_workers(1).await;
+    for (name, expected) in [
+        ("llm_worker_request_slots_active", 3.0),
+        ("llm_worker_request_slots_capacity", 100.0),
+        ("llm_worker_requests_waiting", 9.0),
+        ("llm_worker_kv_blocks_active", 42.0),
+        ("llm_worker_kv_blocks_capacity", 100.0),
+        ("llm_worker_kv_usage_ratio", 0.42),
+        ("llm_worker_prefix_cache_hit_ratio", 0.25),
+        ("nats_service_requests_total", 0.0),
+    ] {
+        assert_eq!(page.value(name, &WORKER), Some(expected), "{name}\n{page}");
+    }
+    let info = [
+        ("component", "Py-Component"),
+        ("namespace", "Snake.Pit"),
+        ("layout", "plain"),
+        ("schema", "nested"),
+    ];
+    assert_eq!(page.value("llm_worker_info", &info), Some(1.0), "{page}");
+    assert_eq!(
+        page.sum("llm_collector_replies_total", &[("result", "malformed")]),
+        0.0,
+        "{page}"
+    );
+
+    let client = server.client().await;
+    let subject = "snake_pit_py-component.gen-erate-ffffffffffffffff";
+    for _ in 0..2 {
+        client.request(subject, "hello".into()).await.unwrap();
+    }
+    collector.has("nats_service_requests_total", &WORKER, 2.0).await;
+
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.ended().await.code(), Some(0));
+    collector
+        .shows("it is gone", |page| page.sum("llm_pool_workers", &[]) == 0.0)
+        .await;
+}
+
+#[tokio::test]
+async fn pythons_nan_costs_its_own_field_alone() {
+    let server = NatsServer::start().await;
+    let test = "pythons_nan_costs_its_own_field_alone";
+    let Some(_worker) = start(test, &server, &["--kv-usage", "nan"]).await else {
+        return;
+    };
+    let collector = Collector::watching(&server, TARGET, &[]).await;
+    let page = collector.has_workers(1).await;
+    assert!(page.absent("llm_worker_kv_usage_ratio", &WORKER), "{page}");
+    assert_eq!(
+        page.value("llm_worker_kv_blocks_active", &WORKER),
+        Some(42.0),
+        "{page}"
+    );
+    let results = |result| page.sum("llm_collector_replies_total", &[("result", result)]);
+    assert!(
+        results("out_of_range") >= 1.0 && results("malformed") == 0.0,
+        "{page}"
+    );
+}
