@@ -4,11 +4,18 @@
 //! `{worker_id}`. It is matched against the path that is looked for: every placeholder but the id is filled in
 //! first, so a match is exact, and what is left between the literals must be the id and nothing else.
 
+mod guess;
+mod template;
+
 use std::fmt;
 use std::str::FromStr;
 
 use crate::service_name::{hash8, slug};
 use crate::{EndpointPath, WorkerId, WorkerIdError};
+use guess::Guess;
+use template::{Base, Segment};
+
+pub use template::PatternError;
 
 /// A subject format written by the user, as in `--subject-pattern`.
 ///
@@ -64,103 +71,11 @@ pub enum PatternMismatch {
     },
 }
 
-/// Why a template is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PatternError {
-    /// A brace has no partner.
-    #[error("the template {template:?} has a brace without its partner at byte {at}")]
-    Brace {
-        /// The template.
-        template: String,
-        /// Where the brace stands.
-        at: usize,
-    },
-    /// No placeholder has this name or format.
-    #[error(
-        "{{{found}}} is no placeholder{}; there are {{namespace}}, {{component}}, {{hash}}, {{endpoint}}, {{worker_id}} and {{worker_id:dec}}",
-        .nearest.map(|name| format!(" (did you mean {{{name}}}?)")).unwrap_or_default()
-    )]
-    UnknownPlaceholder {
-        /// What stands between the braces.
-        found: String,
-        /// The name that it is closest to, if any is close.
-        nearest: Option<&'static str>,
-    },
-    /// A placeholder stands twice.
-    #[error("{{{0}}} stands twice; say each name once")]
-    Repeated(&'static str),
-    /// Two placeholders touch.
-    #[error(
-        "ambiguous: nothing separates {{{0}}} and {{{1}}}; put a literal such as `.` or `-` between them"
-    )]
-    Adjacent(&'static str, &'static str),
-    /// A literal beside the id could be read as part of it.
-    #[error(
-        "ambiguous: {0:?} beside {{worker_id}} could be a digit of the id; put a literal such as `.` or `-` there"
-    )]
-    DigitBesideId(char),
-    /// A placeholder is missing.
-    #[error("incomplete: without {missing}, {consequence}")]
-    Incomplete {
-        /// The placeholder, or the choice of them.
-        missing: &'static str,
-        /// What could not be told apart.
-        consequence: &'static str,
-    },
-    /// A literal has a character that no subject carries.
-    #[error("the literal {0:?} cannot stand in a NATS subject (white space, control character, `*` or `>`)")]
-    BadLiteral(char),
-    /// Two dots meet, or a dot begins or ends the template.
-    #[error("the template {0:?} has an empty part between dots, which a NATS subject cannot carry")]
-    EmptyPart(String),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Base {
-    Hex,
-    Dec,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Segment {
-    Literal(String),
-    Namespace,
-    Component,
-    Hash,
-    Endpoint,
-    WorkerId(Base),
-}
-
 /// How names are written into a subject.
 #[derive(Clone, Copy, PartialEq)]
 enum Spelling {
     Raw,
     Slug { keep_dash: bool },
-}
-
-const PLACEHOLDERS: [(&str, Segment); 8] = [
-    ("namespace", Segment::Namespace),
-    ("component", Segment::Component),
-    ("hash", Segment::Hash),
-    ("endpoint", Segment::Endpoint),
-    ("worker_id", Segment::WorkerId(Base::Hex)),
-    ("worker_id:hex", Segment::WorkerId(Base::Hex)),
-    ("worker_id:dec", Segment::WorkerId(Base::Dec)),
-    ("worker_id:decimal", Segment::WorkerId(Base::Dec)),
-];
-
-impl Segment {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Literal(_) => "literal",
-            Self::Namespace => "namespace",
-            Self::Component => "component",
-            Self::Hash => "hash",
-            Self::Endpoint => "endpoint",
-            Self::WorkerId(_) => "worker_id",
-        }
-    }
 }
 
 impl SubjectPattern {
@@ -213,10 +128,7 @@ impl SubjectPattern {
     /// # Ok::<(), protocol::PatternError>(())
     /// ```
     pub fn guess(&self, subject: &str) -> Option<(EndpointPath, WorkerId)> {
-        let mut found = Guess::default();
-        if subject.len() > MAX_SUBJECT_BYTES || !found.walk(&self.segments, subject) {
-            return None;
-        }
+        let found = Guess::read(&self.segments, subject)?;
         let path = EndpointPath::new(
             found.namespace?.parse().ok()?,
             found.component?.parse().ok()?,
@@ -281,57 +193,6 @@ impl SubjectPattern {
     }
 }
 
-/// The longest subject that is guessed at: what a NATS server takes as a control line.
-const MAX_SUBJECT_BYTES: usize = 4096;
-
-/// How many readings of a subject are tried. Real ones take a few hundred; a hostile one that is all separators
-/// has as many as its length to the power of the placeholders.
-const MAX_GUESS_STEPS: usize = 20_000;
-
-/// What the placeholders stand for in one reading of a subject.
-#[derive(Default)]
-struct Guess<'a> {
-    steps: usize,
-    namespace: Option<&'a str>,
-    component: Option<&'a str>,
-    endpoint: Option<&'a str>,
-}
-
-impl<'a> Guess<'a> {
-    /// Fits the segments to the text, trying every end that a placeholder can have.
-    fn walk(&mut self, segments: &[Segment], text: &'a str) -> bool {
-        self.steps += 1;
-        if self.steps > MAX_GUESS_STEPS {
-            return false;
-        }
-        let Some((first, rest)) = segments.split_first() else {
-            return text.is_empty();
-        };
-        if let Segment::Literal(literal) = first {
-            return text
-                .strip_prefix(literal.as_str())
-                .is_some_and(|text| self.walk(rest, text));
-        }
-        let longest = text.find('.').unwrap_or(text.len());
-        let ends = (1..=longest).filter(|end| text.is_char_boundary(*end));
-        let mut fits = |end: usize| {
-            let (found, text) = text.split_at(end);
-            match first {
-                Segment::Namespace => self.namespace = Some(found),
-                Segment::Component => self.component = Some(found),
-                Segment::Endpoint => self.endpoint = Some(found),
-                Segment::Hash | Segment::WorkerId(_) | Segment::Literal(_) => {}
-            }
-            self.walk(rest, text)
-        };
-        if *first == Segment::Namespace {
-            ends.into_iter().any(&mut fits)
-        } else {
-            ends.rev().any(&mut fits)
-        }
-    }
-}
-
 impl BoundPattern {
     /// Reads the worker id out of a subject.
     ///
@@ -377,11 +238,9 @@ impl FromStr for SubjectPattern {
     type Err = PatternError;
 
     fn from_str(template: &str) -> Result<Self, PatternError> {
-        let segments = split(template)?;
-        check(template, &segments)?;
         Ok(Self {
             template: template.to_owned(),
-            segments,
+            segments: template::parse(template)?,
         })
     }
 }
@@ -390,130 +249,6 @@ impl fmt::Display for SubjectPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.template)
     }
-}
-
-fn split(template: &str) -> Result<Vec<Segment>, PatternError> {
-    let brace = |at| PatternError::Brace {
-        template: template.to_owned(),
-        at,
-    };
-    let mut segments = Vec::new();
-    let mut rest = template;
-    while !rest.is_empty() {
-        let here = template.len() - rest.len();
-        let literal_end = rest.find(['{', '}']).unwrap_or(rest.len());
-        if literal_end > 0 {
-            segments.push(Segment::Literal(rest[..literal_end].to_owned()));
-            rest = &rest[literal_end..];
-            continue;
-        }
-        let inner = rest.strip_prefix('{').ok_or_else(|| brace(here))?;
-        let close = inner.find(['{', '}']).ok_or_else(|| brace(here))?;
-        if inner[close..].starts_with('{') {
-            return Err(brace(here));
-        }
-        let found = &inner[..close];
-        let (_, segment) = PLACEHOLDERS
-            .iter()
-            .find(|(name, _)| *name == found)
-            .ok_or_else(|| PatternError::UnknownPlaceholder {
-                found: found.to_owned(),
-                nearest: nearest(found),
-            })?;
-        segments.push(segment.clone());
-        rest = &inner[close + 1..];
-    }
-    Ok(segments)
-}
-
-fn nearest(found: &str) -> Option<&'static str> {
-    PLACEHOLDERS
-        .iter()
-        .map(|(name, _)| (strsim::jaro_winkler(found, name), *name))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
-}
-
-fn check(template: &str, segments: &[Segment]) -> Result<(), PatternError> {
-    for (at, segment) in segments.iter().enumerate() {
-        if let Segment::Literal(text) = segment {
-            if let Some(c) = text
-                .chars()
-                .find(|c| c.is_whitespace() || c.is_control() || matches!(c, '*' | '>'))
-            {
-                return Err(PatternError::BadLiteral(c));
-            }
-            continue;
-        }
-        if segments[..at]
-            .iter()
-            .any(|earlier| earlier.name() == segment.name())
-        {
-            return Err(PatternError::Repeated(segment.name()));
-        }
-        match segments.get(at + 1) {
-            None | Some(Segment::Literal(_)) => {}
-            Some(next) => return Err(PatternError::Adjacent(segment.name(), next.name())),
-        }
-        if let Segment::WorkerId(base) = segment {
-            let literal = |at: Option<usize>| match at.and_then(|at| segments.get(at)) {
-                Some(Segment::Literal(text)) => text.as_str(),
-                _ => "",
-            };
-            let beside = [
-                literal(at.checked_sub(1)).chars().next_back(),
-                literal(Some(at + 1)).chars().next(),
-            ];
-            let radix = if *base == Base::Hex { 16 } else { 10 };
-            if let Some(digit) = beside.into_iter().flatten().find(|c| c.is_digit(radix)) {
-                return Err(PatternError::DigitBesideId(digit));
-            }
-        }
-    }
-    let has = |name| segments.iter().any(|segment| segment.name() == name);
-    let needs = |there, missing, consequence| {
-        if there {
-            Ok(())
-        } else {
-            Err(PatternError::Incomplete { missing, consequence })
-        }
-    };
-    needs(
-        has("worker_id"),
-        "{worker_id}",
-        "two workers of an endpoint would share a subject",
-    )?;
-    needs(
-        has("endpoint"),
-        "{endpoint}",
-        "two endpoints of a component would share a subject",
-    )?;
-    needs(
-        has("component") || has("hash"),
-        "{component} or {hash}",
-        "two components would share a subject",
-    )?;
-    needs(
-        has("namespace") || has("hash"),
-        "{namespace} or {hash}",
-        "two namespaces would share a subject",
-    )?;
-
-    let shape: String = segments
-        .iter()
-        .map(|s| {
-            if let Segment::Literal(text) = s {
-                text.as_str()
-            } else {
-                "x"
-            }
-        })
-        .collect();
-    if shape.split('.').any(str::is_empty) {
-        return Err(PatternError::EmptyPart(template.to_owned()));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

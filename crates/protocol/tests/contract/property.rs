@@ -20,7 +20,7 @@ use inputs::{json_text, layout, load_data, partial_stats, path, pattern, stats, 
 fn config() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(1024)
+        ..ProptestConfig::with_cases(512)
     }
 }
 
