@@ -22,7 +22,7 @@ use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern}
   metrics explain dynamo/my_component/my_endpoint
       why each service is, or is not, a worker of it
 
-Exit codes: 0 done, 1 failed, 2 wrong flags, 3 no workers (explain and list)."
+Exit codes: 0 done, 1 failed, 2 wrong flags, 3 no workers (explain and list), 4 NATS refuses this user."
 )]
 pub struct Cli {
     /// Without a subcommand: collect and serve.

@@ -10,12 +10,16 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command, LogFormat, SharedArgs};
 use crate::config::Config;
+use crate::connect::ConnectError;
 use crate::{app, probe};
 
 /// No workers were found; only `explain` and `list` end with it.
 const NO_WORKERS: u8 = 3;
 
-/// Runs the command and says how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers.
+/// NATS does not accept this user; trying again is in vain until that is mended.
+const REFUSED: u8 = 4;
+
+/// Runs the command and says how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers, 4 refused by NATS.
 pub async fn run(cli: Cli) -> ExitCode {
     if let Err(error) = start_logs(&cli.shared) {
         error.exit();
@@ -30,7 +34,10 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        match error.downcast_ref::<ConnectError>() {
+            Some(ConnectError::Refused { .. }) => ExitCode::from(REFUSED),
+            _ => ExitCode::FAILURE,
+        }
     })
 }
 

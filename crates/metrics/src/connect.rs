@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use protocol::subject;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -22,7 +23,7 @@ const MAX_DELAY: Duration = Duration::from_secs(4);
 pub enum ConnectError {
     /// The server does not accept who we are.
     #[error(
-        "NATS at {server} refuses the connection ({reason}), {MAX_REFUSALS} times in a row; give a user that it accepts, e.g. --server nats://USER:PASSWORD@HOST:4222"
+        "NATS at {server} refuses the connection ({reason}); give a user that it accepts, e.g. --server nats://USER:PASSWORD@HOST:4222"
     )]
     Refused {
         /// Where, without secrets.
@@ -151,6 +152,10 @@ impl LinkReporter {
                     state.violations += 1;
                     state.last_violation.clone_from(text);
                 });
+                // A refused round says so itself; what else is refused is told less and less often.
+                if !text.contains(subject::STATS) && self.0.borrow().violations.is_power_of_two() {
+                    warn!(violation = %text, "permission denied");
+                }
             }
             Event::ServerError(reason) => warn!(%reason, "NATS server reports an error"),
             Event::ClientError(reason) => warn!(%reason, "NATS client reports an error"),
@@ -282,7 +287,7 @@ pub fn report_refusal(violation: &str) {
     if violation.to_lowercase().contains("for subscription") {
         error!(%violation, "permission denied for the inbox of replies: allow this user to subscribe to _INBOX.>");
     } else {
-        error!(%violation, "permission denied: allow this user to publish to {}", protocol::subject::SERVICE_API);
+        error!(%violation, "permission denied for {}: allow this user to publish to {}", subject::STATS, subject::SERVICE_API);
     }
 }
 

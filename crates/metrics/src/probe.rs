@@ -33,7 +33,8 @@ impl Look {
         let round = gatherer.round(Default::default()).await;
         if let Some(violation) = &round.error {
             bail!(
-                "permission denied: {violation}; allow this user to publish to {} and to subscribe to _INBOX.>",
+                "permission denied for {}: {violation}; allow this user to publish to {} and to subscribe to _INBOX.>",
+                protocol::subject::STATS,
                 protocol::subject::SERVICE_API
             );
         }

@@ -14,6 +14,9 @@ use time::format_description::well_known::Rfc3339;
 
 use lenient::Object;
 
+/// The longest id of a service instance; NATS clients make 22 characters.
+const MAX_ID_BYTES: usize = 255;
+
 /// One service instance and its endpoints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatsReply {
@@ -91,8 +94,8 @@ pub enum ReplyError {
     /// It is the answer to another question.
     #[error("the reply is of type {0:?}, not a STATS reply")]
     OtherType(String),
-    /// It does not say which instance it comes from.
-    #[error("the reply has no service instance id")]
+    /// It does not say which instance it comes from, or in more than 255 bytes.
+    #[error("the reply has no service instance id of 1 to {MAX_ID_BYTES} bytes")]
     NoId,
     /// Its endpoints are no list.
     #[error("the reply's endpoints are no list")]
@@ -200,7 +203,7 @@ impl StatsReply {
         }
         let id = object
             .text("id")
-            .filter(|id| !id.is_empty())
+            .filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()))
             .ok_or(ReplyError::NoId)?;
         let raw_endpoints: Vec<&RawValue> = match object.raw("endpoints") {
             None => Vec::new(),
@@ -221,15 +224,23 @@ impl StatsReply {
             });
         }
         Ok(Self {
-            service: object.text("name").unwrap_or_default(),
+            service: object.text("name").map(shortened).unwrap_or_default(),
             id,
-            version: object.text("version").unwrap_or_default(),
+            version: object.text("version").map(shortened).unwrap_or_default(),
             started: object
                 .text("started")
                 .and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()),
             endpoints,
             refused,
         })
+    }
+}
+
+/// Names and versions become labels: what is longer than a real one is cut.
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MAX_ID_BYTES) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text,
     }
 }
 
@@ -350,6 +361,10 @@ mod tests {
         check(br#"{"id": "a", "endpo"#, "no JSON object");
         check(b"[]", "no JSON object");
         check(br#"{"name": "svc"}"#, "no service instance id");
+        check(
+            format!(r#"{{"id": "{}"}}"#, "x".repeat(256)).as_bytes(),
+            "1 to 255 bytes",
+        );
         check(
             br#"{"id": "a", "type": "io.nats.micro.v1.info_response"}"#,
             "not a STATS reply",
