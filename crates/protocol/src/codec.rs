@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_neither_are_refused_and_do_no_harm() {
-        let deep = [vec![0x81, 0xa1, b'a'].repeat(5000), vec![0xc0]].concat();
+        let deep = [[0x81, 0xa1, b'a'].repeat(5000), vec![0xc0]].concat();
         for payload in [
             b"".as_slice(),
             b"garbage",
