@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::fleet::FleetSettings;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern};
 
@@ -103,19 +104,19 @@ pub struct CollectArgs {
     pub host: String,
 
     /// Missed rounds after which a worker is stale and its load leaves the page.
-    #[arg(long, env = "METRICS_STALE_AFTER", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
+    #[arg(long, env = "METRICS_STALE_AFTER", default_value_t = FleetSettings::DEFAULT.stale_after, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
     pub stale_after: u32,
 
     /// Missed rounds after which a worker is gone and all of it leaves the page.
-    #[arg(long, env = "METRICS_GONE_AFTER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
+    #[arg(long, env = "METRICS_GONE_AFTER", default_value_t = FleetSettings::DEFAULT.gone_after, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
     pub gone_after: u32,
 
     /// Waiting requests at which a worker counts as saturated.
-    #[arg(long, env = "METRICS_QUEUE_TARGET", default_value_t = 5.0, value_parser = positive, value_name = "REQUESTS")]
+    #[arg(long, env = "METRICS_QUEUE_TARGET", default_value_t = FleetSettings::DEFAULT.queue_target, value_parser = positive, value_name = "REQUESTS")]
     pub queue_target: f64,
 
     /// KV-cache use, 0 to 1, at which a worker counts as saturated.
-    #[arg(long, env = "METRICS_KV_TARGET", default_value_t = 0.8, value_parser = positive, value_name = "RATIO")]
+    #[arg(long, env = "METRICS_KV_TARGET", default_value_t = FleetSettings::DEFAULT.kv_target, value_parser = positive, value_name = "RATIO")]
     pub kv_target: f64,
 
     /// Whether upstream's metric names stand on the page, too.

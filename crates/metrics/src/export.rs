@@ -77,14 +77,8 @@ mod tests {
 
     /// Two workers of one pool, one of them with a name of its own for everything that can be escaped.
     fn snapshot() -> Arc<Snapshot> {
-        let settings = FleetSettings {
-            stale_after: 2,
-            gone_after: 5,
-            queue_target: 5.0,
-            kv_target: 0.8,
-        };
         let target = Target::new("dynamo/back\"end/generate".parse().expect("a path"), &[]);
-        let mut fleet = Fleet::new(vec![target], settings);
+        let mut fleet = Fleet::new(vec![target], FleetSettings::DEFAULT);
         let reply = |id: u8, active: u32| {
             let text = format!(
                 r#"{{"name": "s", "id": "instance{id}", "version": "1\\2", "started": "2026-01-01T00:00:00Z", "endpoints": [

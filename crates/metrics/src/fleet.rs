@@ -38,6 +38,16 @@ pub struct FleetSettings {
     pub kv_target: f64,
 }
 
+impl FleetSettings {
+    /// What holds unless the user says otherwise.
+    pub const DEFAULT: Self = Self {
+        stale_after: 2,
+        gone_after: 5,
+        queue_target: 5.0,
+        kv_target: 0.8,
+    };
+}
+
 /// The state of all targets.
 #[derive(Debug)]
 pub struct Fleet {

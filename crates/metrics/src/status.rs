@@ -220,14 +220,8 @@ mod tests {
     use std::time::SystemTime;
 
     fn after_round(replies: &[(&str, &str)], finish: Finish) -> String {
-        let settings = FleetSettings {
-            stale_after: 2,
-            gone_after: 5,
-            queue_target: 5.0,
-            kv_target: 0.8,
-        };
         let path = "dynamo/my_component/my_endpoint".parse().expect("a path");
-        let mut fleet = Fleet::new(vec![Target::new(path, &[])], settings);
+        let mut fleet = Fleet::new(vec![Target::new(path, &[])], FleetSettings::DEFAULT);
         let decoded: Vec<_> = replies
             .iter()
             .enumerate()

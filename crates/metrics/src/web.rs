@@ -98,14 +98,8 @@ mod tests {
 
     #[test]
     fn ready_means_connected_and_a_fresh_round() {
-        let settings = FleetSettings {
-            stale_after: 2,
-            gone_after: 5,
-            queue_target: 5.0,
-            kv_target: 0.8,
-        };
         let target = Target::new("a/b/c".parse().expect("a path"), &[]);
-        let mut fleet = Fleet::new(vec![target], settings);
+        let mut fleet = Fleet::new(vec![target], FleetSettings::DEFAULT);
         let start = SystemTime::UNIX_EPOCH;
         let link = LinkView {
             connected: true,

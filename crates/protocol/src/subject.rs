@@ -265,50 +265,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subjects_are_those_of_real_workers() {
-        fn check(layout: Layout, path: &str, id: Option<u64>, expected: &str) {
-            let path: EndpointPath = path.parse().expect("a path");
-            let subject = WorkerSubject::new(&path, layout, id.map(WorkerId::new)).expect("has a name");
-            assert_eq!(subject.to_string(), expected);
-            let parts = SubjectParts::split(expected).expect("has a dot");
-            assert_eq!(parts.service, subject.service().as_str());
-            assert_eq!(parts.read(&path.endpoint), Ok(subject.instance));
-        }
-        use Layout::{Hashed, HashedPipe, Plain};
-        let id = 4_111_120_194_704_496_446;
-        check(
-            HashedPipe,
-            "dynamo/backend/my_endpoint",
-            Some(id),
-            "dynamo_backend_020af9f2.my_endpoint-390da209124bd73e",
-        );
-        check(
-            Hashed,
-            "dynamo/MyComponent/my_endpoint",
-            Some(4_111_120_194_158_748_170),
-            "dynamo_mycomponent_593024f1.my_endpoint-390da208f1c4620a",
-        );
-        check(
-            Hashed,
-            "dynamo/my_component/my_endpoint",
-            None,
-            "dynamo_my_component_1854ce00.my_endpoint",
-        );
-        check(
-            Plain,
-            "My-NS.x/back-end/gen-erate",
-            Some(4_111_120_194_704_496_476),
-            "my-ns_x_back-end.gen-erate-390da209124bd75c",
-        );
-        check(
-            Plain,
-            "dynamo/my_component/my_endpoint",
-            Some(12_396_905_669_333_211_951),
-            "dynamo_my_component.my_endpoint-ac0aa8064ea1db2f",
-        );
-    }
-
-    #[test]
     fn a_tail_is_matched_exactly_and_a_miss_says_why() {
         fn check(tail: &str, endpoint: &str, expected: &str) {
             let subject = format!("svc.{tail}");

@@ -36,10 +36,8 @@ fn reply(instance: &str, id: &str, started: &str, requests: u64, data: &str) -> 
 impl Bench {
     fn new() -> Self {
         let settings = FleetSettings {
-            stale_after: 2,
             gone_after: 4,
-            queue_target: 5.0,
-            kv_target: 0.8,
+            ..FleetSettings::DEFAULT
         };
         let target = Target::new("dynamo/c/gen".parse().expect("a path"), &[]);
         Self {
