@@ -1,5 +1,6 @@
 //! What the collector says about each target: once when it changes, then at most once a minute.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use protocol::{EndpointPath, subject};
@@ -20,8 +21,16 @@ const NAMED_MISSES: usize = 3;
 /// Remembers what was said.
 #[derive(Debug, Default)]
 pub struct Status {
-    said: Vec<Option<(String, Instant)>>,
+    said: Vec<Said>,
     refused_at: Option<Instant>,
+}
+
+/// What was said of one target.
+#[derive(Debug, Default)]
+struct Said {
+    present: bool,
+    /// What was complained of within the last minute, and when.
+    complaints: HashMap<String, Instant>,
 }
 
 /// How the last round went, as far as it explains an absence.
@@ -57,34 +66,39 @@ impl Status {
         } else if news.finish != Finish::Error {
             self.refused_at = None;
         }
-        self.said.resize(pools.len(), None);
+        self.said.resize_with(pools.len(), Said::default);
         for (pool, said) in pools.iter().zip(&mut self.said) {
-            match standing(pool, news) {
-                Standing::Present(workers) => {
-                    if said.as_ref().is_none_or(|(key, _)| key != "present") {
-                        let path = &pool.target.path;
-                        info!(
-                            workers,
-                            "{path}: {} now",
-                            if workers == 1 {
-                                "1 worker answers".to_owned()
-                            } else {
-                                format!("{workers} workers answer")
-                            }
-                        );
-                        *said = Some(("present".to_owned(), now));
-                    }
-                }
-                Standing::Absent { key, text } => {
-                    let due = |(old, at): &(String, Instant)| *old != key || now - *at >= REPEAT_AFTER;
-                    if said.as_ref().is_none_or(due) {
-                        warn!("{text}");
-                        *said = Some((key, now));
-                    }
-                }
-                Standing::Unknown => {}
+            let path = &pool.target.path;
+            match said.news(standing(pool, news), now) {
+                Some(Standing::Present(1)) => info!(workers = 1, "{path}: 1 worker answers now"),
+                Some(Standing::Present(workers)) => info!(workers, "{path}: {workers} workers answer now"),
+                Some(Standing::Absent { text, .. }) => warn!("{text}"),
+                Some(Standing::Unknown) | None => {}
             }
         }
+    }
+}
+
+impl Said {
+    /// The standing, if it is to be told: a change at once, a complaint again after a minute.
+    fn news(&mut self, standing: Standing, now: Instant) -> Option<Standing> {
+        let is_news = match &standing {
+            Standing::Present(_) => {
+                self.complaints.clear();
+                !std::mem::replace(&mut self.present, true)
+            }
+            Standing::Absent { key, .. } => {
+                self.present = false;
+                self.complaints.retain(|_, at| now - *at < REPEAT_AFTER);
+                let is_news = !self.complaints.contains_key(key);
+                if is_news {
+                    self.complaints.insert(key.clone(), now);
+                }
+                is_news
+            }
+            Standing::Unknown => false,
+        };
+        is_news.then_some(standing)
     }
 }
 
@@ -157,8 +171,18 @@ fn describe_misses(wanted: &EndpointPath, misses: &[NearMissCount]) -> (String, 
             misses.len() - named.len()
         ));
     }
-    let key = named.iter().map(|miss| format!("{:?}", miss.miss)).collect();
+    let key = named.iter().map(|miss| key(&miss.miss)).collect();
     (key, text)
+}
+
+/// The same for all that is the same to a reader; what a worker sends anew each time does not count.
+fn key(miss: &NearMiss) -> String {
+    let reason = match &miss.reason {
+        Reason::DataUndecodable { .. } => "data".to_owned(),
+        Reason::BadId { .. } => "id".to_owned(),
+        reason => format!("{reason:?}"),
+    };
+    format!("{reason} {:?} {:?};", miss.part, miss.found)
 }
 
 fn describe_miss(wanted: &EndpointPath, NearMissCount { miss, count }: &NearMissCount) -> String {
@@ -292,5 +316,29 @@ mod tests {
             "1 present"
         );
         assert_eq!(after_round(&[], Finish::Error), "unknown");
+    }
+
+    #[test]
+    fn a_complaint_is_made_once_and_again_after_a_minute_and_presence_once() {
+        let absent = |key: &str| Standing::Absent {
+            key: key.to_owned(),
+            text: String::new(),
+        };
+        let start = Instant::now();
+        let mut said = Said::default();
+        let mut check = |second, standing: Standing, expected| {
+            let news = said.news(standing.clone(), start + Duration::from_secs(second));
+            assert_eq!(news.is_some(), expected, "{standing:?} at {second} s");
+        };
+        check(0, absent("a"), true);
+        check(2, absent("a"), false);
+        check(4, absent("b"), true);
+        check(6, absent("a"), false);
+        check(8, absent("b"), false);
+        check(60, absent("a"), true);
+        check(62, Standing::Unknown, false);
+        check(62, Standing::Present(1), true);
+        check(64, Standing::Present(2), false);
+        check(66, absent("a"), true);
     }
 }
