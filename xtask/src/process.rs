@@ -18,8 +18,8 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// How long a child and what it started may take to end after SIGTERM; interrupted tests stop their containers.
-const GRACE: Duration = Duration::from_secs(15);
+/// How long a child and what it started may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(10);
 /// How often a condition is looked at.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -50,6 +50,13 @@ impl Processes {
                 .with_context(|| format!("failed to handle signal {signal}"))?;
         }
         Ok(Self { interrupted })
+    }
+
+    /// For what must be cleaned up after an interruption too.
+    pub(crate) fn uninterrupted() -> Self {
+        Self {
+            interrupted: Arc::default(),
+        }
     }
 
     /// Runs a command to its end, with its output shown.

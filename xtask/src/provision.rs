@@ -8,6 +8,7 @@ pub(crate) mod docker;
 pub(crate) mod nats_server;
 pub(crate) mod prometheus;
 pub(crate) mod python;
+mod run_image;
 pub(crate) mod wheel;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use std::process::Command;
 
 use anyhow::{Error, Result, bail};
 
+use self::run_image::RunImage;
 use crate::process::{Interrupted, Processes};
 use crate::workspace::Workspace;
 
@@ -34,6 +36,10 @@ pub(crate) struct Requirements {
 pub(crate) struct TestEnvironment {
     variables: Vec<(&'static str, Option<OsString>)>,
     missed: Vec<&'static str>,
+    /// What is otherwise than with everything there.
+    effects: Vec<String>,
+    /// Held for as long as the tests run.
+    image: Option<RunImage>,
 }
 
 impl TestEnvironment {
@@ -47,19 +53,20 @@ impl TestEnvironment {
         processes: &Processes,
     ) -> Result<Self> {
         let mut this = Self::default();
-        let image = docker::image(workspace, processes);
+        let image = docker::image(workspace, processes).and_then(|name| RunImage::tag(&name, processes));
+        let image = image.map(|image| this.image.insert(image).name().into());
         this.add(
             "E2E_NATS_IMAGE",
-            image.map(Into::into),
+            image,
             required.docker,
-            "the tests that need a container are left out, the others run on a local NATS server",
+            "the tests run on local NATS servers, not in containers",
         )?;
         let binary = nats_server::binary(workspace, processes).map(Into::into);
         this.add(
             "E2E_NATS_SERVER_BIN",
             binary,
             false,
-            "the tests that need a local NATS server are left out",
+            "the tests run in containers alone",
         )?;
         if this.variables.iter().all(|(_, value)| value.is_none()) {
             bail!("failed to provide a NATS server for the tests, by Docker or otherwise");
@@ -94,6 +101,13 @@ impl TestEnvironment {
         Ok(this)
     }
 
+    /// Says again, after the tests, what was otherwise: what was said before them is out of sight by then.
+    pub(crate) fn remind(&self) {
+        for effect in &self.effects {
+            eprintln!("xtask: {effect}");
+        }
+    }
+
     /// Hands the variables over; those of absent things are taken away, lest an old value be believed.
     pub(crate) fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         for (name, value) in &self.variables {
@@ -110,7 +124,7 @@ impl TestEnvironment {
         variable: &'static str,
         provided: Result<OsString>,
         required: bool,
-        left_out: &str,
+        effect: &str,
     ) -> Result<()> {
         match provided {
             Ok(value) => {
@@ -119,8 +133,9 @@ impl TestEnvironment {
             }
             Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => {
-                eprintln!("{}", absence(variable, &error, required, left_out));
+                eprintln!("{}", absence(variable, &error, required, effect));
                 self.variables.push((variable, None));
+                self.effects.push(format!("without {variable}: {effect}"));
                 if required {
                     self.missed.push(variable);
                 }
@@ -130,8 +145,8 @@ impl TestEnvironment {
     }
 }
 
-fn absence(variable: &str, error: &Error, required: bool, left_out: &str) -> String {
-    let effect = if required { "it is required" } else { left_out };
+fn absence(variable: &str, error: &Error, required: bool, effect: &str) -> String {
+    let effect = if required { "it is required" } else { effect };
     format!("xtask: no {variable}: {effect}\n       reason: {error:#}\n       remedy: run .ci/setup")
 }
 
@@ -146,7 +161,7 @@ mod tests {
         let mut environment = TestEnvironment::default();
         environment.add("E2E_ONE", Ok("1".into()), true, "").unwrap();
         environment
-            .add("E2E_TWO", Err(anyhow!("not here")), false, "")
+            .add("E2E_TWO", Err(anyhow!("not here")), false, "two is left out")
             .unwrap();
         environment
             .add("E2E_THREE", Err(anyhow!("nor here")), true, "")
@@ -158,6 +173,7 @@ mod tests {
         assert!(handed_over.contains(&("E2E_ONE".as_ref(), Some("1".as_ref()))));
         assert!(handed_over.contains(&("E2E_TWO".as_ref(), None)));
         assert_eq!(environment.missed, ["E2E_THREE"]);
+        assert_eq!(environment.effects[0], "without E2E_TWO: two is left out");
     }
 
     #[test]

@@ -31,5 +31,7 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     eprintln!("xtask: running the integration tests ...");
     let mut tests = workspace.cargo(["test"]);
     tests.args(SCOPE).args(["--test", "e2e", "--"]).args(&args.filter);
-    processes.run(environment.apply(&mut tests))
+    let outcome = processes.run(environment.apply(&mut tests));
+    environment.remind();
+    outcome
 }

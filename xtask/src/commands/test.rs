@@ -28,5 +28,7 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     build_programs(&TESTED, workspace, processes)?;
     eprintln!("xtask: running the tests ...");
     let mut tests = workspace.cargo(["test"]);
-    processes.run(environment.apply(tests.args(SCOPE)))
+    let outcome = processes.run(environment.apply(tests.args(SCOPE)));
+    environment.remind();
+    outcome
 }

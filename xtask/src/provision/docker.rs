@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 /// The name under which the tests find the image, wherever it came from.
 const IMAGE: &str = "worker-metrics/nats-server";
 /// What the daemon is given to answer.
-const ANSWER: Duration = Duration::from_secs(20);
+pub(crate) const ANSWER: Duration = Duration::from_secs(20);
 /// An image of 10 MB; where there is no registry, the answer comes at once.
 const PULL: Duration = Duration::from_secs(60);
 const BUILD: Duration = Duration::from_secs(120);
