@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::time::{Instant, MissedTickBehavior, timeout};
-use tracing::{info, warn};
+use tokio::time::{Instant, MissedTickBehavior, timeout_at};
+use tracing::info;
 
 use crate::args::Config;
 use crate::sim::{Fleet, FleetConfig, WorkerModel};
@@ -62,8 +62,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let deadline = Instant::now() + config.grace;
     // The last events go out before their workers do.
     drop(teller);
-    if timeout(config.grace, &mut telling).await.is_err() {
-        warn!("the last events were not published in time");
+    if !connection.is_up() || timeout_at(deadline, &mut telling).await.is_err() {
         telling.abort();
         let _ = telling.await;
     }
@@ -71,8 +70,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     workers
         .shutdown(deadline.saturating_duration_since(Instant::now()))
         .await;
-    // The last thing on this connection; its error would say that it is closed, which is what is wanted.
-    let _ = connection.client.drain().await;
+    connection.close().await;
     info!("stopped");
     ended.map_err(Into::into)
 }

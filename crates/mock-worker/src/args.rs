@@ -22,10 +22,11 @@ use crate::ids;
       one worker of dynamo/my_component/my_endpoint on nats://127.0.0.1:4222
   mock-worker --workers 100 --seed 7
       a hundred workers, the same ones at every start
-  mock-worker --component backend --endpoint generate --layout plain --stats-shape flat --encoding msgpack
-      as other generations of Dynamo write them
-  nats request \"$(nats micro info NAME ID --json | jq -r .endpoints[0].subject)\" hello --replies 6
-      the worker sends the characters back one by one, and an empty message at the end
+  mock-worker --layout plain --stats-shape flat --encoding msgpack
+      as other generations of Dynamo write subjects, statistics and events
+  nats request SUBJECT hello --replies 6
+      the worker of that subject (the log names some) sends the characters back one by one,
+      and an empty message at the end
 
 Exit codes: 0 done, 1 failed, 2 wrong flags."
 )]

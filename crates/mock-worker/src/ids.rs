@@ -4,7 +4,7 @@ use protocol::WorkerId;
 
 /// Ids spread over all 64 bits. An id depends on seed and place alone, so a larger fleet keeps those of a smaller one.
 ///
-/// They are distinct because [`scatter`] is a bijection and the numbers that go into it are consecutive.
+/// They are distinct because scattering is a bijection and the numbers that go into it are consecutive.
 pub fn seeded(seed: u64, count: u32) -> Vec<WorkerId> {
     // The seed is scattered too; otherwise the ids of seed 1 would be those of seed 0 from the second on.
     let base = scatter(seed);

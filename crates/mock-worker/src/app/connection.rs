@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::{Client, ClientError, ConnectErrorKind, Event};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
 
 use super::server::Servers;
 
@@ -15,6 +17,9 @@ const MAX_REFUSALS: u32 = 3;
 
 /// The longest pause between two attempts.
 const MAX_DELAY: Duration = Duration::from_secs(4);
+
+/// How long it may take to close the connection.
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// A connection that will never be.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +64,9 @@ impl Connection {
                 break;
             }
             // The first failure is news; later ones are told less and less often.
-            if attempt.is_power_of_two() {
+            if refused > 0 {
+                warn!(%servers, attempt, "NATS refuses to log in; trying on");
+            } else if attempt.is_power_of_two() {
                 warn!(%servers, reason = %error, attempt, "NATS cannot be reached; trying on");
             }
             tokio::time::sleep(backoff(attempt)).await;
@@ -81,6 +88,19 @@ impl Connection {
         }
         Refused {
             servers: self.servers.clone(),
+        }
+    }
+
+    /// Whether it stands now.
+    pub(super) fn is_up(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Closes it, after everything has been sent.
+    pub(super) async fn close(self) {
+        // While it is lost, async-nats takes no commands, and there is nothing to close.
+        if self.is_up() && timeout(CLOSING, self.client.drain()).await.is_err() {
+            debug!("the NATS connection did not close in time");
         }
     }
 }

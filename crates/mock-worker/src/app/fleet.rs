@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_nats::Client;
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use protocol::WorkerStats;
 use protocol::service::Worker;
@@ -13,7 +14,7 @@ use tracing::{info, warn};
 use super::answer;
 use crate::args::Config;
 
-/// How many workers start or stop at the same time.
+/// How many workers start at the same time.
 const AT_ONCE: usize = 64;
 
 /// How many subjects the log names.
@@ -89,12 +90,10 @@ impl Workers {
     /// Stops them all within `grace`.
     pub(super) async fn shutdown(self, grace: Duration) {
         // All of them at the same time: each may need the whole grace.
-        let stopped = stream::iter(self.0).map(|worker| async move {
-            let subject = worker.subject().clone();
-            if let Err(reason) = worker.shutdown(grace).await {
-                warn!(worker = %subject, %reason, "a worker did not stop in order");
-            }
-        });
-        stopped.buffer_unordered(usize::MAX).collect::<()>().await;
+        let stopped = join_all(self.0.into_iter().map(|worker| worker.shutdown(grace))).await;
+        let failures: Vec<_> = stopped.into_iter().filter_map(Result::err).collect();
+        if let Some(reason) = failures.first() {
+            warn!(workers = failures.len(), %reason, "some workers did not stop in order");
+        }
     }
 }

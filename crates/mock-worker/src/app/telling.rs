@@ -7,6 +7,7 @@ use async_nats::Client;
 use async_nats::connection::State;
 use protocol::{KvHitRate, KvMetrics, WorkerStats};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
 use super::fleet::Workers;
@@ -63,40 +64,40 @@ impl ChangedLoads {
 #[derive(Debug)]
 pub(super) struct Teller {
     batches: mpsc::Sender<Vec<Tale>>,
-    lost: u64,
+    client: Client,
+    lost: usize,
 }
 
 impl Teller {
     /// A teller, and the task behind it, which ends when the teller is dropped and all is told.
-    pub(super) fn start(workers: Arc<Workers>, client: Client) -> (Self, tokio::task::JoinHandle<()>) {
-        let (batches, mut received) = mpsc::channel::<Vec<Tale>>(BACKLOG);
+    pub(super) fn start(workers: Arc<Workers>, client: Client) -> (Self, JoinHandle<()>) {
+        let (batches, mut received) = mpsc::channel(BACKLOG);
         let task = tokio::spawn(async move {
             while let Some(batch) = received.recv().await {
-                // While the connection is lost, async-nats would keep some events and tell them much later.
-                if client.connection_state() == State::Connected {
-                    tell(&workers, batch).await;
-                }
+                tell(&workers, batch).await;
             }
         });
-        (Self { batches, lost: 0 }, task)
+        let teller = Self {
+            batches,
+            client,
+            lost: 0,
+        };
+        (teller, task)
     }
 
+    /// While the connection is lost, so is what is told: async-nats would keep some of it and tell it much later.
     pub(super) fn tell(&mut self, batch: Vec<Tale>) {
-        if batch.is_empty() {
-            return;
-        }
-        match self.batches.try_send(batch) {
-            Ok(()) if self.lost > 0 => {
-                info!(lost = self.lost, "events are published again");
-                self.lost = 0;
+        let size = batch.len();
+        let taken =
+            self.client.connection_state() == State::Connected && self.batches.try_send(batch).is_ok();
+        if !taken {
+            if self.lost == 0 && size > 0 {
+                warn!("events are lost, for the NATS connection does not take them");
             }
-            Ok(()) => {}
-            Err(error) => {
-                if self.lost == 0 {
-                    warn!("events are lost, for the NATS connection does not take them");
-                }
-                self.lost += error.into_inner().len() as u64;
-            }
+            self.lost += size;
+        } else if self.lost > 0 {
+            info!(lost = self.lost, "events are published again");
+            self.lost = 0;
         }
     }
 }

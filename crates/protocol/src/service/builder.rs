@@ -138,7 +138,8 @@ impl WorkerBuilder {
     /// Tells the load, whenever a collector asks. Without it the worker is seen, and its load is not known.
     ///
     /// The closure should read a few numbers that another task keeps up to date. When it panics, takes longer than
-    /// some milliseconds, or returns an error, that reply carries no load and the log says why.
+    /// some milliseconds, or returns an error, that reply carries no load and the log says why. One that never
+    /// returns also keeps the tokio runtime, and so most programs, from ending.
     pub fn stats<F, R>(mut self, stats: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,

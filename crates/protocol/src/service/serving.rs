@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::Client;
+use async_nats::connection::State;
 use async_nats::service::Service;
 use async_nats::service::endpoint::Endpoint;
 use futures_util::future::BoxFuture;
@@ -91,9 +92,12 @@ impl Serving {
         // Discovery ends last, so that the collector sees the worker as long as it works.
         drop(self.service);
         // The task is aborted by now, but its subscriptions go only when the runtime drops it.
-        let _ = timeout(FAREWELL, self.verbs).await;
+        if !self.verbs.is_terminated() {
+            let _ = timeout(FAREWELL, self.verbs).await;
+        }
         let farewell = deadline.max(tokio::time::Instant::now() + FAREWELL);
-        let flushed = matches!(timeout_at(farewell, self.client.flush()).await, Ok(Ok(())));
+        let flushed = is_connected(&self.client)
+            && matches!(timeout_at(farewell, self.client.flush()).await, Ok(Ok(())));
         match unfinished {
             requests @ 1.. => Err(ShutdownError::Unfinished { requests }),
             0 if !flushed => Err(ShutdownError::NotFlushed),
@@ -107,11 +111,18 @@ impl Serving {
     /// subscription when it unsubscribes: its caller runs into its timeout.
     async fn finish(&mut self, requests: Requests, deadline: tokio::time::Instant) -> usize {
         let finished = timeout_at(deadline, async {
-            if self.endpoint.stop().await.is_err() {
-                debug!(worker = %self.name, "the NATS connection is closed");
-            }
+            // Without a connection there is nobody to tell, and telling may wait for ever.
+            let stopped = is_connected(&self.client) && self.endpoint.stop().await.is_ok();
             // What has been received already is served like what is in flight.
-            while let Some((slot, request)) = next(&requests.slots, &mut self.endpoint).await {
+            loop {
+                let next = next(&requests.slots, &mut self.endpoint);
+                let received = match stopped {
+                    true => next.await,
+                    false => next.now_or_never().flatten(),
+                };
+                let Some((slot, request)) = received else {
+                    break;
+                };
                 self.spawn(&requests, slot, request);
             }
             requests.tasks.close();
@@ -151,6 +162,10 @@ impl Serving {
             drop(slot);
         });
     }
+}
+
+fn is_connected(client: &Client) -> bool {
+    client.connection_state() == State::Connected
 }
 
 /// The requests in flight.
