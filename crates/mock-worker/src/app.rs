@@ -39,6 +39,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let mut load = Load::new(&config);
     let workers = tokio::select! {
         workers = Workers::start(&config, &connection.client, &load.loads) => workers?,
+        refused = connection.refused() => return Err(refused.into()),
         () = &mut shutdown => {
             info!("stopped before all workers were registered");
             return Ok(());
