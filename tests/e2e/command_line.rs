@@ -83,6 +83,48 @@ async fn explain_judges_every_service_that_there_is() {
 }
 
 #[tokio::test]
+async fn names_that_would_command_the_terminal_are_shown_as_text() {
+    let server = NatsServer::start().await;
+    let fleet = TestFleet::connect(&server).await;
+    let evil = "\u{1b}[2J\u{7}\r\nall is well";
+    let mut micro = Micro::service(evil, evil)
+        .endpoint(&format!("dynamo_my_component.my_endpoint-{evil}"), 0)
+        .endpoint(&format!("dynamo_my_component.{evil}"), 0)
+        .endpoint(&format!("{evil}.{evil}"), 0);
+    micro.version = evil.to_owned();
+    fleet.join(&micro);
+    fleet.join(&Micro::worker(TARGET, Layout::Plain, None).with_id(evil));
+    for arguments in [
+        ["explain", TARGET].as_slice(),
+        &["list"],
+        &["explain", TARGET, "--json"],
+        &["list", "--json"],
+    ] {
+        let shown = run(&server, arguments).await;
+        assert!(
+            shown.code.is_some_and(|code| code != 1),
+            "{arguments:?}: {shown:?}"
+        );
+        let commands = |c: char| c.is_control() && c != '\n';
+        assert!(
+            !shown.stdout.contains(commands),
+            "{arguments:?}: {:?}",
+            shown.stdout
+        );
+        assert!(
+            !shown.stdout.contains("\nall is well"),
+            "{arguments:?}: {:?}",
+            shown.stdout
+        );
+        assert!(
+            !shown.stderr.contains(commands),
+            "{arguments:?}: {:?}",
+            shown.stderr
+        );
+    }
+}
+
+#[tokio::test]
 async fn explain_says_when_nobody_answers_and_when_nats_cannot_be_reached() {
     let server = NatsServer::start().await;
     let nobody = run(&server, &["explain", TARGET]).await;

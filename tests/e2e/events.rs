@@ -119,6 +119,59 @@ async fn events_of_unknown_workers_and_of_other_namespaces_are_not_attributed() 
 }
 
 #[tokio::test]
+async fn workers_of_one_id_in_two_namespaces_have_each_their_own_events() {
+    let server = NatsServer::start().await;
+    let fleet = TestFleet::connect(&server).await;
+    let other = "prod/my_component/my_endpoint";
+    fleet.join(&worker(1));
+    fleet.join(&Micro::worker(other, Layout::Hashed, Some(1)));
+    let collector = Collector::watching(&server, TARGET, &["--target", other]).await;
+    collector.has_workers(2).await;
+    fleet
+        .publish("namespace.prod.kv-hit-rate", hits(1, 100, 90).to_string())
+        .await;
+    fleet.publish(HIT_RATE, hits(1, 10, 4).to_string()).await;
+
+    let page = collector
+        .shows("both events are in", |page| events(page, "ok") == 2.0)
+        .await;
+    for (namespace, isl) in [("dynamo", 10.0), ("prod", 100.0)] {
+        let this = [("namespace", namespace), ("worker_id", "1")];
+        assert_eq!(
+            page.value("llm_kv_lookup_blocks_total", &this),
+            Some(isl),
+            "{page}"
+        );
+    }
+    assert_eq!(events(&page, "unknown_worker"), 0.0, "{page}");
+}
+
+#[tokio::test]
+async fn load_told_by_an_event_ends_with_the_instance_that_told_it() {
+    let (_server, fleet, collector) = watched().await;
+    let silent = worker(1).with_data(Value::Null);
+    fleet.join(&silent);
+    let one = [("worker_id", "1")];
+    collector
+        .shows("worker 1 has no load", |page| {
+            page.absent("llm_worker_kv_blocks_active", &one)
+        })
+        .await;
+    fleet
+        .publish(
+            LOAD,
+            json!({"worker_id": 1, "active_decode_blocks": 60}).to_string(),
+        )
+        .await;
+    collector.has("llm_worker_kv_blocks_active", &one, 60.0).await;
+
+    fleet.leave(&silent);
+    fleet.join(&silent.with_id("again").started_at("2026-01-02T03:05:00Z"));
+    let page = collector.has("llm_worker_restarts_total", &one, 1.0).await;
+    assert!(page.absent("llm_worker_kv_blocks_active", &one), "{page}");
+}
+
+#[tokio::test]
 async fn events_that_cannot_be_are_refused_and_counted_by_what_is_wrong() {
     let (_server, fleet, collector) = watched().await;
     for payload in [hits(1, 3, 4), hits(1, -3, 0), hits(1, 3, -1)] {
