@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::config::Config;
-use crate::connect::{self, Link};
+use crate::connect::{self, ConnectError, Link};
 use crate::descriptions::Descriptions;
 use crate::events::{Event, Events};
 use crate::fleet::{Fleet, RoundSummary, Snapshot};
@@ -102,8 +102,13 @@ impl App {
             status: Status::default(),
             reconnects: 0,
         };
+        let mut watched = collector.link.clone();
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
+            () = watched.refused() => Err(ConnectError::Refused {
+                server: config.servers.to_string(),
+                reason: "it did accept this user before".to_owned(),
+            }.into()),
             result = collector.run(reporter) => result,
         };
         info!("stopping");
@@ -175,7 +180,7 @@ impl Collector<'_> {
     /// Connects, and meanwhile counts the rounds that fail for want of a connection.
     async fn connect(&mut self, reporter: connect::LinkReporter) -> anyhow::Result<Client> {
         let config = self.config;
-        let connecting = connect::connect(&config.server, reporter);
+        let connecting = connect::connect(&config.servers, reporter);
         tokio::pin!(connecting);
         let mut ticks = tokio::time::interval_at(Instant::now() + config.poll_interval, config.poll_interval);
         loop {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command, LogFormat, SharedArgs};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::connect::ConnectError;
 use crate::{app, probe};
 
@@ -24,13 +24,19 @@ pub async fn run(cli: Cli) -> ExitCode {
     if let Err(error) = start_logs(&cli.shared) {
         error.exit();
     }
+    let servers = match config::servers(&cli.shared) {
+        Ok(servers) => servers,
+        Err(error) => error.exit(),
+    };
     let result = match cli.command {
-        None => match Config::resolve(cli.collect, cli.shared) {
+        None => match Config::resolve(cli.collect, &cli.shared, servers) {
             Ok(config) => collect(config).await.map(|()| ExitCode::SUCCESS),
             Err(error) => error.exit(),
         },
-        Some(Command::Explain { target, json }) => code(probe::explain(target, &cli.shared, json).await),
-        Some(Command::List { json }) => code(probe::list(&cli.shared, json).await),
+        Some(Command::Explain { target, json }) => {
+            code(probe::explain(target, &servers, &cli.shared, json).await)
+        }
+        Some(Command::List { json }) => code(probe::list(&servers, &cli.shared, json).await),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use protocol::EndpointPath;
+use protocol::service::Servers;
 
 use crate::args::{Cli, CollectArgs, Compat, SharedArgs};
 use crate::fleet::FleetSettings;
@@ -16,7 +17,7 @@ pub struct Config {
     /// What to watch.
     pub targets: Vec<Target>,
     /// Where NATS is.
-    pub server: String,
+    pub servers: Servers,
     /// Time between rounds.
     pub poll_interval: Duration,
     /// The longest that a round may take.
@@ -38,7 +39,7 @@ impl Config {
     ///
     /// # Errors
     /// A clap error, which exits with 2, where flags that are each valid contradict each other.
-    pub fn resolve(collect: CollectArgs, shared: SharedArgs) -> Result<Self, clap::Error> {
+    pub fn resolve(collect: CollectArgs, shared: &SharedArgs, servers: Servers) -> Result<Self, clap::Error> {
         if collect.stale_after >= collect.gone_after {
             return Err(Cli::command().error(
                 ErrorKind::ValueValidation,
@@ -59,7 +60,7 @@ impl Config {
                 .into_iter()
                 .map(|path| Target::new(path, &shared.subject_pattern))
                 .collect(),
-            server: shared.server,
+            servers,
             poll_interval: collect.poll_interval,
             round_timeout: shared
                 .round_timeout
@@ -77,4 +78,18 @@ impl Config {
             grace: collect.grace,
         })
     }
+}
+
+/// Where NATS is. clap would show a wrong value, password and all, so it does not parse this flag.
+///
+/// # Errors
+/// A clap error, which exits with 2 and shows no secret.
+pub fn servers(shared: &SharedArgs) -> Result<Servers, clap::Error> {
+    shared.server.parse().map_err(|error| {
+        let shown = Servers::redact(&shared.server);
+        let message = format!(
+            "invalid value '{shown}' for '--server <URL>': {error}; write e.g. nats://127.0.0.1:4222"
+        );
+        Cli::command().error(ErrorKind::ValueValidation, message)
+    })
 }

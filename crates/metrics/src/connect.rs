@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use async_nats::{Client, ClientError, ConnectErrorKind, Event, ServerError};
+use protocol::service::{Servers, is_refusal, reconnect_delay};
 use protocol::subject;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -14,9 +15,6 @@ const INBOX_CAPACITY: usize = 1 << 18;
 
 /// Authorization errors in a row after which trying goes on in vain.
 const MAX_REFUSALS: u32 = 3;
-
-/// The longest pause between two attempts to connect.
-const MAX_DELAY: Duration = Duration::from_secs(4);
 
 /// Why no connection can be had, now or ever.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +28,6 @@ pub enum ConnectError {
         server: String,
         /// What the server said.
         reason: String,
-    },
-    /// The address is none.
-    #[error("{server:?} is no NATS address; write e.g. nats://127.0.0.1:4222")]
-    BadAddress {
-        /// What was given, without secrets.
-        server: String,
     },
     /// The server cannot be reached; only where the caller does not want to wait.
     #[error(
@@ -66,6 +58,8 @@ struct LinkState {
     connects: u64,
     violations: u64,
     last_violation: String,
+    /// Refused attempts to restore the connection, in a row.
+    refusals: u32,
 }
 
 impl Link {
@@ -78,6 +72,13 @@ impl Link {
     /// Whether the connection stands.
     pub fn is_connected(&self) -> bool {
         self.state.borrow().connected
+    }
+
+    /// Waits until the server refuses to let us in again after a loss; for ever, if all is well.
+    pub async fn refused(&mut self) {
+        while self.state.borrow_and_update().refusals < MAX_REFUSALS {
+            self.changed().await;
+        }
     }
 
     /// The figures that go onto the page.
@@ -136,6 +137,7 @@ impl LinkReporter {
                     self.0.send_modify(|state| {
                         state.connected = true;
                         state.connects += 1;
+                        state.refusals = 0;
                     });
                     self.0.borrow().connects
                 };
@@ -158,7 +160,13 @@ impl LinkReporter {
                 }
             }
             Event::ServerError(reason) => warn!(%reason, "NATS server reports an error"),
-            Event::ClientError(reason) => warn!(%reason, "NATS client reports an error"),
+            Event::ClientError(ClientError::Other(reason))
+                if *reason == ConnectErrorKind::AuthorizationViolation.to_string() =>
+            {
+                self.0.send_modify(|state| state.refusals += 1);
+            }
+            // While the server is away, every attempt fails; that it is lost has been said.
+            Event::ClientError(_) => {}
             Event::SlowConsumer(subscription) => {
                 warn!(subscription, "replies were dropped: the collector is too slow");
             }
@@ -175,15 +183,15 @@ fn is_violation(text: &str) -> bool {
 /// Connects, however long it takes.
 ///
 /// # Errors
-/// [`ConnectError::Refused`] after three refusals in a row, [`ConnectError::BadAddress`] at once.
-pub async fn connect(server: &str, reporter: LinkReporter) -> Result<Client, ConnectError> {
+/// [`ConnectError::Refused`] after three refusals in a row.
+pub async fn connect(servers: &Servers, reporter: LinkReporter) -> Result<Client, ConnectError> {
     let reporter = std::sync::Arc::new(reporter);
     let (mut attempts, mut refusals) = (0_usize, 0);
     loop {
         attempts += 1;
-        let failure = match attempt(server, &reporter).await {
+        let failure = match attempt(servers, &reporter).await {
             Ok(client) => {
-                info!(server = %redact(server), "NATS connected");
+                info!(%servers, "NATS connected");
                 return Ok(client);
             }
             Err(failure) => failure,
@@ -193,24 +201,16 @@ pub async fn connect(server: &str, reporter: LinkReporter) -> Result<Client, Con
         } else {
             0
         };
-        match failure.kind() {
-            ConnectErrorKind::ServerParse => {
-                return Err(ConnectError::BadAddress {
-                    server: redact(server),
-                });
-            }
-            _ if refusals >= MAX_REFUSALS => {
-                return Err(ConnectError::Refused {
-                    server: redact(server),
-                    reason: failure.to_string(),
-                });
-            }
-            _ => {}
+        if refusals >= MAX_REFUSALS {
+            return Err(ConnectError::Refused {
+                server: servers.to_string(),
+                reason: failure.to_string(),
+            });
         }
-        let delay = backoff(attempts);
+        let delay = reconnect_delay(attempts);
         // The first failure is news, and later ones are repeated less and less often.
         if attempts.is_power_of_two() {
-            warn!(server = %redact(server), reason = %failure, attempts, "NATS cannot be reached; still trying");
+            warn!(%servers, reason = %failure, attempts, "NATS cannot be reached; still trying");
         }
         tokio::time::sleep(delay).await;
     }
@@ -220,13 +220,12 @@ pub async fn connect(server: &str, reporter: LinkReporter) -> Result<Client, Con
 ///
 /// # Errors
 /// [`ConnectError`] at the first failure.
-pub async fn connect_now(server: &str, reporter: LinkReporter) -> Result<Client, ConnectError> {
-    attempt(server, &std::sync::Arc::new(reporter))
+pub async fn connect_now(servers: &Servers, reporter: LinkReporter) -> Result<Client, ConnectError> {
+    attempt(servers, &std::sync::Arc::new(reporter))
         .await
         .map_err(|failure| {
-            let (server, reason) = (redact(server), failure.to_string());
+            let (server, reason) = (servers.to_string(), failure.to_string());
             match failure.kind() {
-                ConnectErrorKind::ServerParse => ConnectError::BadAddress { server },
                 kind if is_refusal(kind) => ConnectError::Refused { server, reason },
                 _ => ConnectError::Unreachable { server, reason },
             }
@@ -234,52 +233,22 @@ pub async fn connect_now(server: &str, reporter: LinkReporter) -> Result<Client,
 }
 
 async fn attempt(
-    server: &str,
+    servers: &Servers,
     reporter: &std::sync::Arc<LinkReporter>,
 ) -> Result<Client, async_nats::ConnectError> {
     let reporter = reporter.clone();
-    ConnectOptions::new()
+    servers
+        .options()
         .name("metrics")
         .subscription_capacity(INBOX_CAPACITY)
         .ping_interval(Duration::from_secs(10))
         .connection_timeout(Duration::from_secs(5))
-        .reconnect_delay_callback(backoff)
         .event_callback(move |event| {
             reporter.take_in(&event);
             std::future::ready(())
         })
-        .connect(server)
+        .connect(servers.addresses())
         .await
-}
-
-fn is_refusal(kind: ConnectErrorKind) -> bool {
-    matches!(
-        kind,
-        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
-    )
-}
-
-/// Doubles from 50 ms to 4 s, each with up to half of it taken off at random, so that a fleet of collectors does not
-/// come back in step.
-fn backoff(attempts: usize) -> Duration {
-    let doubled =
-        Duration::from_millis(50) * 2_u32.saturating_pow(u32::try_from(attempts.min(16)).unwrap_or(16));
-    doubled.min(MAX_DELAY).mul_f64(rand::random_range(0.5..=1.0))
-}
-
-/// An address without user and password, for logs.
-pub fn redact(server: &str) -> String {
-    let one = |address: &str| match address.split_once("://") {
-        Some((scheme, rest)) => match rest.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://…@{host}"),
-            None => address.to_owned(),
-        },
-        None => match address.rsplit_once('@') {
-            Some((_, host)) => format!("…@{host}"),
-            None => address.to_owned(),
-        },
-    };
-    server.split(',').map(one).collect::<Vec<_>>().join(",")
 }
 
 /// The message for a refusal, with its remedy.
@@ -294,26 +263,6 @@ pub fn report_refusal(violation: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_password_is_shown() {
-        fn check(server: &str, expected: &str) {
-            assert_eq!(redact(server), expected);
-        }
-        check("nats://127.0.0.1:4222", "nats://127.0.0.1:4222");
-        check("nats://user:p@ss@host:4222", "nats://…@host:4222");
-        check("token@host", "…@host");
-        check("nats://a:b@x,nats://y", "nats://…@x,nats://y");
-    }
-
-    #[test]
-    fn the_delay_grows_and_stays_bounded() {
-        for attempts in 0..100 {
-            assert!(backoff(attempts) <= MAX_DELAY);
-        }
-        assert!(backoff(1) <= Duration::from_millis(100));
-        assert!(backoff(20) >= MAX_DELAY / 2);
-    }
 
     #[test]
     fn a_refusal_concerns_the_request_or_the_inbox() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use protocol::service::Servers;
 use protocol::{EndpointPath, StatsReply};
 
 use crate::args::SharedArgs;
@@ -25,9 +26,9 @@ struct Look {
 }
 
 impl Look {
-    async fn take(shared: &SharedArgs) -> anyhow::Result<Self> {
+    async fn take(servers: &Servers, shared: &SharedArgs) -> anyhow::Result<Self> {
         let (reporter, link) = Link::new();
-        let client = connect::connect_now(&shared.server, reporter).await?;
+        let client = connect::connect_now(servers, reporter).await?;
         link.clone().connected().await;
         let mut gatherer = Gatherer::new(client.clone(), link, shared.round_timeout.unwrap_or(TIMEOUT));
         let round = gatherer.round(Default::default()).await;
@@ -75,8 +76,13 @@ impl Look {
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
-pub async fn explain(path: EndpointPath, shared: &SharedArgs, json: bool) -> anyhow::Result<bool> {
-    let look = Look::take(shared).await?;
+pub async fn explain(
+    path: EndpointPath,
+    servers: &Servers,
+    shared: &SharedArgs,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let look = Look::take(servers, shared).await?;
     let report = explain::Report::new(&Target::new(path, &shared.subject_pattern), &look);
     print(&report, report.to_string(), json)?;
     Ok(report.has_workers())
@@ -86,8 +92,8 @@ pub async fn explain(path: EndpointPath, shared: &SharedArgs, json: bool) -> any
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
-pub async fn list(shared: &SharedArgs, json: bool) -> anyhow::Result<bool> {
-    let look = Look::take(shared).await?;
+pub async fn list(servers: &Servers, shared: &SharedArgs, json: bool) -> anyhow::Result<bool> {
+    let look = Look::take(servers, shared).await?;
     let report = list::Report::new(&look, &shared.subject_pattern);
     print(&report, report.to_string(), json)?;
     Ok(report.has_workers())

@@ -3,7 +3,6 @@
 mod answer;
 mod connection;
 mod fleet;
-pub mod server;
 mod telling;
 
 use std::future::Future;
@@ -93,6 +92,7 @@ impl Load {
                 ..WorkerModel::default()
             },
         });
+        info!(seed = config.seed, "load is drawn from this seed");
         let workers = fleet.len();
         let load = Self {
             fleet,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use protocol::service::Servers;
 use protocol::{Component, Encoding, EndpointName, EndpointPath, Layout, Namespace, StatsShape, WorkerId};
 
-use crate::app::server::Servers;
 use crate::ids;
 
 /// Puts workers with simulated load on NATS, to try collectors and dashboards with.
@@ -48,9 +48,12 @@ pub struct Args {
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     workers: u32,
 
-    /// Seed of the load and of the workers' ids
-    #[arg(long, env = "MOCK_WORKER_SEED", default_value_t = 0)]
-    seed: u64,
+    /// Seed of the load and of the workers' ids [default: drawn, and told in the log]
+    ///
+    /// The same seed gives the same ids and load to the same path and layout, so two processes that serve one path
+    /// side by side need two seeds.
+    #[arg(long, env = "MOCK_WORKER_SEED")]
+    seed: Option<u64>,
 
     /// Id of the first worker; the next ones follow it [default: ids from the seed]
     #[arg(long, env = "MOCK_WORKER_FIRST_ID", value_name = "ID")]
@@ -185,8 +188,14 @@ impl Config {
 
 impl Args {
     fn resolve(self) -> Result<Config, String> {
+        let path = EndpointPath::new(self.namespace, self.component, self.endpoint);
+        let layout = self.layout.into();
+        // Looked at here, so that a path without a name is an error of the command line and not of every worker.
+        let pool = protocol::WorkerSubject::new(&path, layout, None)
+            .map_err(|error| format!("invalid value '{layout}' for '--layout <LAYOUT>': {error}"))?;
+        let seed = self.seed.unwrap_or_else(rand::random);
         let ids = match self.first_id {
-            None => ids::seeded(self.seed, self.workers),
+            None => ids::seeded(seed, &pool.to_string(), self.workers),
             Some(first) => ids::consecutive(first, self.workers).ok_or_else(|| {
                 let (workers, most) = (self.workers, u64::MAX - u64::from(self.workers - 1));
                 format!(
@@ -194,11 +203,6 @@ impl Args {
                 )
             })?,
         };
-        let path = EndpointPath::new(self.namespace, self.component, self.endpoint);
-        let layout = self.layout.into();
-        // Looked at here, so that a path without a name is an error of the command line and not of every worker.
-        protocol::WorkerSubject::new(&path, layout, None)
-            .map_err(|error| format!("invalid value '{layout}' for '--layout <LAYOUT>': {error}"))?;
         // clap would show the value, password and all, so the address is not parsed by clap.
         let servers = self.server.parse().map_err(|error| {
             format!(
@@ -209,7 +213,7 @@ impl Args {
         Ok(Config {
             path,
             ids,
-            seed: self.seed,
+            seed,
             request_rate: self.request_rate,
             layout,
             stats_shape: self.stats_shape.into(),
@@ -306,7 +310,13 @@ mod tests {
     #[test]
     fn ids_come_from_the_seed_or_follow_the_first() {
         let ids = |args: &[&str]| parse(args).expect("valid").ids;
-        assert_eq!(ids(&["--workers", "3"])[..2], ids(&["--workers", "2"]));
+        let seeded = |workers| ids(&["--seed", "1", "--workers", workers]);
+        assert_eq!(seeded("3")[..2], seeded("2"));
+        assert_ne!(
+            ids(&[]),
+            ids(&[]),
+            "processes that are given no seed do not get in each other's way"
+        );
         assert_ne!(ids(&["--seed", "1"]), ids(&["--seed", "2"]));
         let expected = [7, 8, 9].map(WorkerId::new);
         assert_eq!(ids(&["--workers", "3", "--first-id", "7"]), expected);

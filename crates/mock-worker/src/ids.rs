@@ -2,12 +2,15 @@
 
 use protocol::WorkerId;
 
-/// Ids spread over all 64 bits. An id depends on seed and place alone, so a larger fleet keeps those of a smaller one.
+/// Ids spread over all 64 bits. An id depends on seed, pool and place alone, so a larger fleet keeps those of a smaller
+/// one, and fleets that differ in anything that subjects show share none.
 ///
 /// They are distinct because scattering is a bijection and the numbers that go into it are consecutive.
-pub fn seeded(seed: u64, count: u32) -> Vec<WorkerId> {
+pub fn seeded(seed: u64, pool: &str, count: u32) -> Vec<WorkerId> {
     // The seed is scattered too; otherwise the ids of seed 1 would be those of seed 0 from the second on.
-    let base = scatter(seed);
+    let base = pool
+        .bytes()
+        .fold(scatter(seed), |state, byte| scatter(state ^ u64::from(byte)));
     (0..u64::from(count))
         .map(|place| WorkerId::new(scatter(base.wrapping_add(place))))
         .collect()
@@ -36,24 +39,26 @@ mod tests {
 
     #[test]
     fn ids_are_distinct_spread_and_stable() {
-        let ids = seeded(0, 10_000);
+        let ids = seeded(0, "svc.gen", 10_000);
         assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 10_000);
         assert!(
             ids.iter().any(|id| id.get() > i64::MAX as u64),
             "real ids use all 64 bits"
         );
         assert_eq!(
-            seeded(0, 3),
+            seeded(0, "svc.gen", 3),
             ids[..3],
             "a larger fleet keeps the ids of a smaller one"
         );
-        assert_eq!(ids[0].get(), 12_035_550_249_420_947_055);
+        assert_eq!(ids[0].get(), 18_256_273_677_934_579_121);
     }
 
     #[test]
-    fn fleets_of_different_seeds_share_no_id() {
-        let (one, two) = (seeded(0, 1000), seeded(1, 1000));
-        assert!(one.iter().all(|id| !two.contains(id)));
+    fn fleets_of_different_seeds_or_pools_share_no_id() {
+        let one = seeded(0, "svc.gen", 1000);
+        for other in [seeded(1, "svc.gen", 1000), seeded(0, "svc2.gen", 1000)] {
+            assert!(one.iter().all(|id| !other.contains(id)));
+        }
     }
 
     #[test]

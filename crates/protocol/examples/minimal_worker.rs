@@ -4,11 +4,11 @@ use std::error::Error;
 use std::time::Duration;
 
 use protocol::WorkerStats;
-use protocol::service::{Worker, async_nats};
+use protocol::service::{Servers, Worker};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let server = std::env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".to_owned());
+    let servers = std::env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".to_owned());
     let path = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "dynamo/my_component/my_endpoint".to_owned());
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let echo = request.payload().clone();
             Ok(request.respond(echo).await?)
         })
-        .start(async_nats::connect(server).await?)
+        .start(servers.parse::<Servers>()?.connect().await?)
         .await?;
     eprintln!(
         "worker {} serves {}; Ctrl-C ends it",

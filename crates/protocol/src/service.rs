@@ -6,12 +6,13 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use protocol::service::{Worker, async_nats};
+//! use protocol::service::{Servers, Worker};
 //! use protocol::{KvHitRate, WorkerStats};
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let client = async_nats::connect("nats://127.0.0.1:4222").await?;
+//!     let servers: Servers = "nats://127.0.0.1:4222".parse()?;
+//!     let client = servers.connect().await?;
 //!     let worker = Worker::builder("dynamo/my_component/my_endpoint".parse()?)
 //!         .stats(|| WorkerStats::builder().requests(3, 100, 0).kv_blocks(42, 1000).build())
 //!         .handler(|request| async move {
@@ -52,6 +53,7 @@ mod builder;
 mod load;
 mod request;
 mod seldom;
+mod servers;
 mod serving;
 
 use std::time::Duration;
@@ -74,6 +76,7 @@ pub use bytes::Bytes;
 pub use builder::{StartError, WorkerBuilder};
 pub use load::MAX_DATA_BYTES;
 pub use request::{HandlerError, Request, RespondError, ResponseStream};
+pub use servers::{Servers, ServersError, is_refusal, reconnect_delay};
 
 /// A worker on NATS.
 ///

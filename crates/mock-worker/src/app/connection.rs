@@ -6,17 +6,13 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::{Client, ClientError, ConnectErrorKind, Event};
+use protocol::service::{Servers, is_refusal, reconnect_delay};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use super::server::Servers;
-
 /// Refusals in a row after which trying goes on in vain.
 const MAX_REFUSALS: u32 = 3;
-
-/// The longest pause between two attempts.
-const MAX_DELAY: Duration = Duration::from_secs(4);
 
 /// How long it may take to close the connection.
 const CLOSING: Duration = Duration::from_millis(500);
@@ -69,7 +65,7 @@ impl Connection {
             } else if attempt.is_power_of_two() {
                 warn!(%servers, reason = %error, attempt, "NATS cannot be reached; trying on");
             }
-            tokio::time::sleep(backoff(attempt)).await;
+            tokio::time::sleep(reconnect_delay(attempt)).await;
         }
         Err(Refused {
             servers: servers.clone(),
@@ -161,7 +157,6 @@ async fn connect(servers: &Servers, monitor: &Arc<Monitor>) -> Result<Client, as
     servers
         .options()
         .name("mock-worker")
-        .reconnect_delay_callback(backoff)
         .event_callback(move |event| {
             monitor.take_in(&event);
             std::future::ready(())
@@ -170,35 +165,9 @@ async fn connect(servers: &Servers, monitor: &Arc<Monitor>) -> Result<Client, as
         .await
 }
 
-fn is_refusal(kind: ConnectErrorKind) -> bool {
-    matches!(
-        kind,
-        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
-    )
-}
-
-/// Doubles from 50 ms up to 4 s, and takes up to half of it off at random, so that the many processes that lost one
-/// server do not come back in step. async-nats asks this before the first attempt too, which has nothing to wait for.
-fn backoff(attempt: usize) -> Duration {
-    let Some(doublings) = attempt.checked_sub(2) else {
-        return Duration::ZERO;
-    };
-    let doubled = Duration::from_millis(50) * (1 << doublings.min(7));
-    doubled.min(MAX_DELAY).mul_f64(rand::random_range(0.5..=1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_attempt_is_at_once_and_the_pauses_are_bounded() {
-        assert_eq!(backoff(1), Duration::ZERO);
-        for attempt in 0..100 {
-            assert!(backoff(attempt) <= MAX_DELAY);
-        }
-        assert!(backoff(100) >= MAX_DELAY / 2);
-    }
 
     #[test]
     fn refusals_count_in_a_row() {

@@ -2,13 +2,25 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
+use percent_encoding::percent_decode_str;
 
-/// One or more addresses of a NATS cluster. `Debug` and `Display` show no secret.
+/// The longest pause between two attempts to connect.
+const MAX_DELAY: Duration = Duration::from_secs(4);
+
+/// One or more addresses of a NATS cluster, separated by commas. `Debug` and `Display` show no secret.
 ///
 /// User and password, or a token alone (`nats://token@host`), may stand in any of the addresses; the first that has
-/// some counts for all.
+/// some counts for all. async-nats itself takes no credentials from an address.
+///
+/// ```
+/// use protocol::service::Servers;
+/// let servers: Servers = "nats://me:secret@a:4222,nats://b:4222".parse()?;
+/// assert_eq!(servers.to_string(), "nats://a:4222,nats://b:4222");
+/// # Ok::<(), protocol::service::ServersError>(())
+/// ```
 #[derive(Clone)]
 pub struct Servers {
     addresses: Vec<ServerAddr>,
@@ -27,20 +39,29 @@ enum Credentials {
 pub struct ServersError(String);
 
 impl Servers {
+    /// Connects once, with the credentials that stand in the addresses.
+    ///
+    /// # Errors
+    /// Where no server can be reached, or none accepts the credentials; see [`is_refusal`].
+    pub async fn connect(&self) -> Result<Client, ConnectError> {
+        self.options().connect(self.addresses()).await
+    }
+
     /// The addresses, without secrets: async-nats writes them into its debug log.
     pub fn addresses(&self) -> &[ServerAddr] {
         &self.addresses
     }
 
-    /// Options that log in with what stands in the addresses.
+    /// Options that log in with what stands in the addresses, and restore a lost connection without a herd.
     pub fn options(&self) -> ConnectOptions {
-        match self.credentials.clone() {
+        let options = match self.credentials.clone() {
             Some(Credentials::User { name, password }) => {
                 ConnectOptions::with_user_and_password(name, password)
             }
             Some(Credentials::Token(token)) => ConnectOptions::with_token(token),
             None => ConnectOptions::new(),
-        }
+        };
+        options.reconnect_delay_callback(reconnect_delay)
     }
 
     /// A text that may not even be an address, with all that may be secret replaced.
@@ -80,6 +101,26 @@ impl FromStr for Servers {
     }
 }
 
+/// How long to wait before an attempt to connect, the first being 1.
+///
+/// It doubles from 50 ms up to 4 s, and up to half of it is taken off at random, so that the many processes that lost
+/// one server do not come back in step. The first attempt has nothing to wait for.
+pub fn reconnect_delay(attempt: usize) -> Duration {
+    let Some(doublings) = attempt.checked_sub(2) else {
+        return Duration::ZERO;
+    };
+    let doubled = Duration::from_millis(50) * (1 << doublings.min(7));
+    doubled.min(MAX_DELAY).mul_f64(rand::random_range(0.5..=1.0))
+}
+
+/// Whether a failure to connect means that the server does not accept who we are.
+pub fn is_refusal(kind: ConnectErrorKind) -> bool {
+    matches!(
+        kind,
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
+    )
+}
+
 impl Credentials {
     fn of(address: &ServerAddr) -> Option<Self> {
         let name = address.username().map(unescape)?;
@@ -110,31 +151,7 @@ fn reason(error: &std::io::Error) -> String {
 
 /// Undoes the percent-encoding that user and password have in a URL.
 fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let [first, tail @ ..] = rest {
-        let escaped = match rest {
-            [b'%', high, low, ..] => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                digit(high)
-                    .zip(digit(low))
-                    .map(|(high, low)| (high * 16 + low) as u8)
-            }
-            _ => None,
-        };
-        match escaped {
-            Some(byte) => {
-                plain.push(byte);
-                rest = &rest[3..];
-            }
-            None => {
-                plain.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 impl fmt::Display for Servers {
@@ -203,5 +220,14 @@ mod tests {
             "nats://***@host:port,x"
         );
         assert_eq!(Servers::redact("me:secret@host"), "***@host");
+    }
+
+    #[test]
+    fn the_first_attempt_is_at_once_and_the_pauses_are_bounded() {
+        assert_eq!(reconnect_delay(1), Duration::ZERO);
+        for attempt in 0..100 {
+            assert!(reconnect_delay(attempt) <= MAX_DELAY);
+        }
+        assert!(reconnect_delay(100) >= MAX_DELAY / 2);
     }
 }
