@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use protocol::{Description, EndpointPath, EventError, KvHitRate, KvMetrics, StatsReply};
 
-use crate::gather::Finish;
+use crate::gather::{Expected, Finish};
 use crate::intake::{Judgement, ReplyResult, judge};
 use crate::matching::Target;
 
@@ -84,11 +84,11 @@ impl Fleet {
         }
     }
 
-    /// The service instances that should answer the next round: those of all fresh workers.
-    pub fn expected(&self) -> HashSet<Arc<str>> {
+    /// Who should answer the next round: all fresh workers.
+    pub fn expected(&self) -> HashSet<Expected> {
         self.pools
             .iter()
-            .flat_map(|pool| pool.fresh_instances(&self.settings))
+            .flat_map(|pool| pool.expected(&self.settings))
             .collect()
     }
 
@@ -122,7 +122,16 @@ impl Fleet {
         summary: RoundSummary,
     ) {
         let failed = summary.finish == Finish::Error;
-        let answered: HashSet<&str> = replies.iter().flatten().map(|reply| reply.id.as_str()).collect();
+        let answered: HashSet<(&str, &str)> = replies
+            .iter()
+            .flatten()
+            .flat_map(|reply| {
+                reply
+                    .endpoints
+                    .iter()
+                    .map(|endpoint| (reply.id.as_str(), endpoint.subject.as_str()))
+            })
+            .collect();
         for at in 0..self.pools.len() {
             let finish = self.pools[at].finish(summary.finish, &answered, &self.settings);
             let judged = self.judge_all(at, replies, &describe);

@@ -34,6 +34,10 @@ pub struct Gatherer {
     complained: Option<Instant>,
 }
 
+/// What is waited for: one endpoint of one service instance. The instance's id alone would not do, for any service may
+/// claim any id.
+pub type Expected = (Arc<str>, Arc<str>);
+
 /// What a round brought.
 #[derive(Debug)]
 pub struct Round {
@@ -50,8 +54,8 @@ pub struct Round {
 #[derive(Debug)]
 struct OpenInbox {
     inbox: Subscriber,
-    expected: HashSet<Arc<str>>,
-    answered: HashSet<Arc<str>>,
+    expected: HashSet<Expected>,
+    answered: HashSet<Expected>,
     last_reply: Instant,
 }
 
@@ -69,7 +73,7 @@ impl Gatherer {
     }
 
     /// Runs one round. `expected` are the instances after whose replies nothing more is waited for.
-    pub async fn round(&mut self, expected: HashSet<Arc<str>>) -> Round {
+    pub async fn round(&mut self, expected: HashSet<Expected>) -> Round {
         self.open = None;
         let started = Instant::now();
         let mut link = self.link.clone();
@@ -97,7 +101,7 @@ impl Gatherer {
             failed: false,
         };
         let mut replies = Vec::new();
-        let mut answered: HashSet<Arc<str>> = HashSet::new();
+        let mut answered: HashSet<Expected> = HashSet::new();
         let mut largest_gap = Duration::ZERO;
         let finish = loop {
             // All that has arrived is taken in before any timer is looked at.
@@ -127,16 +131,16 @@ impl Gatherer {
             let now = Instant::now();
             let reply = decode(&message, &mut self.complained);
             if let Some(reply) = &reply {
-                let id: Arc<str> = Arc::from(reply.id.as_str());
-                if expected.contains(&id) {
-                    if let Some(last) = state.last_reply {
-                        largest_gap = largest_gap.max(now - last);
-                    }
-                    if answered.insert(id) {
+                let mut is_expected = false;
+                for key in keys(reply) {
+                    let awaited = expected.contains(&key);
+                    is_expected |= awaited;
+                    if answered.insert(key) && awaited {
                         state.answered += 1;
                     }
-                } else {
-                    answered.insert(id);
+                }
+                if let Some(last) = state.last_reply.filter(|_| is_expected) {
+                    largest_gap = largest_gap.max(now - last);
                 }
             }
             state.last_reply = Some(now);
@@ -176,15 +180,21 @@ impl Gatherer {
         let Some(known) = &reply else {
             return (reply, Arrival::Newcomer);
         };
-        let id: Arc<str> = Arc::from(known.id.as_str());
-        let is_expected = open.expected.contains(&id);
-        let arrival = match open.answered.insert(id) {
-            false => Arrival::Repeated,
-            true if is_expected => {
+        let (mut is_new, mut is_expected) = (false, false);
+        for key in keys(known) {
+            let awaited = open.expected.contains(&key);
+            if open.answered.insert(key) {
+                is_new = true;
+                is_expected |= awaited;
+            }
+        }
+        let arrival = match (is_new, is_expected) {
+            (false, _) => Arrival::Repeated,
+            (true, false) => Arrival::Newcomer,
+            (true, true) => {
                 self.stall.learn(open.last_reply.elapsed());
                 Arrival::Late
             }
-            true => Arrival::Newcomer,
         };
         open.last_reply = Instant::now();
         (reply, arrival)
@@ -199,6 +209,14 @@ impl Gatherer {
             .await?;
         Ok(subscriber)
     }
+}
+
+fn keys(reply: &StatsReply) -> impl Iterator<Item = Expected> {
+    let id: Arc<str> = Arc::from(reply.id.as_str());
+    reply
+        .endpoints
+        .iter()
+        .map(move |endpoint| (id.clone(), Arc::from(endpoint.subject.as_str())))
 }
 
 /// Unreadable replies are named in the log once a minute; how many there are, the page says.

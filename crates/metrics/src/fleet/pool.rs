@@ -1,6 +1,6 @@
 //! One target's workers and the books about its rounds, replies and events.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use tracing::debug;
 use super::snapshot::{Histogram, PoolView};
 use super::worker::Worker;
 use super::{Arrival, Counts, FleetSettings, Misses, RoundSummary, WorkerState, Workers};
-use crate::gather::Finish;
+use crate::gather::{Expected, Finish};
 use crate::intake::{Judgement, ReplyResult, Sighting, WorkerKey};
 use crate::matching::{NearMiss, Target};
 
@@ -103,26 +103,25 @@ impl Pool {
         }
     }
 
-    pub(super) fn fresh_instances(&self, settings: &FleetSettings) -> impl Iterator<Item = Arc<str>> {
+    pub(super) fn expected(&self, settings: &FleetSettings) -> impl Iterator<Item = Expected> {
         let is_fresh = |worker: &&Worker| worker.state(settings) == WorkerState::Fresh;
-        self.workers
-            .values()
-            .filter(is_fresh)
-            .map(|worker| worker.instance.id.clone())
+        let key = |worker: &Worker| (worker.instance.id.clone(), worker.subject.clone());
+        self.workers.values().filter(is_fresh).map(key)
     }
 
     /// A round that ended for another target's sake was complete for this one if all of its own workers answered.
     pub(super) fn finish(
         &self,
         round: Finish,
-        answered: &std::collections::HashSet<&str>,
+        answered: &HashSet<(&str, &str)>,
         settings: &FleetSettings,
     ) -> Finish {
         if !matches!(round, Finish::Stall | Finish::Deadline) {
             return round;
         }
-        let mut expected = self.fresh_instances(settings).peekable();
-        if expected.peek().is_some() && expected.all(|id| answered.contains(&*id)) {
+        let mut expected = self.expected(settings).peekable();
+        let knew_somebody = expected.peek().is_some();
+        if knew_somebody && expected.all(|(id, subject)| answered.contains(&(&*id, &*subject))) {
             Finish::Complete
         } else {
             round
@@ -149,7 +148,7 @@ impl Pool {
         }
         let mut was_fresh = 0_u64;
         let mut came_back = 0_u64;
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for (key, sighting) in winners {
             if self.take_in(&key, sighting, summary.now, settings) {
                 seen.insert(key);
@@ -357,18 +356,15 @@ impl Pool {
 /// Decides which sighting of each worker counts, and the final result of each reply.
 fn settle(judged: &[Judgement]) -> (HashMap<WorkerKey, &Sighting>, Vec<ReplyResult>) {
     let mut results: Vec<ReplyResult> = judged.iter().map(|judgement| judgement.result).collect();
-    let mut instances = std::collections::HashSet::new();
+    let mut seen: HashSet<(&str, &str)> = HashSet::new();
     let mut winners: HashMap<WorkerKey, (usize, &Sighting)> = HashMap::new();
     for (at, judgement) in judged.iter().enumerate() {
-        if judgement
-            .sightings
-            .first()
-            .is_some_and(|first| !instances.insert(&first.instance.id))
-        {
-            results[at] = ReplyResult::Duplicate;
-            continue;
-        }
+        let mut is_repeated = !judgement.sightings.is_empty();
         for sighting in &judgement.sightings {
+            if !seen.insert((&sighting.instance.id, &sighting.subject)) {
+                continue;
+            }
+            is_repeated = false;
             let newest = |s: &Sighting| (s.instance.started, s.instance.id.clone());
             match winners.get(&sighting.key) {
                 Some((_, winner)) if newest(winner) >= newest(sighting) => {
@@ -383,12 +379,13 @@ fn settle(judged: &[Judgement]) -> (HashMap<WorkerKey, &Sighting>, Vec<ReplyResu
                 }
             }
         }
+        if is_repeated {
+            results[at] = ReplyResult::Duplicate;
+        }
     }
-    (
-        winners
-            .into_iter()
-            .map(|(key, (_, sighting))| (key, sighting))
-            .collect(),
-        results,
-    )
+    let winners = winners
+        .into_iter()
+        .map(|(key, (_, sighting))| (key, sighting))
+        .collect();
+    (winners, results)
 }

@@ -79,7 +79,7 @@ pub struct WorkerView {
     /// How the subject is written.
     pub layout: String,
     /// The subject.
-    pub subject: String,
+    pub subject: Arc<str>,
     /// Where the load comes from: `flat`, `nested`, `event` or `none`.
     pub schema: &'static str,
     /// Whether it answers.

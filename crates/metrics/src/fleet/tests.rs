@@ -159,6 +159,18 @@ fn of_two_instances_with_one_id_the_younger_is_shown_and_the_other_counted() {
 }
 
 #[test]
+fn an_instance_id_that_another_service_claims_costs_its_owner_nothing() {
+    let text = r#"{"name": "impostor", "id": "a", "endpoints": [{"subject": "orders.create"}, {"subject": "dynamo_c.gen-2"}]}"#;
+    let impostor = Some(Arc::new(StatsReply::decode(text.as_bytes()).expect("readable")));
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        bench.round(&[impostor.clone(), worker("a", "1", 10, 0)], Finish::Complete);
+        assert_eq!(bench.workers(), ["1 fresh 10", "2 fresh -"]);
+    }
+    assert_eq!((bench.count(Taken), bench.count(Duplicate)), (6, 0));
+}
+
+#[test]
 fn every_reply_has_exactly_one_result() {
     let mut bench = Bench::new();
     let unreadable: MaybeReply = None;

@@ -1,6 +1,7 @@
 //! One worker: what it last said, and counters that outlive its restarts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use protocol::{KvHitRate, KvMetrics, StatsShape, WorkerStats};
@@ -14,7 +15,7 @@ const MAX_RANKS: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) instance: ServiceInstance,
-    subject: String,
+    pub(super) subject: Arc<str>,
     layout: String,
     last_seen: SystemTime,
     /// Rounds since it last answered.
@@ -55,7 +56,7 @@ impl Worker {
     pub(super) fn new(sighting: &Sighting, now: SystemTime) -> Self {
         let mut worker = Self {
             instance: sighting.instance.clone(),
-            subject: sighting.subject.clone(),
+            subject: Arc::from(sighting.subject.as_str()),
             layout: sighting.layout.to_string(),
             last_seen: now,
             missed: 0,
@@ -81,7 +82,9 @@ impl Worker {
             self.by_event.clear();
         }
         self.instance = sighting.instance.clone();
-        self.subject.clone_from(&sighting.subject);
+        if *self.subject != *sighting.subject {
+            self.subject = Arc::from(sighting.subject.as_str());
+        }
         self.layout = sighting.layout.to_string();
         self.last_seen = now;
         self.missed = 0;
