@@ -99,7 +99,7 @@ async fn an_endpoint_never_takes_the_workers_of_a_longer_name() {
         let path = format!("dynamo/my_component/{longer}");
         fleet.join(&Micro::worker(&path, Layout::Hashed, Some(id)));
     }
-    let collector = Collector::watching(&server, TARGET, &[]).await;
+    let collector = Collector::watching(&server, TARGET, &["--poll-interval", "500ms"]).await;
     collector.has_workers(1).await;
     collector.rounds(2).await;
     let of_four = |page: &Page| replies(page, "foreign") == 3.0 * replies(page, "ok");
