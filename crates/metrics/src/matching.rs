@@ -122,10 +122,7 @@ impl Target {
                     return Ok(Some((layout, Instance::Worker(id))));
                 }
                 Err(PatternMismatch::BadId { found, source }) => {
-                    bad_id = Some(near_miss::Tail::BadId {
-                        found,
-                        why: source.to_string(),
-                    });
+                    bad_id = Some(near_miss::Tail::bad_id(&found, source));
                 }
                 Err(_) => {}
             }
@@ -303,6 +300,17 @@ mod tests {
         );
         check("orders.create", None, "foreign");
         check("nodots", None, "foreign");
+    }
+
+    #[test]
+    fn a_hostile_id_is_shown_shortened() {
+        let subject = format!("dynamo_my_component.gen-{}", "z".repeat(100_000));
+        let told = outcome(&target("dynamo/my_component/gen", &[]), &subject, None);
+        assert!(
+            told.contains("zzz…") && told.len() < 200,
+            "{} characters",
+            told.len()
+        );
     }
 
     #[test]

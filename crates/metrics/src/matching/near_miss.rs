@@ -3,7 +3,7 @@
 use std::fmt;
 
 use protocol::subject::{SubjectParts, TailMismatch, same_letters};
-use protocol::{Description, EndpointPath};
+use protocol::{Description, EndpointPath, WorkerIdError};
 use serde::Serialize;
 
 use super::Target;
@@ -81,14 +81,28 @@ pub(super) enum Tail {
     BadId { found: String, why: String },
 }
 
+/// Characters of a bad id that are shown; a good one has at most 20.
+const SHOWN_CHARACTERS: usize = 40;
+
+impl Tail {
+    /// What stands in the id's place may be as long as a message, and goes into the log.
+    pub(super) fn bad_id(found: &str, why: WorkerIdError) -> Self {
+        let found = match found.char_indices().nth(SHOWN_CHARACTERS) {
+            Some((end, _)) => format!("{}…", &found[..end]),
+            None => found.to_owned(),
+        };
+        Self::BadId {
+            found,
+            why: why.to_string(),
+        }
+    }
+}
+
 impl From<TailMismatch> for Tail {
     fn from(mismatch: TailMismatch) -> Self {
         match mismatch {
             TailMismatch::NoId => Self::NoId,
-            TailMismatch::BadId { found, source } => Self::BadId {
-                found,
-                why: source.to_string(),
-            },
+            TailMismatch::BadId { found, source } => Self::bad_id(&found, source),
             TailMismatch::LongerEndpoint { found } => Self::Endpoint {
                 found,
                 reason: Reason::LongerEndpoint,
