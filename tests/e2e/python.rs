@@ -1,4 +1,4 @@
-//! A worker written in Python on nats-py, of which no line is ours but `tests/python/worker.py`.
+//! A worker in Python: `tests/python/worker.py`, on the client library nats-py.
 
 use rustix::process::Signal;
 use tests::{Collector, NatsServer, Program, repository, tools};
