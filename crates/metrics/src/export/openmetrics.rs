@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use protocol::{EndpointPath, WorkerStats};
@@ -357,13 +357,10 @@ impl Writer<'_> {
             .encoder
             .encode_descriptor(family.name, family.help, None, kind)?;
         for (labels, value) in samples {
-            let mut sample = metric.encode_family(&labels)?;
-            // Whole numbers are written as such: people and their scripts look for `4`, not `4.0`.
-            match (family.kind, whole(value)) {
-                (Kind::Counter, Some(n)) => sample.encode_counter::<NoLabelSet, u64, f64>(&n, None)?,
-                (Kind::Counter, None) => sample.encode_counter::<NoLabelSet, f64, f64>(&value, None)?,
-                (_, Some(n)) => sample.encode_gauge(&n)?,
-                (_, None) => sample.encode_gauge(&value)?,
+            // A family without labels has no braces either.
+            match labels.is_empty() {
+                true => write_sample(&mut metric, family.kind, value)?,
+                false => write_sample(&mut metric.encode_family(&labels)?, family.kind, value)?,
             }
         }
         Ok(())
@@ -390,6 +387,16 @@ impl Writer<'_> {
             )?;
         }
         Ok(())
+    }
+}
+
+/// Whole numbers are written as such: people and their scripts look for `4`, not `4.0`.
+fn write_sample(sample: &mut MetricEncoder<'_>, kind: Kind, value: f64) -> Result<(), Error> {
+    match (kind, whole(value)) {
+        (Kind::Counter, Some(n)) => sample.encode_counter::<NoLabelSet, u64, f64>(&n, None),
+        (Kind::Counter, None) => sample.encode_counter::<NoLabelSet, f64, f64>(&value, None),
+        (_, Some(n)) => sample.encode_gauge(&n),
+        (_, None) => sample.encode_gauge(&value),
     }
 }
 
