@@ -2,7 +2,6 @@
 //!
 //! One task owns the [`Fleet`]; everyone else reads the latest [`Snapshot`] from a watch channel.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -133,8 +132,7 @@ struct Collector<'a> {
 impl Collector<'_> {
     async fn run(mut self, reporter: connect::LinkReporter) -> anyhow::Result<()> {
         let client = self.connect(reporter).await?;
-        let namespaces: BTreeSet<_> = self.fleet.paths().map(|path| path.namespace.clone()).collect();
-        let mut events = Events::subscribe(&client, namespaces).await?;
+        let mut events = Events::subscribe(&client, self.fleet.paths()).await?;
         let mut gatherer = Gatherer::new(client.clone(), self.link.clone(), self.config.round_timeout);
         let mut ticks = tokio::time::interval(self.config.poll_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -248,8 +246,8 @@ impl Collector<'_> {
 
     fn take_in(&mut self, event: &Event) {
         match event {
-            Event::HitRate(namespace, event) => self.fleet.apply_hit_rate(namespace.as_str(), event),
-            Event::Metrics(namespace, event) => self.fleet.apply_metrics(namespace.as_str(), event),
+            Event::HitRate(targets, event) => self.fleet.apply_hit_rate(targets, event),
+            Event::Metrics(targets, event) => self.fleet.apply_metrics(targets, event),
         }
     }
 

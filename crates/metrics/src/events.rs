@@ -1,21 +1,25 @@
-//! The events of the watched namespaces, decoded as they come.
+//! The events about the watched workers, decoded as they come.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context;
-use async_nats::{Client, Message, Subscriber};
+use async_nats::{Client, Message};
 use futures_util::stream::SelectAll;
 use futures_util::{FutureExt, StreamExt, stream};
 use protocol::events::{KV_HIT_RATE, KV_METRICS};
-use protocol::{EventError, KvHitRate, KvMetrics, Namespace, codec, subject};
+use protocol::{EndpointPath, EventError, KvHitRate, KvMetrics, codec, subject};
 
-/// An event of a namespace, or why it cannot be read.
+/// The targets at whose subject an event came, by their place in the fleet.
+pub type Targets = Arc<[usize]>;
+
+/// An event, or why it cannot be read.
 #[derive(Debug)]
 pub enum Event {
     /// `kv-hit-rate`
-    HitRate(Namespace, Result<KvHitRate, EventError>),
+    HitRate(Targets, Result<KvHitRate, EventError>),
     /// `kv_metrics`
-    Metrics(Namespace, Result<KvMetrics, EventError>),
+    Metrics(Targets, Result<KvMetrics, EventError>),
 }
 
 /// The subscriptions.
@@ -24,29 +28,41 @@ pub struct Events {
 }
 
 impl Events {
-    /// Subscribes to both kinds of events of each namespace.
+    /// Subscribes to both kinds of events at every subject that the workers of `paths` may use.
     ///
     /// # Errors
     /// Where the client is closed.
-    pub async fn subscribe(client: &Client, namespaces: BTreeSet<Namespace>) -> anyhow::Result<Self> {
+    pub async fn subscribe<'a>(
+        client: &Client,
+        paths: impl IntoIterator<Item = &'a EndpointPath>,
+    ) -> anyhow::Result<Self> {
+        let mut subjects: BTreeMap<(String, &str), Vec<usize>> = BTreeMap::new();
+        for (target, path) in paths.into_iter().enumerate() {
+            for name in [KV_HIT_RATE, KV_METRICS] {
+                for subject in subject::events_of(path, name) {
+                    subjects.entry((subject, name)).or_default().push(target);
+                }
+            }
+        }
         let mut streams = SelectAll::new();
-        for namespace in namespaces {
-            let hits = subscribe(client, &namespace, KV_HIT_RATE).await?;
-            let loads = subscribe(client, &namespace, KV_METRICS).await?;
-            let of = namespace.clone();
-            streams.push(
-                hits.map(move |m| {
-                    Event::HitRate(of.clone(), KvHitRate::decode(content_type(&m), &m.payload))
-                })
-                .boxed(),
-            );
-            streams.push(
-                loads
-                    .map(move |m| {
-                        Event::Metrics(namespace.clone(), KvMetrics::decode(content_type(&m), &m.payload))
-                    })
-                    .boxed(),
-            );
+        for ((subject, name), targets) in subjects {
+            let messages = client
+                .subscribe(subject.clone())
+                .await
+                .with_context(|| format!("failed to subscribe to {subject}"))?;
+            let targets: Targets = targets.into();
+            let is_hit_rate = name == KV_HIT_RATE;
+            let decode = move |message: Message| match is_hit_rate {
+                true => Event::HitRate(
+                    targets.clone(),
+                    KvHitRate::decode(content_type(&message), &message.payload),
+                ),
+                false => Event::Metrics(
+                    targets.clone(),
+                    KvMetrics::decode(content_type(&message), &message.payload),
+                ),
+            };
+            streams.push(messages.map(decode).boxed());
         }
         Ok(Self { streams })
     }
@@ -63,14 +79,6 @@ impl Events {
     pub fn ready(&mut self) -> Option<Event> {
         self.streams.next().now_or_never().flatten()
     }
-}
-
-async fn subscribe(client: &Client, namespace: &Namespace, event: &str) -> anyhow::Result<Subscriber> {
-    let subject = subject::event(namespace, event);
-    client
-        .subscribe(subject.clone())
-        .await
-        .with_context(|| format!("failed to subscribe to {subject}"))
 }
 
 fn content_type(message: &Message) -> Option<&str> {

@@ -95,7 +95,7 @@ mod tests {
             now,
         };
         fleet.apply_round(&[reply(1, 20), reply(2, 60)], |_| None, summary);
-        fleet.apply_hit_rate("dynamo", &KvHitRate::new(WorkerId::new(1), 10, 4));
+        fleet.apply_hit_rate(&[0], &KvHitRate::new(WorkerId::new(1), 10, 4));
         Arc::new(fleet.snapshot(LinkView {
             connected: true,
             reconnects: 1,

@@ -173,25 +173,17 @@ impl Fleet {
         self.grace = GRACE_ROUNDS;
     }
 
-    /// Takes in a hit-rate event of a namespace.
-    pub fn apply_hit_rate(&mut self, namespace: &str, event: &Result<KvHitRate, EventError>) {
-        for pool in self
-            .pools
-            .iter_mut()
-            .filter(|pool| pool.target.path.namespace.as_str() == namespace)
-        {
-            pool.apply_hit_rate(event);
+    /// Takes in a hit-rate event that came at a subject of these targets.
+    pub fn apply_hit_rate(&mut self, targets: &[usize], event: &Result<KvHitRate, EventError>) {
+        for &target in targets {
+            self.pools[target].apply_hit_rate(event);
         }
     }
 
-    /// Takes in a load event of a namespace.
-    pub fn apply_metrics(&mut self, namespace: &str, event: &Result<KvMetrics, EventError>) {
-        for pool in self
-            .pools
-            .iter_mut()
-            .filter(|pool| pool.target.path.namespace.as_str() == namespace)
-        {
-            pool.apply_metrics(event);
+    /// Takes in a load event that came at a subject of these targets.
+    pub fn apply_metrics(&mut self, targets: &[usize], event: &Result<KvMetrics, EventError>) {
+        for &target in targets {
+            self.pools[target].apply_metrics(event);
         }
     }
 

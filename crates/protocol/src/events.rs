@@ -50,8 +50,23 @@ pub struct KvMetrics {
     pub dp_rank: u64,
     /// The load. In the short form of 0.8 and later only the active KV blocks are known.
     pub stats: WorkerStats,
+    /// Who told it.
+    pub source: LoadSource,
     /// Fields that were refused; the others stand in `stats`.
     pub refused: Vec<StatsError>,
+}
+
+/// Who told the load of a [`KvMetrics`] event, the least trustworthy first.
+///
+/// Routers and workers publish the same event about the same worker; what the worker says itself counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LoadSource {
+    /// A router estimates it: `active_decode_blocks` together with `active_prefill_tokens`.
+    Router,
+    /// The worker's scheduler: `active_decode_blocks` alone, Dynamo 0.8 to 1.0.
+    Scheduler,
+    /// The worker's engine: `kv_used_blocks` (Dynamo 1.1 and later), or the whole load in `data` (up to 0.7.1).
+    Engine,
 }
 
 /// Why an event is refused.
@@ -184,6 +199,7 @@ impl KvMetrics {
             worker_id,
             dp_rank: stats.data_parallel_rank().unwrap_or(0),
             stats,
+            source: LoadSource::Engine,
             refused: Vec::new(),
         }
     }
@@ -196,24 +212,28 @@ impl KvMetrics {
         let fields = object(content_type, payload)?;
         let worker_id = required(&fields, "worker_id")?.into();
         let rank = optional(&fields, "dp_rank")?;
-        let (stats, refused) = match fields.get("data").filter(|data| !data.is_null()) {
+        let (stats, refused, source) = match fields.get("data").filter(|data| !data.is_null()) {
             Some(data) => {
                 let reading = WorkerStats::read(data)?;
-                (reading.stats.ok_or(EventError::NoLoad)?, reading.refused)
+                let stats = reading.stats.ok_or(EventError::NoLoad)?;
+                (stats, reading.refused, LoadSource::Engine)
             }
             None => {
+                let used = optional(&fields, "kv_used_blocks")?;
                 let active = optional(&fields, "active_decode_blocks")?;
                 let tokens = optional(&fields, "active_prefill_tokens")?;
-                let builder = match (active, tokens) {
-                    (None, None) => return Err(EventError::NoLoad),
-                    (active, _) => active
-                        .into_iter()
-                        .fold(WorkerStats::builder(), WorkerStatsBuilder::kv_blocks_active),
+                let source = match (used, active, tokens) {
+                    (None, None, None) => return Err(EventError::NoLoad),
+                    (Some(_), _, _) => LoadSource::Engine,
+                    (None, _, Some(_)) => LoadSource::Router,
+                    (None, Some(_), None) => LoadSource::Scheduler,
                 };
-                (
-                    builder.build().expect("one count has no range to leave"),
-                    Vec::new(),
-                )
+                let builder = used
+                    .or(active)
+                    .into_iter()
+                    .fold(WorkerStats::builder(), WorkerStatsBuilder::kv_blocks_active);
+                let stats = builder.build().expect("one count has no range to leave");
+                (stats, Vec::new(), source)
             }
         };
         let dp_rank = rank.or(stats.data_parallel_rank()).unwrap_or(0);
@@ -221,6 +241,7 @@ impl KvMetrics {
             worker_id,
             dp_rank,
             stats,
+            source,
             refused,
         })
     }
@@ -314,6 +335,29 @@ mod tests {
     }
 
     #[test]
+    fn a_load_event_tells_who_says_it() {
+        fn check(fields: &str, expected: LoadSource) {
+            let payload = format!(r#"{{"worker_id": 1, {fields}}}"#);
+            let event = KvMetrics::decode(None, payload.as_bytes()).expect(&payload);
+            assert_eq!(event.source, expected, "{payload}");
+        }
+        check(
+            r#""active_decode_blocks": 1, "active_prefill_tokens": 0"#,
+            LoadSource::Router,
+        );
+        check(r#""active_prefill_tokens": 9"#, LoadSource::Router);
+        check(
+            r#""active_decode_blocks": 1, "active_prefill_tokens": null"#,
+            LoadSource::Scheduler,
+        );
+        check(
+            r#""active_decode_blocks": 1, "kv_used_blocks": 2"#,
+            LoadSource::Engine,
+        );
+        check(r#""data": {"kv_active_blocks": 1}"#, LoadSource::Engine);
+    }
+
+    #[test]
     fn load_events_of_every_generation_are_read() {
         fn check(payload: &str, active: Option<u64>, capacity: Option<u64>, rank: u64) {
             let event = KvMetrics::decode(None, payload.as_bytes()).expect(payload);
@@ -331,6 +375,18 @@ mod tests {
         check(
             r#"{"worker_id": 1, "active_decode_blocks": null, "active_prefill_tokens": 8}"#,
             None,
+            None,
+            0,
+        );
+        check(
+            r#"{"worker_id": 1, "active_decode_blocks": null, "active_prefill_tokens": null, "kv_used_blocks": 7}"#,
+            Some(7),
+            None,
+            0,
+        );
+        check(
+            r#"{"worker_id": 1, "active_decode_blocks": 3, "kv_used_blocks": 7}"#,
+            Some(7),
             None,
             0,
         );

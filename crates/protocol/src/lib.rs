@@ -56,7 +56,7 @@ mod token;
 
 pub use codec::{CodecError, Encoding, EncodingError, Envelope};
 pub use description::Description;
-pub use events::{EventError, KvHitRate, KvMetrics};
+pub use events::{EventError, KvHitRate, KvMetrics, LoadSource};
 pub use path::{EndpointPath, PathError};
 pub use pattern::{BoundPattern, PatternError, PatternMismatch, SubjectPattern};
 pub use reply::{DataError, EndpointError, EndpointStats, ReplyError, ReplyLimits, StatsReply};

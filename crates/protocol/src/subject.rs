@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::{
@@ -50,6 +51,52 @@ pub fn info_of(service: &str, instance: &str) -> Option<String> {
 /// ```
 pub fn event(namespace: &Namespace, name: &str) -> String {
     format!("namespace.{namespace}.{name}")
+}
+
+/// Every subject at which an event about a path's workers may be published.
+///
+/// Besides [`event`], runtimes from 1.4 on percent-encode the names (all but `A-Z a-z 0-9 - _`) and send `kv_metrics`
+/// at the endpoint's own subject; and in a nested namespace, runtimes up to 0.8 use its last name alone.
+///
+/// ```
+/// let path = "a.b/c/d".parse().expect("a path");
+/// assert_eq!(protocol::subject::events_of(&path, "kv_metrics"), [
+///     "namespace.a.b.kv_metrics",
+///     "namespace.a%2Eb.kv_metrics",
+///     "namespace.b.kv_metrics",
+///     "namespace.a%2Eb.component.c.endpoint.d.kv_metrics",
+/// ]);
+/// ```
+pub fn events_of(path: &EndpointPath, name: &str) -> Vec<String> {
+    let EndpointPath {
+        namespace,
+        component,
+        endpoint,
+    } = path;
+    let (namespace, component, endpoint) = (namespace.as_str(), component.as_str(), endpoint.as_str());
+    let mut spellings = vec![namespace.to_owned(), encoded(namespace)];
+    if let Some((_, last)) = namespace.rsplit_once('.') {
+        spellings.extend([last.to_owned(), encoded(last)]);
+    }
+    spellings.dedup();
+    let mut subjects: Vec<String> = spellings
+        .into_iter()
+        .map(|namespace| format!("namespace.{namespace}.{name}"))
+        .collect();
+    subjects.push(format!(
+        "namespace.{}.component.{}.endpoint.{}.{name}",
+        encoded(namespace),
+        encoded(component),
+        encoded(endpoint)
+    ));
+    subjects
+}
+
+/// What a runtime from 1.4 on leaves as it is in the names of an event's subject.
+const UNENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+
+fn encoded(name: &str) -> String {
+    utf8_percent_encode(name, UNENCODED).to_string()
 }
 
 /// The subject at which one worker serves one endpoint.

@@ -297,9 +297,8 @@ fn hits_are_counted_for_the_worker_they_name_and_others_are_not_attributed() {
         hit(1, 0, 0),
         hit(1, 1, 2),
     ] {
-        bench.fleet.apply_hit_rate("dynamo", &event);
+        bench.fleet.apply_hit_rate(&[0], &event);
     }
-    bench.fleet.apply_hit_rate("other", &hit(1, 10, 10));
     let pool = bench.pool();
     let counted: Vec<_> = pool
         .workers
@@ -328,9 +327,9 @@ fn load_of_workers_whose_statistics_carry_none_comes_from_events() {
         (bench.workers(), bench.pool().workers[0].schema),
         (vec!["1 fresh -".to_owned()], "none")
     );
-    bench.fleet.apply_metrics("dynamo", &event(0, 5));
-    bench.fleet.apply_metrics("dynamo", &event(1, 7));
-    bench.fleet.apply_metrics("dynamo", &event(1, 8));
+    bench.fleet.apply_metrics(&[0], &event(0, 5));
+    bench.fleet.apply_metrics(&[0], &event(1, 7));
+    bench.fleet.apply_metrics(&[0], &event(1, 8));
     assert_eq!(
         (bench.workers(), bench.pool().workers[0].schema),
         (vec!["1 fresh 13".to_owned()], "event")
@@ -348,8 +347,27 @@ fn load_of_workers_whose_statistics_carry_none_comes_from_events() {
         "a restarted worker has not told its load yet"
     );
     let refused: Result<KvMetrics, EventError> = KvMetrics::decode(None, b"garbage");
-    bench.fleet.apply_metrics("dynamo", &refused);
+    bench.fleet.apply_metrics(&[0], &refused);
     assert_eq!(bench.pool().events.get(&EventResult::Malformed), Some(&1));
+}
+
+#[test]
+fn what_a_worker_says_of_itself_is_not_overruled_by_a_routers_estimate() {
+    let event = |fields: &str| KvMetrics::decode(None, format!(r#"{{"worker_id": 1, {fields}}}"#).as_bytes());
+    let router = r#""active_decode_blocks": 5, "active_prefill_tokens": 1200"#;
+    let mut bench = Bench::new();
+    bench.round(&[reply("a", "1", "", 0, "null")], Finish::Complete);
+    let mut check = |fields: &str, expected: &str| {
+        bench.fleet.apply_metrics(&[0], &event(fields));
+        assert_eq!(bench.workers(), [expected], "{fields}");
+    };
+    check(router, "1 fresh 5");
+    check(r#""active_decode_blocks": 60"#, "1 fresh 60");
+    check(router, "1 fresh 60");
+    check(r#""active_decode_blocks": 61"#, "1 fresh 61");
+    check(r#""active_decode_blocks": 3, "kv_used_blocks": 70"#, "1 fresh 70");
+    check(r#""active_decode_blocks": 62"#, "1 fresh 70");
+    check(r#""kv_used_blocks": 0"#, "1 fresh 0");
 }
 
 #[test]

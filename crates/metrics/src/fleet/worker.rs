@@ -1,10 +1,12 @@
 //! One worker: what it last said, and counters that outlive its restarts.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use protocol::{KvHitRate, KvMetrics, StatsShape, WorkerStats};
+use protocol::{KvHitRate, KvMetrics, LoadSource, StatsShape, WorkerStats};
 
 use super::{FleetSettings, WorkerState, WorkerView};
 use crate::intake::{ServiceInstance, Sighting};
@@ -23,7 +25,7 @@ pub(super) struct Worker {
     reported: Option<WorkerStats>,
     shape: Option<StatsShape>,
     /// Load told by events, for each rank; used where the statistics carry none.
-    by_event: BTreeMap<u64, WorkerStats>,
+    by_event: BTreeMap<u64, (LoadSource, WorkerStats)>,
     requests: Accumulated,
     errors: Accumulated,
     processing_seconds: Option<Accumulated>,
@@ -124,8 +126,23 @@ impl Worker {
         if self.by_event.len() >= MAX_RANKS && !self.by_event.contains_key(&event.dp_rank) {
             return;
         }
-        let load = self.by_event.entry(event.dp_rank).or_default();
-        *load = load.updated_by(&event.stats);
+        let told = (event.source, event.stats.clone());
+        match self.by_event.entry(event.dp_rank) {
+            Entry::Vacant(entry) => {
+                entry.insert(told);
+            }
+            Entry::Occupied(mut entry) => match event.source.cmp(&entry.get().0) {
+                // A router's estimate does not overrule what the worker has said itself.
+                Ordering::Less => {}
+                Ordering::Equal => {
+                    let (_, load) = entry.get_mut();
+                    *load = load.updated_by(&event.stats);
+                }
+                Ordering::Greater => {
+                    entry.insert(told);
+                }
+            },
+        }
     }
 
     pub(super) fn state(&self, settings: &FleetSettings) -> WorkerState {
@@ -169,7 +186,9 @@ impl Worker {
         match (&self.reported, self.by_event.len()) {
             (Some(stats), _) => Some(stats.clone()),
             (None, 0) => None,
-            (None, _) => Some(WorkerStats::of_ranks(self.by_event.values())),
+            (None, _) => Some(WorkerStats::of_ranks(
+                self.by_event.values().map(|(_, load)| load),
+            )),
         }
     }
 
