@@ -3,6 +3,7 @@
 //! Pure: time is an argument. This module must not know async-nats, axum or prometheus-client.
 
 mod pool;
+mod settle;
 mod snapshot;
 mod spread;
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod near_miss;
 use std::fmt;
 
 use protocol::subject::{Instance, SubjectParts};
-use protocol::{BoundPattern, Description, EndpointPath, Layout, PatternMismatch, SubjectPattern};
+use protocol::{BoundPattern, Description, EndpointPath, Layout, Namespace, PatternMismatch, SubjectPattern};
 use serde::Serialize;
 
 pub use near_miss::{NearMiss, Part, Reason};
@@ -108,8 +108,16 @@ impl Target {
         built_in.chain(custom)
     }
 
+    /// For a subject whose service name is right. Of a nested namespace (`outer.inner`) Dynamo's descriptions say the
+    /// last name alone, while the service name has all of them.
     fn is_described_by(&self, description: &Description) -> bool {
-        description.namespace == self.path.namespace && description.component == self.path.component
+        let (wanted, described) = (self.path.namespace.as_str(), description.namespace.as_str());
+        let is_inner = || {
+            wanted
+                .strip_suffix(described)
+                .is_some_and(|outer| outer.ends_with('.'))
+        };
+        description.component == self.path.component && (wanted == described || is_inner())
     }
 
     /// `Err` where the service is right and the rest is not, `Ok(None)` where the service is another.
@@ -134,6 +142,21 @@ impl Target {
             return Ok(Some((SubjectLayout::BuiltIn(*layout), instance)));
         }
         bad_id.map_or(Ok(None), Err)
+    }
+}
+
+/// The namespace that a service belongs to: the described one, within the outer ones that its service name shows.
+pub fn full_namespace(description: &Description, service: &str) -> Namespace {
+    let inner = &description.namespace;
+    let plain = Layout::Plain.service_name(inner, &description.component);
+    let outer = plain
+        .ok()
+        .and_then(|plain| service.strip_suffix(plain.as_str())?.strip_suffix('_'));
+    match outer {
+        Some(outer) if !outer.is_empty() => format!("{outer}.{inner}")
+            .parse()
+            .unwrap_or_else(|_| inner.clone()),
+        _ => inner.clone(),
     }
 }
 
@@ -300,6 +323,26 @@ mod tests {
         );
         check("orders.create", None, "foreign");
         check("nodots", None, "foreign");
+    }
+
+    #[test]
+    fn a_worker_in_a_nested_namespace_is_found_under_its_full_name() {
+        fn check(path: &str, expected: &str) {
+            let description = Some("Dynamo component my_component in namespace child");
+            let subject = "nest_child_my_component.gen-1";
+            assert_eq!(
+                outcome(&target(path, &[]), subject, description),
+                expected,
+                "{path}"
+            );
+        }
+        check("nest.child/my_component/gen", "plain 1");
+        check("child/my_component/gen", "other namespace");
+        check("nest_child/my_component/gen", "namespace differs in punctuation");
+        check(
+            "nest.child/MyComponent/gen",
+            "component differs in letter case and punctuation",
+        );
     }
 
     #[test]

@@ -8,12 +8,15 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::connect::report_refusal;
-use crate::fleet::{NearMissCount, PoolView, WorkerState};
+use crate::fleet::{EventResult, NearMissCount, PoolView, WorkerState};
 use crate::gather::Finish;
 use crate::matching::{NearMiss, Part, Reason};
 
 /// How often an unchanged complaint is repeated.
 const REPEAT_AFTER: Duration = Duration::from_secs(60);
+
+/// Workers whose events come and which do not answer are there, but not on NATS.
+const EVENTS_HINT: &str = ". Events of workers unknown here do come: a Dynamo worker of 0.8 or later serves NATS only if it is started with DYN_REQUEST_PLANE=nats";
 
 /// Near misses that one message names.
 const NAMED_MISSES: usize = 3;
@@ -105,12 +108,13 @@ impl Said {
 fn standing(pool: &PoolView, news: RoundNews<'_>) -> Standing {
     let path = &pool.target.path;
     let fresh = pool.count(WorkerState::Fresh);
-    let absent = |key: &str, why: String| {
-        let text = format!("no worker of {path} answered; {why}");
-        Standing::Absent {
-            key: key.to_owned(),
-            text,
-        }
+    let has_events = pool.workers.is_empty()
+        && pool.near_misses.is_empty()
+        && pool.events.contains_key(&EventResult::UnknownWorker);
+    let hint = if has_events { EVENTS_HINT } else { "" };
+    let absent = |key: &str, why: String| Standing::Absent {
+        key: format!("{key}{hint}"),
+        text: format!("no worker of {path} answered; {why}{hint}"),
     };
     if fresh > 0 {
         return Standing::Present(fresh);
@@ -207,12 +211,10 @@ pub fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
         (Reason::NoId | Reason::BadId { .. }, _) => {
             Some("the worker's subject must end in its id, lower-case hexadecimal without padding".to_owned())
         }
-        (Reason::HashDiffers, None) => Some(
+        (Reason::HashDiffers, _) => Some(
             "the hash is that of other names, or of another runtime; `metrics list` shows whose".to_owned(),
         ),
-        (Reason::HashDiffers, Some(_)) => Some(
-            "its service name is none of the known layouts; describe it with --subject-pattern".to_owned(),
-        ),
+        (Reason::UnknownLayout, _) => Some("describe its subject with --subject-pattern".to_owned()),
         (_, None) => Some("`metrics list` shows the exact names".to_owned()),
         (_, Some(found)) => {
             let changed =

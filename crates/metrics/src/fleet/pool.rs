@@ -1,12 +1,13 @@
 //! One target's workers and the books about its rounds, replies and events.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use protocol::{EventError, KvHitRate, KvMetrics, WorkerId};
 use tracing::debug;
 
+use super::settle::settle;
 use super::snapshot::{Histogram, PoolView};
 use super::worker::Worker;
 use super::{Arrival, Counts, FleetSettings, Misses, RoundSummary, WorkerState, Workers};
@@ -19,6 +20,10 @@ const MAX_WORKERS: usize = 200_000;
 
 /// Kinds of near misses that are kept for explanations.
 const MAX_NEAR_MISSES: usize = 64;
+
+/// Load events of workers not yet found that are kept, and for how many rounds.
+const MAX_EARLY: usize = 4096;
+const EARLY_ROUNDS: u32 = 2;
 
 /// Upper bounds of the buckets for the duration of a round, in seconds.
 const ROUND_BUCKETS: [f64; 13] = [
@@ -66,6 +71,8 @@ pub(super) struct Pool {
     near_misses: Counts<NearMiss>,
     foreign: u64,
     unreadable: u64,
+    /// The last load events of workers that no round has found yet, by worker and rank, with their age in rounds.
+    early: BTreeMap<(WorkerId, u64), (KvMetrics, u32)>,
 }
 
 impl EventResult {
@@ -100,6 +107,7 @@ impl Pool {
             near_misses: Counts::new(),
             foreign: 0,
             unreadable: 0,
+            early: BTreeMap::new(),
         }
     }
 
@@ -174,6 +182,10 @@ impl Pool {
         }
         self.workers
             .retain(|_, worker| worker.missed < settings.gone_after);
+        self.early.retain(|_, (_, age)| {
+            *age += 1;
+            *age < EARLY_ROUNDS
+        });
         self.missing = was_fresh - came_back;
         let readable = judged.iter().any(|j| j.result != ReplyResult::Malformed);
         self.up = finish != Finish::Error && (readable || finish == Finish::NoResponders);
@@ -245,11 +257,27 @@ impl Pool {
                         false => EventResult::Malformed,
                     }
                 }
-                None => self.unknown(event.worker_id),
+                None => {
+                    self.keep_early(event);
+                    self.unknown(event.worker_id)
+                }
             },
             Err(error) => self.refused(error),
         };
         *self.events.entry(result).or_default() += 1;
+    }
+
+    /// A new worker may tell its load before a round finds it, and then not again until it changes.
+    fn keep_early(&mut self, event: &KvMetrics) {
+        let key = (event.worker_id, event.dp_rank);
+        let has_room = self.early.len() < MAX_EARLY || self.early.contains_key(&key);
+        let overrules = self
+            .early
+            .get(&key)
+            .is_none_or(|(known, _)| event.source >= known.source);
+        if has_room && overrules {
+            self.early.insert(key, (event.clone(), 0));
+        }
     }
 
     fn unknown(&self, worker: WorkerId) -> EventResult {
@@ -309,7 +337,18 @@ impl Pool {
             return false;
         }
         debug!(target = %self.target.path, worker = %key, layout = %sighting.layout, "new worker");
-        self.workers.insert(key.clone(), Worker::new(sighting, now));
+        let mut worker = Worker::new(sighting, now);
+        if let WorkerKey::Id(id) = key {
+            for rank in self
+                .early
+                .range((*id, 0)..=(*id, u64::MAX))
+                .map(|(_, (event, _))| event)
+            {
+                worker.update_by_event(rank);
+            }
+            self.early.retain(|(worker, _), _| worker != id);
+        }
+        self.workers.insert(key.clone(), worker);
         true
     }
 
@@ -351,41 +390,4 @@ impl Pool {
             unreadable: self.unreadable,
         }
     }
-}
-
-/// Decides which sighting of each worker counts, and the final result of each reply.
-fn settle(judged: &[Judgement]) -> (HashMap<WorkerKey, &Sighting>, Vec<ReplyResult>) {
-    let mut results: Vec<ReplyResult> = judged.iter().map(|judgement| judgement.result).collect();
-    let mut seen: HashSet<(&str, &str)> = HashSet::new();
-    let mut winners: HashMap<WorkerKey, (usize, &Sighting)> = HashMap::new();
-    for (at, judgement) in judged.iter().enumerate() {
-        let mut is_repeated = !judgement.sightings.is_empty();
-        for sighting in &judgement.sightings {
-            if !seen.insert((&sighting.instance.id, &sighting.subject)) {
-                continue;
-            }
-            is_repeated = false;
-            let newest = |s: &Sighting| (s.instance.started, s.instance.id.clone());
-            match winners.get(&sighting.key) {
-                Some((_, winner)) if newest(winner) >= newest(sighting) => {
-                    results[at] = ReplyResult::Duplicate;
-                }
-                Some((loser, _)) => {
-                    results[*loser] = ReplyResult::Duplicate;
-                    winners.insert(sighting.key.clone(), (at, sighting));
-                }
-                None => {
-                    winners.insert(sighting.key.clone(), (at, sighting));
-                }
-            }
-        }
-        if is_repeated {
-            results[at] = ReplyResult::Duplicate;
-        }
-    }
-    let winners = winners
-        .into_iter()
-        .map(|(key, (_, sighting))| (key, sighting))
-        .collect();
-    (winners, results)
 }

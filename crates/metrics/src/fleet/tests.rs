@@ -352,6 +352,35 @@ fn load_of_workers_whose_statistics_carry_none_comes_from_events() {
 }
 
 #[test]
+fn a_newcomer_that_told_its_load_before_it_was_found_is_shown_with_it() {
+    let event = |id: u64| {
+        KvMetrics::decode(
+            None,
+            format!(r#"{{"worker_id": {id}, "active_decode_blocks": {id}}}"#).as_bytes(),
+        )
+    };
+    let mut bench = Bench::new();
+    for id in 1..=2 {
+        bench.fleet.apply_metrics(&[0], &event(id));
+    }
+    assert_eq!(
+        bench.pool().events.get(&EventResult::UnknownWorker),
+        Some(&2),
+        "they are counted all the same"
+    );
+    bench.round(&[reply("a", "1", "", 0, "null")], Finish::Stall);
+    assert_eq!(bench.workers(), ["1 fresh 1"]);
+    bench
+        .round(&[], Finish::Deadline)
+        .round(&[reply("b", "2", "", 0, "null")], Finish::Stall);
+    assert_eq!(
+        bench.workers()[1],
+        "2 fresh -",
+        "what is older than two rounds is forgotten"
+    );
+}
+
+#[test]
 fn what_a_worker_says_of_itself_is_not_overruled_by_a_routers_estimate() {
     let event = |fields: &str| KvMetrics::decode(None, format!(r#"{{"worker_id": 1, {fields}}}"#).as_bytes());
     let router = r#""active_decode_blocks": 5, "active_prefill_tokens": 1200"#;

@@ -6,7 +6,7 @@ use protocol::subject::{SubjectParts, TailMismatch, same_letters};
 use protocol::{Description, EndpointPath, WorkerIdError};
 use serde::Serialize;
 
-use super::Target;
+use super::{Target, full_namespace};
 
 /// A service that differs from the target in few things, and what they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +40,8 @@ pub enum Reason {
     DividedElsewhere,
     /// The service name is right but for its hash.
     HashDiffers,
+    /// The description is right, and the service name is in none of the known layouts.
+    UnknownLayout,
     /// The endpoint is followed by `-` and nothing.
     NoId,
     /// The endpoint is followed by something that is no id.
@@ -150,7 +152,18 @@ pub(super) fn explain(
         None => (target.path.endpoint.to_string(), Difference::None),
     };
     match description {
-        Some(description) => described(target, description, &endpoint, endpoint_difference),
+        Some(description) => {
+            let namespace = full_namespace(description, parts.service);
+            described(
+                target,
+                &Description {
+                    namespace,
+                    component: description.component.clone(),
+                },
+                &endpoint,
+                endpoint_difference,
+            )
+        }
         None => undescribed(target, parts.service, endpoint_difference),
     }
 }
@@ -219,7 +232,7 @@ fn described(
     match differing.as_slice() {
         // Described as asked for, under a service name that none of the layouts gives.
         [] => Some(NearMiss {
-            reason: Reason::HashDiffers,
+            reason: Reason::UnknownLayout,
             part: None,
             found,
         }),
@@ -330,6 +343,7 @@ impl fmt::Display for NearMiss {
             Reason::Spelling => write!(f, "{part} differs in letter case or punctuation"),
             Reason::DividedElsewhere => f.write_str("namespace and component are divided elsewhere"),
             Reason::HashDiffers => f.write_str("hash differs"),
+            Reason::UnknownLayout => f.write_str("service name in none of the known layouts"),
             Reason::NoId => f.write_str("no worker id behind the endpoint"),
             Reason::BadId { found, why } => write!(f, "the worker id {found:?} is not one: {why}"),
             Reason::LongerEndpoint => f.write_str("longer endpoint name"),

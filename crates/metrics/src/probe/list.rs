@@ -8,7 +8,7 @@ use protocol::{Description, EndpointPath, StatsReply, SubjectPattern, WorkerStat
 use serde::Serialize;
 
 use super::Look;
-use crate::matching::{Outcome, Target};
+use crate::matching::{Outcome, Target, full_namespace};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -84,11 +84,13 @@ fn identify(
     patterns: &[SubjectPattern],
 ) -> Option<(EndpointPath, String)> {
     let described = description.and_then(|description| {
-        let (endpoint, _) = SubjectParts::split(subject)?.guess();
+        let parts = SubjectParts::split(subject)?;
+        let endpoint = parts.guess().0.parse().ok()?;
+        let namespace = full_namespace(description, parts.service);
         Some(EndpointPath::new(
-            description.namespace.clone(),
+            namespace,
             description.component.clone(),
-            endpoint.parse().ok()?,
+            endpoint,
         ))
     });
     let guessed = patterns
