@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use protocol::Layout;
-use tests::{Collector, Micro, NatsServer, TestFleet, Workers, load};
+use tests::{Collector, Micro, NatsServer, TestFleet, Workers, finish, load, metrics};
 
 use crate::TARGET;
 
@@ -228,6 +228,26 @@ async fn a_dotted_namespace_is_said_with_slashes() {
     assert_eq!(
         page.values_of("namespace", "llm_worker_info"),
         BTreeSet::from(["My-NS.x"])
+    );
+}
+
+#[tokio::test]
+async fn a_worker_in_a_nested_namespace_is_found_listed_and_hinted_at_by_its_full_name() {
+    const FULL: &str = "nest.child/my_component/my_endpoint";
+    let server = NatsServer::start().await;
+    let fleet = TestFleet::connect(&server).await;
+    // As Dynamo does it: the service name has all names, the description the last alone.
+    let description = "Dynamo component my_component in namespace child";
+    fleet.join(&Micro::worker(FULL, Layout::Plain, Some(1)).described(description));
+    let collector = Collector::watching(&server, FULL, &[]).await;
+    collector.has_workers(1).await;
+    let listed = finish(metrics(&["list", "--server", server.url()])).await;
+    assert!(listed.stdout.contains(FULL), "{listed:?}");
+    let path = "child/my_component/my_endpoint";
+    let explained = finish(metrics(&["explain", path, "--server", server.url()])).await;
+    assert!(
+        explained.stdout.contains("use --namespace nest.child"),
+        "{explained:?}"
     );
 }
 

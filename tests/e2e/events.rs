@@ -252,6 +252,51 @@ async fn workers_whose_statistics_carry_no_load_get_it_by_events_and_others_do_n
 }
 
 #[tokio::test]
+async fn load_events_of_dynamo_1_4_come_at_the_endpoints_own_subject() {
+    const PATH: &str = "My-NS.x/back-end/gen-erate";
+    let server = NatsServer::start().await;
+    let fleet = TestFleet::connect(&server).await;
+    fleet.join(&Micro::worker(PATH, Layout::Plain, Some(1)).with_data(Value::Null));
+    let collector = Collector::watching(&server, PATH, &[]).await;
+    collector.has_workers(1).await;
+
+    let subject =
+        |endpoint: &str| format!("namespace.My-NS%2Ex.component.back-end.endpoint.{endpoint}.kv_metrics");
+    let blocks = |blocks: u64| {
+        let event = json!({"worker_id": 1, "dp_rank": 0, "active_decode_blocks": null, "active_prefill_tokens": null,
+                           "kv_used_blocks": blocks});
+        Encoding::MessagePack.encode(&event).unwrap()
+    };
+    fleet.publish(&subject("gen-erate2"), blocks(7)).await;
+    fleet.publish(&subject("gen-erate"), blocks(42)).await;
+    let page = collector
+        .has("llm_worker_kv_blocks_active", &[("worker_id", "1")], 42.0)
+        .await;
+    assert_eq!(
+        page.sum("llm_collector_events_total", &[("result", "ok")]),
+        1.0,
+        "that of another endpoint does not come\n{page}"
+    );
+
+    // A router's estimate, published for the whole namespace, is read and does not count.
+    let estimate =
+        json!({"worker_id": 1, "dp_rank": 0, "active_decode_blocks": 3, "active_prefill_tokens": 9});
+    fleet
+        .publish("namespace.My-NS.x.kv_metrics", estimate.to_string())
+        .await;
+    let page = collector
+        .shows("the estimate is in", |page| {
+            page.sum("llm_collector_events_total", &[("result", "ok")]) == 2.0
+        })
+        .await;
+    assert_eq!(
+        page.value("llm_worker_kv_blocks_active", &[("worker_id", "1")]),
+        Some(42.0),
+        "{page}"
+    );
+}
+
+#[tokio::test]
 async fn mock_workers_events_add_up_to_what_their_collector_counts() {
     let server = NatsServer::start().await;
     for encoding in ["json", "msgpack"] {

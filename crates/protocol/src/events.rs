@@ -63,9 +63,9 @@ pub struct KvMetrics {
 pub enum LoadSource {
     /// A router estimates it: `active_decode_blocks` together with `active_prefill_tokens`.
     Router,
-    /// The worker's scheduler: `active_decode_blocks` alone, Dynamo 0.8 to 1.0.
-    Scheduler,
-    /// The worker's engine: `kv_used_blocks` (Dynamo 1.1 and later), or the whole load in `data` (up to 0.7.1).
+    /// The worker: the whole load in `data` (Dynamo up to 0.7.1), or `active_decode_blocks` alone (0.8 to 1.0).
+    Worker,
+    /// The worker's engine: `kv_used_blocks`, Dynamo 1.1 and later.
     Engine,
 }
 
@@ -199,7 +199,7 @@ impl KvMetrics {
             worker_id,
             dp_rank: stats.data_parallel_rank().unwrap_or(0),
             stats,
-            source: LoadSource::Engine,
+            source: LoadSource::Worker,
             refused: Vec::new(),
         }
     }
@@ -216,7 +216,7 @@ impl KvMetrics {
             Some(data) => {
                 let reading = WorkerStats::read(data)?;
                 let stats = reading.stats.ok_or(EventError::NoLoad)?;
-                (stats, reading.refused, LoadSource::Engine)
+                (stats, reading.refused, LoadSource::Worker)
             }
             None => {
                 let used = optional(&fields, "kv_used_blocks")?;
@@ -226,7 +226,7 @@ impl KvMetrics {
                     (None, None, None) => return Err(EventError::NoLoad),
                     (Some(_), _, _) => LoadSource::Engine,
                     (None, _, Some(_)) => LoadSource::Router,
-                    (None, Some(_), None) => LoadSource::Scheduler,
+                    (None, Some(_), None) => LoadSource::Worker,
                 };
                 let builder = used
                     .or(active)
@@ -348,13 +348,13 @@ mod tests {
         check(r#""active_prefill_tokens": 9"#, LoadSource::Router);
         check(
             r#""active_decode_blocks": 1, "active_prefill_tokens": null"#,
-            LoadSource::Scheduler,
+            LoadSource::Worker,
         );
         check(
             r#""active_decode_blocks": 1, "kv_used_blocks": 2"#,
             LoadSource::Engine,
         );
-        check(r#""data": {"kv_active_blocks": 1}"#, LoadSource::Engine);
+        check(r#""data": {"kv_active_blocks": 1}"#, LoadSource::Worker);
     }
 
     #[test]
