@@ -19,7 +19,7 @@ use crate::connect::{self, ConnectError, Link};
 use crate::descriptions::Descriptions;
 use crate::events::{Event, Events};
 use crate::fleet::{Fleet, RoundSummary, Snapshot};
-use crate::gather::{Finish, Gatherer};
+use crate::gather::{Finish, Gatherer, MIN_STALL};
 use crate::status::{RoundNews, Status};
 use crate::web;
 
@@ -36,12 +36,12 @@ const EVENT_BATCH: usize = 1024;
 /// Why the collector could not start.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot serve on {host}:{port}: {source}; choose another --metrics-port or --host, or end what uses it"
+    "cannot serve on {host}:{port}: {reason}; choose another --metrics-port or --host, or end what uses it"
 )]
 pub struct BindError {
     host: String,
     port: u16,
-    source: io::Error,
+    reason: io::Error,
 }
 
 /// A collector whose page has its port, and which has done nothing else yet.
@@ -57,10 +57,10 @@ pub struct App {
 /// [`BindError`] where the port is in use or the address is not this machine's.
 pub async fn bind(config: Config) -> Result<App, BindError> {
     let listener = TcpListener::bind((config.host.as_str(), config.port)).await;
-    let listener = listener.map_err(|source| BindError {
+    let listener = listener.map_err(|reason| BindError {
         host: config.host.clone(),
         port: config.port,
-        source,
+        reason,
     })?;
     Ok(App { config, listener })
 }
@@ -133,7 +133,12 @@ impl Collector<'_> {
     async fn run(mut self, reporter: connect::LinkReporter) -> anyhow::Result<()> {
         let client = self.connect(reporter).await?;
         let mut events = Events::subscribe(&client, self.fleet.paths()).await?;
-        let mut gatherer = Gatherer::new(client.clone(), self.link.clone(), self.config.round_timeout);
+        let mut gatherer = Gatherer::new(
+            client.clone(),
+            self.link.clone(),
+            self.config.round_timeout,
+            MIN_STALL,
+        );
         let mut ticks = tokio::time::interval(self.config.poll_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut link = self.link.clone();

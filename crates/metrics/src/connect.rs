@@ -6,7 +6,7 @@ use async_nats::{Client, ClientError, ConnectErrorKind, Event, ServerError};
 use protocol::service::{Servers, is_refusal, reconnect_delay};
 use protocol::subject;
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::fleet::LinkView;
 
@@ -123,8 +123,8 @@ impl Link {
     /// What the server said when it refused `subject` or an inbox since [`mark_seen`](Self::mark_seen).
     pub fn refusal(&self, subject: &str) -> Option<String> {
         let state = self.state.borrow();
-        let concerns = state.last_violation.contains(&format!("\"{subject}\""))
-            || state.last_violation.to_lowercase().contains("for subscription");
+        let concerns =
+            state.last_violation.contains(&format!("\"{subject}\"")) || is_of_inbox(&state.last_violation);
         (state.violations > self.seen && concerns).then(|| state.last_violation.clone())
     }
 }
@@ -155,7 +155,10 @@ impl LinkReporter {
                     state.last_violation.clone_from(text);
                 });
                 // A refused round says so itself; what else is refused is told less and less often.
-                if !text.contains(subject::STATS) && self.0.borrow().violations.is_power_of_two() {
+                if !text.contains(subject::STATS)
+                    && !is_of_inbox(text)
+                    && self.0.borrow().violations.is_power_of_two()
+                {
                     warn!(violation = %text, "permission denied");
                 }
             }
@@ -251,13 +254,21 @@ async fn attempt(
         .await
 }
 
-/// The message for a refusal, with its remedy.
-pub fn report_refusal(violation: &str) {
-    if violation.to_lowercase().contains("for subscription") {
-        error!(%violation, "permission denied for the inbox of replies: allow this user to subscribe to _INBOX.>");
+/// What a refused round means, with its remedy.
+pub fn refusal(violation: &str) -> String {
+    if is_of_inbox(violation) {
+        "permission denied for the inbox of replies: allow this user to subscribe to _INBOX.>".to_owned()
     } else {
-        error!(%violation, "permission denied for {}: allow this user to publish to {}", subject::STATS, subject::SERVICE_API);
+        format!(
+            "permission denied for {}: allow this user to publish to {}",
+            subject::STATS,
+            subject::SERVICE_API
+        )
     }
+}
+
+fn is_of_inbox(violation: &str) -> bool {
+    violation.to_lowercase().contains("for subscription to \"_inbox")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Pure: time is an argument. This module must not know async-nats, axum or prometheus-client.
 
+mod complaints;
 mod pool;
 mod settle;
 mod snapshot;

@@ -18,7 +18,7 @@ use tracing::warn;
 use crate::connect::Link;
 use crate::fleet::{Arrival, MaybeReply};
 
-pub use window::{Finish, RoundState, StallEstimate, Verdict, verdict};
+pub use window::{Finish, MIN_STALL, RoundState, StallEstimate, Verdict, verdict};
 
 /// How often unreadable replies are complained about.
 const COMPLAIN_AFTER: Duration = Duration::from_secs(60);
@@ -60,13 +60,13 @@ struct OpenInbox {
 }
 
 impl Gatherer {
-    /// Rounds on `client` that last at most `deadline`.
-    pub fn new(client: Client, link: Link, deadline: Duration) -> Self {
+    /// Rounds on `client` that last at most `deadline`, and end when nothing came for `stall` or longer.
+    pub fn new(client: Client, link: Link, deadline: Duration, stall: Duration) -> Self {
         Self {
             client,
             link,
             deadline,
-            stall: StallEstimate::default(),
+            stall: StallEstimate::new(stall),
             open: None,
             complained: None,
         }

@@ -7,7 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use protocol::subject::Instance;
-use protocol::{DataError, Description, StatsReading, StatsRefusal, StatsReply, WorkerId, WorkerStats};
+use protocol::{
+    DataError, Description, StatsError, StatsReading, StatsRefusal, StatsReply, WorkerId, WorkerStats,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -90,14 +92,32 @@ pub struct Sighting {
     pub subject: String,
     /// How the subject is written.
     pub layout: SubjectLayout,
-    /// Requests since its start.
-    pub requests: u64,
-    /// Failed requests since its start.
-    pub errors: u64,
+    /// Requests since its start, if it tells.
+    pub requests: Option<u64>,
+    /// Failed requests since its start, if it tells.
+    pub errors: Option<u64>,
     /// Time spent on requests since its start.
     pub processing_seconds: Option<f64>,
+    /// Counters that were refused.
+    pub refused_counters: Vec<StatsError>,
     /// Its load, or why that cannot be used.
     pub load: Result<StatsReading, LoadError>,
+}
+
+impl Sighting {
+    /// What is wrong with it, in words, if anything is.
+    pub fn complaint(&self) -> Option<String> {
+        let refused = match &self.load {
+            Ok(reading) => reading.refused.as_slice(),
+            Err(reason) => return Some(reason.to_string()),
+        };
+        let faults: Vec<String> = refused
+            .iter()
+            .chain(&self.refused_counters)
+            .map(ToString::to_string)
+            .collect();
+        (!faults.is_empty()).then(|| faults.join("; "))
+    }
 }
 
 /// Why the load data of a worker cannot be used.
@@ -160,6 +180,9 @@ pub fn judge(
                     Err(error) => Err(LoadError::from(error.clone())),
                 };
                 note(result_of(&load));
+                if !endpoint.refused.is_empty() {
+                    note(refusal(&endpoint.refused));
+                }
                 if let Err(why) = &load {
                     let reason = Reason::DataUndecodable { why: why.to_string() };
                     near_misses.push(NearMiss {
@@ -179,17 +202,26 @@ pub fn judge(
                     requests: endpoint.requests,
                     errors: endpoint.errors,
                     processing_seconds: endpoint.processing_seconds,
+                    refused_counters: endpoint.refused.clone(),
                     load,
                 });
             }
             Outcome::NearMiss(miss) => {
-                if matches!(miss.reason, Reason::NoId | Reason::BadId { .. }) {
+                if miss.is_about_the_id() {
                     note(ReplyResult::InvalidSubject);
                 }
                 near_misses.push(miss);
             }
             Outcome::Foreign => {}
         }
+    }
+    if reply.endpoints.is_empty() && target.is_service(&reply.service) {
+        let reason = Reason::NoEndpoint;
+        near_misses.push(NearMiss {
+            reason,
+            part: None,
+            found: None,
+        });
     }
     Judgement {
         result: result.unwrap_or(ReplyResult::Foreign),
@@ -199,18 +231,18 @@ pub fn judge(
 }
 
 fn result_of(load: &Result<StatsReading, LoadError>) -> ReplyResult {
-    let out_of_range = match load {
-        Ok(reading) if reading.refused.is_empty() => return ReplyResult::Ok,
-        Ok(reading) => reading.refused.iter().all(|error| error.fault.is_out_of_range()),
-        Err(LoadError::Stats(StatsRefusal::NothingUsable(errors))) => {
-            errors.iter().all(|error| error.fault.is_out_of_range())
-        }
-        Err(_) => false,
-    };
-    if out_of_range {
-        ReplyResult::OutOfRange
-    } else {
-        ReplyResult::Malformed
+    match load {
+        Ok(reading) if reading.refused.is_empty() => ReplyResult::Ok,
+        Ok(reading) => refusal(&reading.refused),
+        Err(LoadError::Stats(StatsRefusal::NothingUsable(errors))) => refusal(errors),
+        Err(_) => ReplyResult::Malformed,
+    }
+}
+
+fn refusal(errors: &[StatsError]) -> ReplyResult {
+    match errors.iter().all(|error| error.fault.is_out_of_range()) {
+        true => ReplyResult::OutOfRange,
+        false => ReplyResult::Malformed,
     }
 }
 
@@ -257,6 +289,24 @@ mod tests {
         check(&[good, range], ReplyResult::OutOfRange, 2);
         check(&[good, range, unusable], ReplyResult::Malformed, 3);
         check(&[good, "3"], ReplyResult::Malformed, 1);
+    }
+
+    #[test]
+    fn a_refused_counter_makes_the_reply_count_as_refused() {
+        let counted = |counter: &str| {
+            judged(&format!(
+                r#"{{"subject": "dynamo_c.gen-1", "num_errors": {counter}}}"#
+            ))
+            .result
+        };
+        assert_eq!(
+            (counted("3"), counted("null")),
+            (ReplyResult::Ok, ReplyResult::Ok)
+        );
+        assert_eq!(
+            (counted("-3"), counted("{}")),
+            (ReplyResult::OutOfRange, ReplyResult::Malformed)
+        );
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl Target {
         !matches!(self.find(subject), Ok(None))
     }
 
+    /// Whether a service of this name is the target's component.
+    pub fn is_service(&self, name: &str) -> bool {
+        self.services.iter().any(|(_, service)| service == name)
+    }
+
     /// Whether `subject` is that of a static worker: its tail is the endpoint's name and nothing more.
     pub fn is_static(&self, subject: &str) -> bool {
         matches!(self.find(subject), Ok(Some((_, Instance::Static))))
@@ -248,7 +253,12 @@ mod tests {
             outcome(&target, "w.dynamo.backend.gen.x", None),
             "the worker id \"x\" is not one: the worker id has a character that is no lower-case digit of its base"
         );
-        assert_eq!(outcome(&target, "w.dynamo.backend.gen2.7", None), "foreign");
+        assert_eq!(
+            outcome(&target, "w.dynamo.backend.gen2.7", None),
+            "longer endpoint name"
+        );
+        assert_eq!(outcome(&target, "w.prod.backend.gen.7", None), "other namespace");
+        assert_eq!(outcome(&target, "w.prod.planner.gen.7", None), "foreign");
     }
 
     #[test]

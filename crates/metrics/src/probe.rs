@@ -19,6 +19,10 @@ use crate::matching::Target;
 /// How long a look takes at most, unless `--round-timeout` says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a pause between replies ends a look: longer than in the collector, for there is no second round to make
+/// up for a service that was slow in the first.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Everything that answered one request.
 struct Look {
     round: Round,
@@ -30,14 +34,15 @@ impl Look {
         let (reporter, link) = Link::new();
         let client = connect::connect_now(servers, reporter).await?;
         link.clone().connected().await;
-        let mut gatherer = Gatherer::new(client.clone(), link, shared.round_timeout.unwrap_or(TIMEOUT));
+        let mut gatherer = Gatherer::new(
+            client.clone(),
+            link,
+            shared.round_timeout.unwrap_or(TIMEOUT),
+            PATIENCE,
+        );
         let round = gatherer.round(Default::default()).await;
         if let Some(violation) = &round.error {
-            bail!(
-                "permission denied for {}: {violation}; allow this user to publish to {} and to subscribe to _INBOX.>",
-                protocol::subject::STATS,
-                protocol::subject::SERVICE_API
-            );
+            bail!("{}: {violation}", connect::refusal(violation));
         }
         if round.finish == Finish::Error {
             bail!("the connection to NATS was lost while asking; try again");

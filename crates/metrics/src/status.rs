@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use protocol::{EndpointPath, subject};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use crate::connect::report_refusal;
+use crate::connect::refusal;
 use crate::fleet::{EventResult, NearMissCount, PoolView, WorkerState};
 use crate::gather::Finish;
 use crate::matching::{NearMiss, Part, Reason};
@@ -17,6 +17,9 @@ const REPEAT_AFTER: Duration = Duration::from_secs(60);
 
 /// Workers whose events come and which do not answer are there, but not on NATS.
 const EVENTS_HINT: &str = ". Events of workers unknown here do come: a Dynamo worker of 0.8 or later serves NATS only if it is started with DYN_REQUEST_PLANE=nats";
+
+/// Rounds without a worker after which that is told: the first may have been too early, or just after a reconnect.
+const SURE_AFTER: u32 = 2;
 
 /// Near misses that one message names.
 const NAMED_MISSES: usize = 3;
@@ -31,7 +34,10 @@ pub struct Status {
 /// What was said of one target.
 #[derive(Debug, Default)]
 struct Said {
-    present: bool,
+    /// Rounds without a worker, in a row.
+    absent_rounds: u32,
+    /// Whether the last that was told is that workers answer.
+    told_present: bool,
     /// What was complained of within the last minute, and when.
     complaints: HashMap<String, Instant>,
 }
@@ -63,7 +69,7 @@ impl Status {
     pub fn report(&mut self, pools: &[PoolView], news: RoundNews<'_>, now: Instant) {
         if let Some(violation) = news.refusal {
             if self.refused_at.is_none_or(|at| now - at >= REPEAT_AFTER) {
-                report_refusal(violation);
+                error!(%violation, "{}", refusal(violation));
                 self.refused_at = Some(now);
             }
         } else if news.finish != Finish::Error {
@@ -83,19 +89,20 @@ impl Status {
 }
 
 impl Said {
-    /// The standing, if it is to be told: a change at once, a complaint again after a minute.
+    /// The standing, if it is to be told: an absence once it is sure, and again after a minute.
     fn news(&mut self, standing: Standing, now: Instant) -> Option<Standing> {
         let is_news = match &standing {
             Standing::Present(_) => {
-                self.complaints.clear();
-                !std::mem::replace(&mut self.present, true)
+                self.absent_rounds = 0;
+                !std::mem::replace(&mut self.told_present, true)
             }
             Standing::Absent { key, .. } => {
-                self.present = false;
+                self.absent_rounds += 1;
                 self.complaints.retain(|_, at| now - *at < REPEAT_AFTER);
-                let is_news = !self.complaints.contains_key(key);
+                let is_news = self.absent_rounds >= SURE_AFTER && !self.complaints.contains_key(key);
                 if is_news {
                     self.complaints.insert(key.clone(), now);
+                    self.told_present = false;
                 }
                 is_news
             }
@@ -208,9 +215,11 @@ pub fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
         (Reason::DataUndecodable { .. }, _) => {
             Some("mend what the worker puts into its statistics".to_owned())
         }
-        (Reason::NoId | Reason::BadId { .. }, _) => {
-            Some("the worker's subject must end in its id, lower-case hexadecimal without padding".to_owned())
-        }
+        (Reason::NoId | Reason::BadId { .. }, _) => Some(
+            "the id must be lower-case hexadecimal, or decimal where a template says so, without padding"
+                .to_owned(),
+        ),
+        (Reason::NoEndpoint, _) => Some("it may be starting, or offers its endpoint elsewhere".to_owned()),
         (Reason::HashDiffers, _) => Some(
             "the hash is that of other names, or of another runtime; `metrics list` shows whose".to_owned(),
         ),
@@ -332,15 +341,21 @@ mod tests {
             let news = said.news(standing.clone(), start + Duration::from_secs(second));
             assert_eq!(news.is_some(), expected, "{standing:?} at {second} s");
         };
-        check(0, absent("a"), true);
-        check(2, absent("a"), false);
+        check(0, absent("a"), false);
+        check(2, absent("a"), true);
         check(4, absent("b"), true);
         check(6, absent("a"), false);
         check(8, absent("b"), false);
-        check(60, absent("a"), true);
-        check(62, Standing::Unknown, false);
-        check(62, Standing::Present(1), true);
-        check(64, Standing::Present(2), false);
-        check(66, absent("a"), true);
+        check(62, absent("a"), true);
+        check(63, Standing::Unknown, false);
+        check(64, Standing::Present(1), true);
+        check(66, Standing::Present(2), false);
+        // Workers that come and go make no more lines than ones that stay away.
+        check(68, absent("a"), false);
+        check(70, absent("a"), false);
+        check(72, Standing::Present(1), false);
+        check(128, absent("a"), false);
+        check(130, absent("a"), true);
+        check(132, Standing::Present(1), true);
     }
 }

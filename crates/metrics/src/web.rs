@@ -61,7 +61,13 @@ async fn metrics(State(state): State<PageState>, headers: HeaderMap) -> Response
     // The page of a large fleet takes long enough to hold up the rounds.
     let page = tokio::task::spawn_blocking(move || export::render(&snapshot, format, state.compat)).await;
     match page.map_err(anyhow::Error::from).and_then(|page| Ok(page?)) {
-        Ok(page) => ([(header::CONTENT_TYPE, format.content_type())], page).into_response(),
+        Ok(page) => {
+            let headers = [
+                (header::CONTENT_TYPE, format.content_type()),
+                (header::VARY, "accept"),
+            ];
+            (headers, page).into_response()
+        }
         Err(reason) => {
             error!(%reason, "the page cannot be written");
             (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be written\n").into_response()

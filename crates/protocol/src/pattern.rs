@@ -228,9 +228,13 @@ impl BoundPattern {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn candidates(&self) -> impl Iterator<Item = String> + '_ {
+        let id = match self.base {
+            Base::Hex => "{worker_id}",
+            Base::Dec => "{worker_id:dec}",
+        };
         self.spellings
             .iter()
-            .map(|(before, behind)| format!("{before}{{worker_id}}{behind}"))
+            .map(move |(before, behind)| format!("{before}{id}{behind}"))
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::StatsError;
 use lenient::Object;
 
 /// The longest id of a service instance; NATS clients make 22 characters.
@@ -41,14 +42,16 @@ pub struct EndpointStats {
     pub name: String,
     /// The subject that it serves.
     pub subject: String,
-    /// Requests received since the start; 0 where the client leaves it out.
-    pub requests: u64,
-    /// Requests answered with an error; 0 where the client leaves it out.
-    pub errors: u64,
+    /// Requests received since the start; `None` where the client leaves it out, as some do for 0.
+    pub requests: Option<u64>,
+    /// Requests answered with an error; `None` where the client leaves it out, as some do for 0.
+    pub errors: Option<u64>,
     /// Time spent on requests since the start, in seconds, where the client tells it; finite and not negative.
     pub processing_seconds: Option<f64>,
     /// What the worker adds: `Ok(Value::Null)` where it adds nothing, an error where it cannot be read.
     pub data: Result<Value, DataError>,
+    /// Counters that were refused; they count as left out.
+    pub refused: Vec<StatsError>,
 }
 
 /// How much of a reply is read at most.
@@ -251,15 +254,17 @@ fn read_endpoint(index: usize, raw: &RawValue, depth: usize) -> Result<EndpointS
         .text("subject")
         .filter(|text| !text.is_empty())
         .ok_or(EndpointError::NoSubject { index })?;
+    let mut refused = Vec::new();
     Ok(EndpointStats {
         name: object.text("name").unwrap_or_default(),
         subject,
-        requests: object.count("num_requests"),
-        errors: object.count("num_errors"),
+        requests: object.count("num_requests", &mut refused),
+        errors: object.count("num_errors", &mut refused),
         processing_seconds: object.seconds("processing_time"),
         data: object
             .raw("data")
             .map_or(Ok(Value::Null), |raw| read_data(raw.get(), depth)),
+        refused,
     })
 }
 
@@ -287,11 +292,11 @@ mod tests {
 
     #[test]
     fn counters_of_seven_languages_are_read() {
-        fn check(fields: &str, requests: u64, seconds: Option<f64>) {
+        fn check(fields: &str, requests: impl Into<Option<u64>>, seconds: Option<f64>) {
             let endpoint = endpoint(fields);
             assert_eq!(
                 (endpoint.requests, endpoint.processing_seconds),
-                (requests, seconds),
+                (requests.into(), seconds),
                 "{fields}"
             );
         }
@@ -301,8 +306,8 @@ mod tests {
             Some(2.5),
         );
         check(r#", "num_requests": 0, "processing_time": 0"#, 0, Some(0.0));
-        check("", 0, None);
-        check(r#", "num_requests": null, "processing_time": null"#, 0, None);
+        check("", None, None);
+        check(r#", "num_requests": null, "processing_time": null"#, None, None);
         check(
             r#", "num_requests": 5.0, "processing_time": "1m2.5s""#,
             5,
@@ -314,7 +319,21 @@ mod tests {
             Some(8e-6),
         );
         check(r#", "num_requests": 1, "processing_time": 0.25"#, 1, Some(0.25));
-        check(r#", "num_requests": -1, "processing_time": -1"#, 0, None);
+        check(r#", "num_requests": -1, "processing_time": -1"#, None, None);
+    }
+
+    #[test]
+    fn a_counter_that_cannot_be_is_refused_by_name() {
+        fn check(written: &str, expected: &str) {
+            let refused = endpoint(&format!(r#", "num_requests": {written}"#)).refused;
+            let refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
+            assert_eq!(refused, [expected], "{written}");
+        }
+        check("-5", "num_requests is negative");
+        check("{}", "num_requests is an object, not a number");
+        check(r#""x""#, "num_requests is a string, not a number");
+        check("Infinity", "num_requests is not finite");
+        check("true", "num_requests is a boolean, not a number");
     }
 
     #[test]

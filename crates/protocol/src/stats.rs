@@ -8,6 +8,7 @@ mod fault;
 mod wire;
 
 pub use fault::{StatsError, StatsFault, StatsRefusal};
+pub(crate) use wire::whole;
 pub use wire::{StatsShape, StatsShapeError};
 
 use wire::{KV_ACTIVE, KV_USAGE, PREFIX_HITS, SLOTS_ACTIVE, in_unit_range};

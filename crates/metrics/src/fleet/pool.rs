@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use protocol::{EventError, KvHitRate, KvMetrics, WorkerId};
-use tracing::debug;
+use tracing::{debug, warn};
 
+use super::complaints::Complaints;
 use super::settle::settle;
 use super::snapshot::{Histogram, PoolView};
 use super::worker::Worker;
@@ -73,6 +74,7 @@ pub(super) struct Pool {
     unreadable: u64,
     /// The last load events of workers that no round has found yet, by worker and rank, with their age in rounds.
     early: BTreeMap<(WorkerId, u64), (KvMetrics, u32)>,
+    complaints: Complaints,
 }
 
 impl EventResult {
@@ -108,6 +110,7 @@ impl Pool {
             foreign: 0,
             unreadable: 0,
             early: BTreeMap::new(),
+            complaints: Complaints::default(),
         }
     }
 
@@ -152,7 +155,7 @@ impl Pool {
 
         let (winners, results) = settle(judged);
         for (judgement, result) in judged.iter().zip(&results) {
-            self.count_reply(judgement, *result);
+            self.count_reply(judgement, *result, summary.now);
         }
         let mut was_fresh = 0_u64;
         let mut came_back = 0_u64;
@@ -203,8 +206,10 @@ impl Pool {
     ) {
         let has_workers = !judgement.sightings.is_empty();
         match arrival {
-            Arrival::Late if has_workers => return self.count_reply(judgement, ReplyResult::Late),
-            Arrival::Repeated if has_workers => return self.count_reply(judgement, ReplyResult::Duplicate),
+            Arrival::Late if has_workers => return self.count_reply(judgement, ReplyResult::Late, now),
+            Arrival::Repeated if has_workers => {
+                return self.count_reply(judgement, ReplyResult::Duplicate, now);
+            }
             _ => {}
         }
         let mut result = judgement.result;
@@ -219,7 +224,7 @@ impl Pool {
                 self.take_in(&sighting.key, sighting, now, settings);
             }
         }
-        self.count_reply(judgement, result);
+        self.count_reply(judgement, result, now);
     }
 
     pub(super) fn link_lost(&mut self, settings: &FleetSettings) {
@@ -294,7 +299,8 @@ impl Pool {
         }
     }
 
-    fn count_reply(&mut self, judgement: &Judgement, result: ReplyResult) {
+    fn count_reply(&mut self, judgement: &Judgement, result: ReplyResult, now: SystemTime) {
+        self.complain(judgement, result, now);
         *self.replies.entry(result).or_default() += 1;
         if judgement.sightings.is_empty() && judgement.near_misses.is_empty() {
             let unreadable = judgement.result == ReplyResult::Malformed;
@@ -313,6 +319,22 @@ impl Pool {
         }
     }
 
+    fn complain(&mut self, judgement: &Judgement, result: ReplyResult, now: SystemTime) {
+        let target = &self.target.path;
+        if let (ReplyResult::Duplicate, Some(Sighting { key, instance, .. })) =
+            (result, judgement.sightings.first())
+            && self.complaints.are_due(format!("duplicates of {key}"), now)
+        {
+            let service = &instance.id;
+            warn!(%target, worker = %key, %service, "reply rejected: another one has come for the same worker");
+        }
+        for miss in judgement.near_misses.iter().filter(|miss| miss.is_about_the_id()) {
+            if self.complaints.are_due(miss.to_string(), now) {
+                warn!(%target, reason = %miss, "reply rejected: invalid subject");
+            }
+        }
+    }
+
     /// Whether the worker counts as seen: a load of which nothing can be used refreshes nobody.
     fn take_in(
         &mut self,
@@ -321,8 +343,12 @@ impl Pool {
         now: SystemTime,
         settings: &FleetSettings,
     ) -> bool {
-        if let Err(reason) = &sighting.load {
-            debug!(target = %self.target.path, worker = %key, %reason, "load refused");
+        if let Some(reason) = sighting.complaint()
+            && self.complaints.are_due(format!("data of {key}"), now)
+        {
+            warn!(target = %self.target.path, worker = %key, %reason, "reply rejected, in whole or in part");
+        }
+        if sighting.load.is_err() {
             return false;
         }
         if let Some(worker) = self.workers.get_mut(key) {

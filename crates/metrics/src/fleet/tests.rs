@@ -136,6 +136,22 @@ fn counters_never_run_backwards_over_restarts() {
 }
 
 #[test]
+fn a_counter_that_is_missing_or_refused_once_neither_restarts_the_worker_nor_counts_twice() {
+    for written in ["null", "{}", "-5", "Infinity", "true"] {
+        let text = format!(
+            r#"{{"id": "a", "started": "2026-01-01T00:00:00Z", "endpoints": [{{"subject": "dynamo_c.gen-1", "num_requests": {written}}}]}}"#
+        );
+        let odd = Some(Arc::new(StatsReply::decode(text.as_bytes()).expect("readable")));
+        let mut bench = Bench::new();
+        for reply in [worker("a", "1", 0, 1000), odd, worker("a", "1", 0, 1001)] {
+            bench.round(&[reply], Finish::Complete);
+        }
+        let worker = bench.pool().workers.remove(0);
+        assert_eq!((worker.restarts, worker.requests), (0, 1001.0), "{written}");
+    }
+}
+
+#[test]
 fn of_two_instances_with_one_id_the_younger_is_shown_and_the_other_counted() {
     let old = reply("zz", "1", "2026-01-01T00:00:00Z", 0, r#"{"kv_active_blocks": 1}"#);
     let young = reply("aa", "1", "2026-01-02T00:00:00Z", 0, r#"{"kv_active_blocks": 2}"#);

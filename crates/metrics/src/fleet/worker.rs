@@ -42,11 +42,13 @@ struct Accumulated {
 }
 
 impl Accumulated {
-    fn advance(&mut self, current: f64, restarted: bool) {
+    /// What is not told is zero after a restart, which some clients leave out, and else what it was.
+    fn advance(&mut self, current: Option<f64>, restarted: bool) {
         if restarted {
             self.before += self.current;
+            self.current = 0.0;
         }
-        self.current = current;
+        self.current = current.unwrap_or(self.current);
     }
 
     fn total(self) -> f64 {
@@ -90,12 +92,13 @@ impl Worker {
         self.layout = sighting.layout.to_string();
         self.last_seen = now;
         self.missed = 0;
-        self.requests.advance(sighting.requests as f64, restarted);
-        self.errors.advance(sighting.errors as f64, restarted);
+        self.requests
+            .advance(sighting.requests.map(|n| n as f64), restarted);
+        self.errors.advance(sighting.errors.map(|n| n as f64), restarted);
         if let Some(seconds) = sighting.processing_seconds {
             self.processing_seconds
                 .get_or_insert_default()
-                .advance(seconds, restarted);
+                .advance(Some(seconds), restarted);
         }
         if let Ok(reading) = &sighting.load {
             self.reported.clone_from(&reading.stats);
@@ -108,12 +111,15 @@ impl Worker {
         let (old, new) = (&self.instance, &sighting.instance);
         let began_anew = old.id != new.id || old.started != new.started;
         let began_earlier = matches!((old.started, new.started), (Some(old), Some(new)) if new < old);
-        let went_back = (sighting.requests as f64) < self.requests.current
-            || (sighting.errors as f64) < self.errors.current
-            || sighting
-                .processing_seconds
-                .zip(self.processing_seconds)
-                .is_some_and(|(now, then)| now < then.current);
+        let count = |count: Option<u64>| count.map(|n| n as f64);
+        let seconds = self.processing_seconds.map_or(0.0, |seconds| seconds.current);
+        let went_back = [
+            (count(sighting.requests), self.requests.current),
+            (count(sighting.errors), self.errors.current),
+            (sighting.processing_seconds, seconds),
+        ]
+        .into_iter()
+        .any(|(now, then)| now.is_some_and(|now| now < then));
         (began_anew && !began_earlier) || went_back
     }
 

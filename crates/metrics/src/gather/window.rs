@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
-/// The shortest stall time.
-const MIN_STALL: Duration = Duration::from_millis(250);
+/// The shortest stall time of a collector's rounds.
+pub const MIN_STALL: Duration = Duration::from_millis(250);
 
 /// How many times the smoothed largest gap the stall time is.
 const STALL_FACTOR: u32 = 3;
@@ -82,12 +82,21 @@ pub fn verdict(round: &RoundState, now: Instant) -> Verdict {
 }
 
 /// Learns how long a pause between replies can be.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct StallEstimate {
+    shortest: Duration,
     smoothed_gap: Duration,
 }
 
 impl StallEstimate {
+    /// Nothing learnt yet.
+    pub const fn new(shortest: Duration) -> Self {
+        Self {
+            shortest,
+            smoothed_gap: Duration::ZERO,
+        }
+    }
+
     /// Takes in the largest gap of a round, or that before a late reply. It rises at once and falls slowly.
     pub fn learn(&mut self, largest_gap: Duration) {
         self.smoothed_gap = largest_gap.max((self.smoothed_gap * 4 + largest_gap) / 5);
@@ -95,7 +104,7 @@ impl StallEstimate {
 
     /// How long to wait for the next reply.
     pub fn stall(&self) -> Duration {
-        MIN_STALL.max(self.smoothed_gap * STALL_FACTOR)
+        self.shortest.max(self.smoothed_gap * STALL_FACTOR)
     }
 }
 
@@ -195,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_stall_time_rises_at_once_and_falls_slowly() {
-        let mut estimate = StallEstimate::default();
+        let mut estimate = StallEstimate::new(MIN_STALL);
         assert_eq!(estimate.stall(), 250 * MS);
         estimate.learn(390 * MS);
         assert_eq!(estimate.stall(), 1170 * MS);

@@ -19,6 +19,13 @@ pub struct NearMiss {
     pub found: Option<EndpointPath>,
 }
 
+impl NearMiss {
+    /// Whether all is right but the worker id.
+    pub fn is_about_the_id(&self) -> bool {
+        matches!(self.reason, Reason::NoId | Reason::BadId { .. })
+    }
+}
+
 /// What differs; the closest first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,6 +49,8 @@ pub enum Reason {
     HashDiffers,
     /// The description is right, and the service name is in none of the known layouts.
     UnknownLayout,
+    /// The service is the target's component, and serves no endpoint.
+    NoEndpoint,
     /// The endpoint is followed by `-` and nothing.
     NoId,
     /// The endpoint is followed by something that is no id.
@@ -137,6 +146,14 @@ pub(super) fn explain(
     tail: Option<Tail>,
     description: Option<&Description>,
 ) -> Option<NearMiss> {
+    if tail.is_none()
+        && let Some(path) = target
+            .patterns
+            .iter()
+            .find_map(|(pattern, _)| Some(pattern.guess(subject)?.0))
+    {
+        return custom(target, &path, description);
+    }
     let parts = SubjectParts::split(subject)?;
     let (endpoint, endpoint_difference) = match tail.or_else(|| endpoint_tail(target, &parts)) {
         Some(Tail::NoId) => return Some(id_miss(Reason::NoId)),
@@ -166,6 +183,20 @@ pub(super) fn explain(
         }
         None => undescribed(target, parts.service, endpoint_difference),
     }
+}
+
+/// A subject in the user's own format, of which the names can be read.
+fn custom(target: &Target, found: &EndpointPath, description: Option<&Description>) -> Option<NearMiss> {
+    let (found_endpoint, wanted) = (found.endpoint.as_str(), target.path.endpoint.as_str());
+    let endpoint = match compare(found_endpoint, wanted) {
+        Difference::Other if found_endpoint.starts_with(wanted) => Difference::Alike(Reason::LongerEndpoint),
+        difference => difference,
+    };
+    let names = Description {
+        namespace: found.namespace.clone(),
+        component: found.component.clone(),
+    };
+    described(target, description.unwrap_or(&names), found_endpoint, endpoint)
 }
 
 fn endpoint_tail(target: &Target, parts: &SubjectParts<'_>) -> Option<Tail> {
@@ -344,6 +375,7 @@ impl fmt::Display for NearMiss {
             Reason::DividedElsewhere => f.write_str("namespace and component are divided elsewhere"),
             Reason::HashDiffers => f.write_str("hash differs"),
             Reason::UnknownLayout => f.write_str("service name in none of the known layouts"),
+            Reason::NoEndpoint => f.write_str("serves no endpoint"),
             Reason::NoId => f.write_str("no worker id behind the endpoint"),
             Reason::BadId { found, why } => write!(f, "the worker id {found:?} is not one: {why}"),
             Reason::LongerEndpoint => f.write_str("longer endpoint name"),

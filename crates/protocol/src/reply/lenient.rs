@@ -7,6 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::StatsError;
+use crate::stats::whole;
+
 /// An object whose fields are read one by one, so that a bad one costs only itself. Of a field that stands twice
 /// the last counts, as in most JSON readers.
 #[derive(Deserialize)]
@@ -24,16 +27,12 @@ impl<'a> Object<'a> {
         serde_json::from_str(self.raw(field)?.get()).ok()
     }
 
-    /// A counter: integer, float or numeric text; 0 where it is absent or makes no sense.
-    pub(super) fn count(&self, field: &str) -> u64 {
-        match self.scalar(field) {
-            Some(Value::Number(n)) => n
-                .as_u64()
-                .or_else(|| n.as_f64().map(|float| float as u64))
-                .unwrap_or(0),
-            Some(Value::String(text)) => text.trim().parse().unwrap_or(0),
-            _ => 0,
-        }
+    /// A counter: integer, float or numeric text; `None` where it is absent, or where it makes no sense and is noted.
+    pub(super) fn count(&self, field: &'static str, refused: &mut Vec<StatsError>) -> Option<u64> {
+        let value: Value = serde_json::from_str(self.raw(field)?.get()).ok()?;
+        whole(&value)
+            .map_err(|fault| refused.push(StatsError { field, fault }))
+            .ok()
     }
 
     /// A time in seconds: whole numbers are nanoseconds, as NATS has it; a number with a fraction is seconds
@@ -112,15 +111,44 @@ pub(super) fn depth(json: &str) -> usize {
 /// quoted text is then refused by name where a number is expected. Bytes that are no UTF-8 are replaced.
 pub(super) fn repair(payload: &[u8]) -> String {
     let text = String::from_utf8_lossy(payload);
+    let text = text.trim_start_matches('\u{feff}');
     let mut repaired = String::with_capacity(text.len() + 16);
-    for token in tokens(&text) {
+    for token in tokens(text) {
         if token.parse::<f64>().is_ok_and(|number| !number.is_finite()) {
             repaired.extend(["\"", token, "\""]);
+        } else if token.starts_with('"') {
+            push_without_lone_surrogates(&mut repaired, token);
         } else {
             repaired.push_str(token);
         }
     }
     repaired
+}
+
+/// Half of a UTF-16 pair, escaped as `\ud800` and the like, is what Python writes for bytes that are no text.
+fn push_without_lone_surrogates(repaired: &mut String, token: &str) {
+    let escape = |at: usize| {
+        let digits = token.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut at = 0;
+    while let Some(found) = token[at..].find('\\') {
+        repaired.push_str(&token[at..at + found]);
+        at += found;
+        let taken = match (escape(at), escape(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                repaired.push('\u{fffd}');
+                at += 6;
+                continue;
+            }
+            (Some(_), _) => 6,
+            (None, _) => 1 + token[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        repaired.push_str(&token[at..at + taken]);
+        at += taken;
+    }
+    repaired.push_str(&token[at..]);
 }
 
 /// Cuts a text into JSON strings, words (numbers and literals) and single other characters; nothing is lost.
@@ -168,6 +196,11 @@ mod tests {
         check(
             r#"{"a": NaN, "b": [-Infinity, 1e400, -nan]}"#,
             r#"{"a": "NaN", "b": ["-Infinity", "1e400", "-nan"]}"#,
+        );
+        check("\u{feff}{}", "{}");
+        check(
+            r#"["\ud83d\ude00 \ud800x \\ud800 é\n"]"#,
+            "[\"\\ud83d\\ude00 \u{fffd}x \\\\ud800 é\\n\"]",
         );
         check(
             r#"{"NaN \" NaN": "1e400, NaN"}"#,

@@ -209,7 +209,7 @@ impl Reader {
 }
 
 /// Reads a whole number; exact for all of `u64` where it is written as an integer.
-fn whole(value: &Value) -> Result<u64, StatsFault> {
+pub(crate) fn whole(value: &Value) -> Result<u64, StatsFault> {
     if let Some(exact) = value.as_u64() {
         return Ok(exact);
     }

@@ -120,7 +120,7 @@ proptest! {
         prop_assert!(is_subject(&subject), "{} wrote {}", pattern, subject);
         let digits = if pattern.as_str().contains(":dec") { id.to_string() } else { format!("{id:x}") };
         for candidate in bound.candidates() {
-            let subject = candidate.replace("{worker_id}", &digits);
+            let subject = candidate.replace("{worker_id:dec}", "{worker_id}").replace("{worker_id}", &digits);
             prop_assert_eq!(bound.read(&subject), Ok(id), "{} wrote {}", pattern, subject);
         }
     }
