@@ -38,8 +38,8 @@ struct Said {
     absent_rounds: u32,
     /// Whether the last that was told is that workers answer.
     told_present: bool,
-    /// What was complained of within the last minute, and when.
-    complaints: HashMap<String, Instant>,
+    /// What was complained of within the last minute, whether workers had been there before, and when.
+    complaints: HashMap<(bool, String), Instant>,
 }
 
 /// How the last round went, as far as it explains an absence.
@@ -99,9 +99,11 @@ impl Said {
             Standing::Absent { key, .. } => {
                 self.absent_rounds += 1;
                 self.complaints.retain(|_, at| now - *at < REPEAT_AFTER);
-                let is_news = self.absent_rounds >= SURE_AFTER && !self.complaints.contains_key(key);
+                // That workers went away is news even if the same was said before they came.
+                let key = (self.told_present, key.clone());
+                let is_news = self.absent_rounds >= SURE_AFTER && !self.complaints.contains_key(&key);
                 if is_news {
-                    self.complaints.insert(key.clone(), now);
+                    self.complaints.insert(key, now);
                     self.told_present = false;
                 }
                 is_news
@@ -350,12 +352,15 @@ mod tests {
         check(63, Standing::Unknown, false);
         check(64, Standing::Present(1), true);
         check(66, Standing::Present(2), false);
-        // Workers that come and go make no more lines than ones that stay away.
         check(68, absent("a"), false);
-        check(70, absent("a"), false);
-        check(72, Standing::Present(1), false);
-        check(128, absent("a"), false);
-        check(130, absent("a"), true);
-        check(132, Standing::Present(1), true);
+        check(70, absent("a"), true);
+        check(72, Standing::Present(1), true);
+        // Workers that come and go make no more lines than ones that stay away.
+        check(74, absent("a"), false);
+        check(76, absent("a"), false);
+        check(78, Standing::Present(1), false);
+        check(130, absent("a"), false);
+        check(132, absent("a"), true);
+        check(134, Standing::Present(1), true);
     }
 }

@@ -27,8 +27,7 @@ impl NearMiss {
 }
 
 /// What differs; the closest first.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// It is a worker of the target, but its load data cannot be used.
     DataUndecodable {
@@ -70,6 +69,30 @@ pub enum Reason {
     OtherNamespace,
     /// Several names differ in spelling.
     SeveralNames,
+}
+
+impl Reason {
+    /// The reason as one word, for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::DataUndecodable { .. } => "data_undecodable",
+            Self::LetterCase => "letter_case",
+            Self::Punctuation => "punctuation",
+            Self::LetterCaseAndPunctuation => "letter_case_and_punctuation",
+            Self::Spelling => "spelling",
+            Self::DividedElsewhere => "divided_elsewhere",
+            Self::HashDiffers => "hash_differs",
+            Self::UnknownLayout => "unknown_layout",
+            Self::NoEndpoint => "no_endpoint",
+            Self::NoId => "no_id",
+            Self::BadId { .. } => "bad_id",
+            Self::LongerEndpoint => "longer_endpoint",
+            Self::OtherEndpoint => "other_endpoint",
+            Self::OtherComponent => "other_component",
+            Self::OtherNamespace => "other_namespace",
+            Self::SeveralNames => "several_names",
+        }
+    }
 }
 
 /// One name of a path.

@@ -7,7 +7,7 @@ use protocol::{Description, WorkerStats};
 use serde::Serialize;
 
 use super::Look;
-use crate::matching::{Outcome, Part, Reason, SubjectLayout, Target};
+use crate::matching::{Outcome, Part, SubjectLayout, Target};
 use crate::status::remedy;
 
 #[derive(Debug, Serialize)]
@@ -65,7 +65,7 @@ enum Verdict {
     },
     NearMiss {
         reason: String,
-        code: Reason,
+        code: &'static str,
         part: Option<Part>,
         remedy: Option<String>,
     },
@@ -135,7 +135,7 @@ fn judge(target: &Target, endpoint: &protocol::EndpointStats, description: Optio
         Outcome::NearMiss(miss) => Verdict::NearMiss {
             reason: miss.to_string(),
             remedy: remedy(&target.path, &miss),
-            code: miss.reason,
+            code: miss.reason.code(),
             part: miss.part,
         },
         Outcome::Matched { layout, instance } => {
