@@ -217,6 +217,10 @@ impl Collector<'_> {
         };
         self.fleet
             .apply_round(&round.replies, |reply| self.descriptions.get(reply), summary);
+        for (reply, arrival) in &round.late {
+            self.fleet
+                .apply_between_rounds(reply, |r| self.descriptions.get(r), *arrival, SystemTime::now());
+        }
         debug!(finish = round.finish.as_str(), replies = round.replies.len(), duration = ?round.duration, "round");
         let news = RoundNews {
             finish: round.finish,

@@ -47,6 +47,8 @@ pub struct Round {
     pub finish: Finish,
     /// From the request to the end.
     pub duration: Duration,
+    /// Replies to the round before that came while this one ran.
+    pub late: Vec<(MaybeReply, Arrival)>,
     /// Why the request could not be made, where it could not.
     pub error: Option<String>,
 }
@@ -74,7 +76,7 @@ impl Gatherer {
 
     /// Runs one round. `expected` are the instances after whose replies nothing more is waited for.
     pub async fn round(&mut self, expected: HashSet<Expected>) -> Round {
-        self.open = None;
+        let previous = self.open.take();
         let started = Instant::now();
         let mut link = self.link.clone();
         link.mark_seen();
@@ -86,6 +88,7 @@ impl Gatherer {
                     replies: Vec::new(),
                     finish: Finish::Error,
                     duration: started.elapsed(),
+                    late: Vec::new(),
                     error,
                 };
             }
@@ -151,6 +154,7 @@ impl Gatherer {
         if state.answered > 0 {
             self.stall.learn(largest_gap);
         }
+        let late = previous.map_or_else(Vec::new, |inbox| self.drain(inbox));
         let last_reply = state.last_reply.unwrap_or(started);
         self.open = Some(OpenInbox {
             inbox,
@@ -162,8 +166,26 @@ impl Gatherer {
             replies,
             finish,
             duration: started.elapsed(),
+            late,
             error: link.refusal(subject::STATS),
         }
+    }
+
+    /// What has come to the inbox of the round before, which is closed now. Too late to be shown, it is counted.
+    fn drain(&mut self, mut previous: OpenInbox) -> Vec<(MaybeReply, Arrival)> {
+        let mut late = Vec::new();
+        while let Some(message) = arrived(&mut previous.inbox) {
+            if message.status.is_some() {
+                continue;
+            }
+            let reply = decode(&message, &mut self.complained);
+            let is_new = reply
+                .iter()
+                .flat_map(|reply| keys(reply))
+                .any(|key| previous.answered.insert(key));
+            late.push((reply, if is_new { Arrival::Late } else { Arrival::Repeated }));
+        }
+        late
     }
 
     /// Waits for a reply to the last round that comes after its end; for ever, if none does.

@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 use crate::connect::refusal;
 use crate::fleet::{EventResult, NearMissCount, PoolView, WorkerState};
 use crate::gather::Finish;
+use crate::intake::ReplyResult;
 use crate::matching::{NearMiss, Part, Reason};
 
 /// How often an unchanged complaint is repeated.
@@ -136,6 +137,10 @@ fn standing(pool: &PoolView, news: RoundNews<'_>) -> Standing {
                 "nobody answered at all: no service on this NATS server (in this account) listens on {}. Start a worker, or check --server",
                 subject::STATS
             ),
+        ),
+        _ if news.replies == 0 && pool.replies.contains_key(&ReplyResult::Late) => absent(
+            "late",
+            "its replies come later than a round lasts: raise --poll-interval, and --round-timeout if you set it".to_owned(),
         ),
         _ if news.replies == 0 => absent(
             "silence",
