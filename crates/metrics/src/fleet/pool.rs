@@ -365,14 +365,12 @@ impl Pool {
         debug!(target = %self.target.path, worker = %key, layout = %sighting.layout, "new worker");
         let mut worker = Worker::new(sighting, now);
         if let WorkerKey::Id(id) = key {
-            for rank in self
-                .early
-                .range((*id, 0)..=(*id, u64::MAX))
-                .map(|(_, (event, _))| event)
-            {
-                worker.update_by_event(rank);
+            let ranks = self.early.range((*id, 0)..=(*id, u64::MAX));
+            for told in ranks.map(|(told, _)| *told).collect::<Vec<_>>() {
+                if let Some((event, _)) = self.early.remove(&told) {
+                    worker.update_by_event(&event);
+                }
             }
-            self.early.retain(|(worker, _), _| worker != id);
         }
         self.workers.insert(key.clone(), worker);
         true
