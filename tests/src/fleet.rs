@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use async_nats::{Client, HeaderMap, Subject};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use protocol::subject::SERVICE_API;
+use protocol::subject::{SERVICE_API, ServiceRequest};
 use serde_json::Value;
 
 use crate::{Micro, NatsServer, Recording, eventually};
@@ -254,11 +254,8 @@ impl State {
 
 /// The verb of a request, if it asks this instance: `$SRV.VERB`, `$SRV.VERB.name` or `$SRV.VERB.name.id`.
 fn asked<'a>(subject: &'a str, service: &str, id: &str) -> Option<&'a str> {
-    let mut parts = subject.split('.').skip(1);
-    let verb = parts.next()?;
-    let matches =
-        parts.next().is_none_or(|part| part == service) && parts.next().is_none_or(|part| part == id);
-    (matches && parts.next().is_none()).then_some(verb)
+    let request = ServiceRequest::read(subject)?;
+    request.is_for(service, id).then_some(request.verb)
 }
 
 fn ping(service: &str, id: &str) -> Bytes {

@@ -20,6 +20,10 @@ pub const STATS: &str = "$SRV.STATS";
 /// The prefix of all subjects of the NATS micro protocol, for messages about permissions.
 pub const SERVICE_API: &str = "$SRV.>";
 
+/// The subjects that together are [`SERVICE_API`] and nothing else: a verb for all services, for those of a name, and
+/// for one instance. Who answers for many services subscribes to these three once.
+pub const SERVICE_API_LEVELS: [&str; 3] = ["$SRV.*", "$SRV.*.*", "$SRV.*.*.*"];
+
 /// The queue group in which Dynamo's workers serve their endpoints.
 pub const QUEUE_GROUP: &str = "q";
 
@@ -41,6 +45,58 @@ pub fn info_of(service: &str, instance: &str) -> Option<String> {
                 .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
     };
     (is_token(service) && is_token(instance)).then(|| format!("$SRV.INFO.{service}.{instance}"))
+}
+
+/// A request of the micro protocol, as its subject says it: what is asked, and of whom.
+///
+/// ```
+/// use protocol::subject::ServiceRequest;
+/// let all = ServiceRequest::read("$SRV.STATS").expect("a request");
+/// assert!(all.verb == "STATS" && all.is_for("any", "one"));
+/// let one = ServiceRequest::read("$SRV.INFO.svc.5hkw").expect("a request");
+/// assert!(one.verb == "INFO" && one.is_for("svc", "5hkw") && !one.is_for("svc", "other"));
+/// assert_eq!(ServiceRequest::read("svc.gen-1f"), None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceRequest<'a> {
+    /// `PING`, `INFO` or `STATS`; later versions of the protocol may have others.
+    pub verb: &'a str,
+    /// The services that are asked; `None` for all.
+    pub service: Option<&'a str>,
+    /// The instance that is asked; `None` for all.
+    pub instance: Option<&'a str>,
+}
+
+impl<'a> ServiceRequest<'a> {
+    /// Reads a subject; `None` where it is no request of the micro protocol.
+    pub fn read(subject: &'a str) -> Option<Self> {
+        let mut tokens = subject.split('.');
+        let (prefix, verb) = (tokens.next()?, tokens.next()?);
+        let (service, instance) = (tokens.next(), tokens.next());
+        (SERVICE_API.split('.').next() == Some(prefix) && tokens.next().is_none()).then_some(Self {
+            verb,
+            service,
+            instance,
+        })
+    }
+
+    /// Whether this instance of a service has to answer.
+    pub fn is_for(&self, service: &str, instance: &str) -> bool {
+        self.service.is_none_or(|asked| asked == service)
+            && self.instance.is_none_or(|asked| asked == instance)
+    }
+}
+
+/// All subjects of a service's endpoints, for a process that serves many workers by one subscription.
+///
+/// ```
+/// use protocol::{Layout, subject};
+/// let service = Layout::Plain.service_name(&"dynamo".parse()?, &"backend".parse()?)?;
+/// assert_eq!(subject::endpoints_of(&service), "dynamo_backend.>");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn endpoints_of(service: &ServiceName) -> String {
+    format!("{service}.>")
 }
 
 /// The subject of a namespace's event, e.g. `namespace.dynamo.kv-hit-rate`. Names stand in it raw.
