@@ -1,308 +1,269 @@
-//! The load of a fleet, simulated: no input or output, no clock, the same for the same seed.
+//! The load of a fleet, simulated: no input or output, no clock of its own, the same for the same seed.
 //!
-//! Each worker is an engine of its own. Requests come to it at random (Poisson), wait for a slot and for KV blocks,
-//! hold the blocks of their prompt and one more for every so many tokens of output, and finish. When a request
-//! starts, its prompt's blocks are looked up in the worker's cache, which is told as an event and added to the
-//! worker's counters: the sums of the events are the counters. Times and sizes are those of a small model on one GPU.
+//! A discrete-event simulation of serving engines: requests come to a worker, wait for a slot and for KV blocks, have
+//! their prompt computed and their answer made token by token, and leave their blocks in a cache where others find
+//! them. `docs/simulation.md` has the model in formulas.
+//!
+//! Nothing here depends on the order of a hash map, on the size of the steps in which time advances, or on the number
+//! of threads that do it.
 
-mod prefix_cache;
-mod random;
-mod worker;
+pub(crate) mod arrivals;
+mod cell;
+mod engine;
+mod kv_pool;
+#[cfg(test)]
+mod laws;
+pub(crate) mod lengths;
+pub(crate) mod profile;
+pub(crate) mod random;
+mod request;
+mod router;
+pub(crate) mod source;
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use protocol::{KvHitRate, WorkerId, WorkerStats};
+pub use arrivals::Process;
+pub use engine::{Counters, Load, Mode, Preset, Progress, View, WorkerSpec};
+pub use lengths::Lengths;
+pub use profile::{Profile, Step};
+pub use router::Policy;
+pub use source::{Prefixes, Replay, Traffic, Turns};
 
-use worker::Worker;
+use cell::Cell;
+use engine::{Capacity, Engine};
+use random::Zipf;
+use router::Router;
+use source::Source;
 
 /// What a fleet is made of.
 #[derive(Debug, Clone)]
 pub struct FleetConfig {
     /// The same seed gives the same load.
     pub seed: u64,
-    /// The workers, each with an id of its own. One more at the end changes nothing for the others.
-    pub workers: Vec<WorkerId>,
-    /// What each worker can do and is asked for.
-    pub model: WorkerModel,
+    /// What each worker can do.
+    pub workers: Vec<WorkerSpec>,
+    /// What is asked of them.
+    pub traffic: Traffic,
+    /// Who gets which request.
+    pub policy: Policy,
+    /// Whether steps that are known beforehand are taken at once; the result is the same.
+    pub coalesce: bool,
 }
 
-/// What a worker can do, and the load that comes to it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WorkerModel {
-    /// Requests that come to it in a second, on average over the fleet: a worker gets 0.5 to 1.5 times as many.
-    pub requests_per_second: f64,
-    /// Requests that can run at once.
-    pub slots: u64,
-    /// Requests that can wait; more are rejected.
-    pub max_waiting: u64,
-    /// KV blocks in total.
-    pub kv_blocks: u64,
-    /// Tokens that a block holds.
-    pub block_tokens: u64,
-    /// Mean length of a prompt.
-    pub input_tokens: f64,
-    /// Mean length of an answer.
-    pub output_tokens: f64,
-    /// How many prefixes the prompts share.
-    pub prefixes: u32,
-    /// Length of such a prefix in blocks.
-    pub prefix_blocks: u64,
-    /// How many prefixes the cache holds.
-    pub cached_prefixes: usize,
-    /// Time that a prompt takes, whatever its length, in nanoseconds.
-    pub prefill_base: u64,
-    /// Time for each token of a prompt that is not cached.
-    pub prefill_token: u64,
-    /// Time for each token of an answer.
-    pub decode_token: u64,
-}
-
-/// What a worker publishes when a request starts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// When, since the start of the fleet.
-    pub at: Duration,
-    /// Which worker, as its place in [`FleetConfig::workers`].
+/// A prompt was looked up in a worker's cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HitEvent {
+    /// When, since the start.
+    pub time_ns: u64,
+    /// The place of the worker in the fleet.
     pub worker: usize,
-    /// What it says, with that worker's id.
-    pub hit_rate: KvHitRate,
+    /// Blocks of the prompt.
+    pub lookup_blocks: u64,
+    /// Of these, those that the cache had.
+    pub hit_blocks: u64,
 }
 
-/// What happened to a worker's requests so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Requests that came.
-    pub arrivals: u64,
-    /// Of these, those the full queue turned away,
-    pub rejected: u64,
-    /// those in the queue now,
-    pub waiting: u64,
-    /// those running now,
-    pub running: u64,
-    /// and those that ended.
-    pub finished: u64,
-    /// Blocks looked up in the cache.
-    pub lookup_blocks: u64,
-    /// Blocks found there.
-    pub hit_blocks: u64,
+/// What can be done to a worker from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A request of so many tokens comes, known by a number.
+    Submit {
+        /// Tokens of the prompt.
+        input: u64,
+        /// Tokens of the answer.
+        output: u64,
+        /// The number.
+        ticket: u64,
+    },
+    /// The caller of that request goes away.
+    Cancel {
+        /// The number.
+        ticket: u64,
+    },
+    /// It is down at once, and what it was doing is lost.
+    Crash,
+    /// It takes no more requests, finishes those it has, and is down then.
+    Drain,
+    /// It is up again, with an empty cache.
+    Start,
+    /// It is down and has never been up: it joins the fleet later.
+    Leave,
+    /// It forgets the part of its cache that no request holds.
+    FlushCache,
 }
 
 /// A fleet at a moment of its life.
 #[derive(Debug, Clone)]
 pub struct Fleet {
-    workers: Vec<Worker>,
+    cells: Vec<Cell>,
+    workers: usize,
+    policy: Policy,
+    now: u64,
 }
 
 impl Fleet {
     /// A fleet at its start, without a request.
-    pub fn new(config: &FleetConfig) -> Self {
-        let worker =
-            |(index, id): (u32, &WorkerId)| Worker::new(config.seed, index, *id, config.model.clone());
-        Self {
-            workers: (0..).zip(&config.workers).map(worker).collect(),
-        }
-    }
-
-    /// Lives on until `to` after the start, and returns what was published meanwhile, in the order of time.
     ///
-    /// Many small steps and one large one come to the same. A `to` that has passed changes nothing.
-    pub fn advance(&mut self, to: Duration) -> Vec<Event> {
-        let to = u64::try_from(to.as_nanos()).unwrap_or(u64::MAX);
-        let mut events = Vec::new();
-        for (index, worker) in self.workers.iter_mut().enumerate() {
-            worker.advance(to, index, &mut events);
+    /// # Errors
+    /// Says what a worker cannot be.
+    pub fn new(config: &FleetConfig) -> Result<Self, String> {
+        let traffic = Arc::new(config.traffic.clone());
+        let zipf = zipf_of(&traffic);
+        let mut known: Vec<(&WorkerSpec, Arc<Capacity>)> = Vec::new();
+        let mut capacities = Vec::with_capacity(config.workers.len());
+        for spec in &config.workers {
+            // A fleet has few kinds of workers; those of a kind share what they can do.
+            let capacity = match known.iter().find(|(other, _)| *other == spec) {
+                Some((_, capacity)) => capacity.clone(),
+                None => {
+                    let capacity = Arc::new(spec.capacity()?);
+                    known.push((spec, capacity.clone()));
+                    capacity
+                }
+            };
+            capacities.push(capacity);
         }
-        events.sort_by_key(|event| (event.at, event.worker));
-        events
+        let workers = u32::try_from(capacities.len()).map_err(|_| "there are too many workers".to_owned())?;
+        let engine = |capacity: Arc<Capacity>| Engine::new(capacity, config.coalesce);
+        let source = |capacity: &Capacity, place, workers| {
+            Source::new(
+                traffic.clone(),
+                zipf.clone(),
+                capacity,
+                config.seed,
+                place,
+                workers,
+            )
+        };
+        let router = || Router::new(config.policy, config.seed);
+        let cells = match (config.policy, capacities.first()) {
+            (_, None) => Vec::new(),
+            (Policy::None, _) => (0..workers)
+                .zip(capacities)
+                .map(|(place, capacity)| {
+                    let source = source(&capacity, place, 1);
+                    Cell::new(place, vec![engine(capacity)], source, router())
+                })
+                .collect(),
+            (_, Some(first)) => {
+                let source = source(first, u32::MAX, workers);
+                vec![Cell::new(
+                    0,
+                    capacities.into_iter().map(engine).collect(),
+                    source,
+                    router(),
+                )]
+            }
+        };
+        Ok(Self {
+            cells,
+            workers: workers as usize,
+            policy: config.policy,
+            now: 0,
+        })
     }
 
     /// How many workers there are.
     pub fn len(&self) -> usize {
-        self.workers.len()
+        self.workers
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.workers.is_empty()
+        self.workers == 0
     }
 
-    /// The load of a worker now.
-    pub fn stats(&self, worker: usize) -> WorkerStats {
-        self.workers[worker].stats()
+    /// How far the fleet has lived, in nanoseconds since its start.
+    pub fn now(&self) -> u64 {
+        self.now
     }
 
-    /// What happened to a worker's requests so far.
-    pub fn counters(&self, worker: usize) -> Counters {
-        self.workers[worker].counters()
+    /// Lives on until `to` and adds what was looked up meanwhile to `hits`, in the order of time, then of workers.
+    ///
+    /// Many small steps and one large one come to the same. A `to` that has passed changes nothing.
+    pub fn advance(&mut self, to: u64, hits: &mut Vec<HitEvent>) {
+        let before = hits.len();
+        for cell in &mut self.cells {
+            cell.advance(to, hits);
+        }
+        self.now = self.now.max(to);
+        // A worker's events of one moment keep their order: the sort is stable.
+        hits[before..].sort_by_key(|event| (event.time_ns, event.worker));
     }
-}
 
-impl Default for WorkerModel {
-    /// About two thirds busy on average: some workers idle along, the busiest queue now and then. Lengths are those
-    /// of Azure's trace of conversations of 2023.
-    fn default() -> Self {
-        Self {
-            requests_per_second: 3.0,
-            slots: 32,
-            max_waiting: 256,
-            kv_blocks: 2048,
-            block_tokens: 16,
-            input_tokens: 1155.0,
-            output_tokens: 211.0,
-            prefixes: 64,
-            prefix_blocks: 48,
-            cached_prefixes: 16,
-            prefill_base: 10_000_000,
-            prefill_token: 15_000,
-            decode_token: 20_000_000,
+    /// [`advance`](Self::advance), with the work shared by so many threads. The result is the same.
+    pub fn advance_on(&mut self, threads: usize, to: u64, hits: &mut Vec<HitEvent>) {
+        let share = self.cells.len().div_ceil(threads.max(1)).max(1);
+        if share >= self.cells.len() {
+            return self.advance(to, hits);
+        }
+        let before = hits.len();
+        let parts = std::thread::scope(|scope| {
+            let start = |cells: &'_ mut [Cell]| {
+                let mut hits = Vec::new();
+                cells.iter_mut().for_each(|cell| cell.advance(to, &mut hits));
+                hits
+            };
+            let running: Vec<_> = self
+                .cells
+                .chunks_mut(share)
+                .map(|cells| scope.spawn(move || start(cells)))
+                .collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<HitEvent>>| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            running.into_iter().map(join).collect::<Vec<_>>()
+        });
+        hits.extend(parts.into_iter().flatten());
+        self.now = self.now.max(to);
+        hits[before..].sort_by_key(|event| (event.time_ns, event.worker));
+    }
+
+    /// A worker as it would report itself now.
+    pub fn view(&self, worker: usize) -> View {
+        let (cell, at) = self.locate(worker);
+        self.cells[cell].engine(at).view(self.now)
+    }
+
+    /// Whether a worker takes requests.
+    pub fn mode(&self, worker: usize) -> Mode {
+        let (cell, at) = self.locate(worker);
+        self.cells[cell].engine(at).mode()
+    }
+
+    /// How far a request from outside has come.
+    pub fn progress(&self, worker: usize, ticket: u64) -> Progress {
+        let (cell, at) = self.locate(worker);
+        self.cells[cell].engine(at).progress(ticket, self.now)
+    }
+
+    /// Does something to a worker now; what is looked up thereby is added to `hits`.
+    pub fn change(&mut self, worker: usize, change: Change, hits: &mut Vec<HitEvent>) {
+        let (cell, at) = self.locate(worker);
+        self.cells[cell].change(at, change, hits);
+    }
+
+    /// Lets other requests come from now on; those that are here, and users who think, go on as before.
+    pub fn replace_traffic(&mut self, traffic: Traffic) {
+        let traffic = Arc::new(traffic);
+        let zipf = zipf_of(&traffic);
+        for cell in &mut self.cells {
+            cell.replace_traffic(|source, now| source.replace(traffic.clone(), zipf.clone(), now));
+        }
+    }
+
+    fn locate(&self, worker: usize) -> (usize, usize) {
+        match self.policy {
+            Policy::None => (worker, 0),
+            _ => (0, worker),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn config(seed: u64, workers: u64, model: &WorkerModel) -> FleetConfig {
-        FleetConfig {
-            seed,
-            workers: (0..workers).map(|n| WorkerId::new(n * 1_000 + 7)).collect(),
-            model: model.clone(),
-        }
-    }
-
-    fn events_of(worker: usize, events: &[Event]) -> Vec<Event> {
-        events
-            .iter()
-            .filter(|event| event.worker == worker)
-            .cloned()
-            .collect()
-    }
-
-    prop_compose! {
-        /// Small capacities and much load, so that every limit is met.
-        fn model()(
-            requests_per_second in 0.0..50.0_f64,
-            slots in 0..8_u64,
-            max_waiting in 0..8_u64,
-            kv_blocks in 1..200_u64,
-            block_tokens in 1..64_u64,
-            prefixes in 1..10_u32,
-            prefix_blocks in 0..60_u64,
-            cached_prefixes in 0..5_usize,
-        ) -> WorkerModel {
-            WorkerModel {
-                requests_per_second,
-                slots,
-                max_waiting,
-                kv_blocks,
-                block_tokens,
-                prefixes,
-                prefix_blocks,
-                cached_prefixes,
-                ..WorkerModel::default()
-            }
-        }
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<u64>> {
-        prop::collection::vec(0..5_000_u64, 1..30)
-    }
-
-    proptest! {
-        #[test]
-        fn load_hangs_together_at_every_step(seed: u64, model in model(), steps in steps()) {
-            let config = config(seed, 3, &model);
-            let mut fleet = Fleet::new(&config);
-            let (mut now, mut sums) = (0, [(0, 0); 3]);
-            let mut last = Duration::ZERO;
-            for step in steps {
-                now += step;
-                for event in fleet.advance(Duration::from_millis(now)) {
-                    prop_assert!(event.at >= last && event.at <= Duration::from_millis(now), "time goes on");
-                    last = event.at;
-                    prop_assert_eq!(event.hit_rate.worker_id(), config.workers[event.worker]);
-                    sums[event.worker].0 += event.hit_rate.isl_blocks();
-                    sums[event.worker].1 += event.hit_rate.overlap_blocks();
-                }
-                last = Duration::from_millis(now);
-                for (worker, sum) in sums.iter().enumerate() {
-                    let counters = fleet.counters(worker);
-                    let Counters { arrivals, rejected, waiting, running, finished, .. } = counters;
-                    prop_assert_eq!(arrivals, rejected + waiting + running + finished);
-                    prop_assert!(waiting <= model.max_waiting);
-                    prop_assert_eq!((counters.lookup_blocks, counters.hit_blocks), *sum, "events are the counters");
-
-                    let stats = fleet.stats(worker);
-                    prop_assert_eq!(stats.request_slots_active(), Some(running));
-                    prop_assert_eq!(stats.requests_waiting(), Some(waiting));
-                    prop_assert_eq!(stats.request_slots_capacity(), Some(model.slots));
-                    prop_assert_eq!(stats.kv_blocks_capacity(), Some(model.kv_blocks));
-                    prop_assert!(stats.request_slots_active() <= stats.request_slots_capacity());
-                    prop_assert!(stats.kv_blocks_active() <= stats.kv_blocks_capacity());
-                    prop_assert!(stats.kv_blocks_active() >= Some(running), "who runs holds blocks");
-                    let ratio = (sum.0 > 0).then(|| sum.1 as f64 / sum.0 as f64);
-                    prop_assert_eq!(stats.prefix_cache_hit_ratio(), ratio);
-                }
-            }
-        }
-
-        #[test]
-        fn the_size_of_the_steps_changes_nothing(seed: u64, model in model(), steps in steps()) {
-            let config = config(seed, 2, &model);
-            let (mut walker, mut jumper) = (Fleet::new(&config), Fleet::new(&config));
-            let mut now = 0;
-            let mut walked = Vec::new();
-            for step in steps {
-                now += step;
-                walked.extend(walker.advance(Duration::from_millis(now)));
-            }
-            prop_assert_eq!(walked, jumper.advance(Duration::from_millis(now)));
-            prop_assert_eq!(walker.stats(1), jumper.stats(1));
-            prop_assert_eq!(jumper.advance(Duration::ZERO), Vec::new(), "time does not go back");
-            prop_assert_eq!(walker.stats(1), jumper.stats(1));
-        }
-
-        #[test]
-        fn one_more_worker_changes_nothing_for_the_others(seed: u64, model in model()) {
-            let (mut small, mut large) =
-                (Fleet::new(&config(seed, 2, &model)), Fleet::new(&config(seed, 3, &model)));
-            let end = Duration::from_secs(60);
-            let (few, more) = (small.advance(end), large.advance(end));
-            for worker in 0..small.len() {
-                prop_assert_eq!(events_of(worker, &few), events_of(worker, &more));
-                prop_assert_eq!(small.stats(worker), large.stats(worker));
-            }
-        }
-    }
-
-    #[test]
-    fn the_seed_decides() {
-        let run =
-            |seed| Fleet::new(&config(seed, 2, &WorkerModel::default())).advance(Duration::from_secs(30));
-        assert_eq!(run(1), run(1));
-        assert_ne!(run(1), run(2));
-    }
-
-    #[test]
-    fn the_default_load_is_worth_looking_at() {
-        let mut fleet = Fleet::new(&config(0, 20, &WorkerModel::default()));
-        let (mut samples, mut busy, mut queued) = (0.0, 0.0, 0);
-        for second in 60..660 {
-            fleet.advance(Duration::from_secs(second));
-            for worker in 0..fleet.len() {
-                let stats = fleet.stats(worker);
-                samples += 1.0;
-                busy += stats.kv_usage_ratio().expect("it has blocks");
-                queued += u64::from(stats.requests_waiting() > Some(0));
-            }
-        }
-        let usage = busy / samples;
-        assert!((0.3..0.8).contains(&usage), "mean KV use {usage}");
-        assert!(queued > 0, "somebody waits now and then");
-        let hits = fleet.stats(0).prefix_cache_hit_ratio().expect("it looked up");
-        assert!((0.1..0.9).contains(&hits), "hit ratio {hits}");
-    }
+/// The table of popularity is the same for all workers.
+fn zipf_of(traffic: &Traffic) -> Option<Arc<Zipf>> {
+    let prefixes = traffic.prefixes.as_ref()?;
+    Some(Arc::new(Zipf::new(prefixes.groups, prefixes.zipf)))
 }
