@@ -23,6 +23,11 @@ pub fn consecutive(first: WorkerId, count: u32) -> Option<Vec<WorkerId>> {
         .collect()
 }
 
+/// Another id for the worker that comes back under a new one for the `times`-th time.
+pub fn again(id: WorkerId, times: u64) -> WorkerId {
+    WorkerId::new(scatter(id.get() ^ scatter(times)))
+}
+
 /// The output function of SplitMix64: every step can be undone, so no two numbers become the same.
 fn scatter(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
