@@ -1,0 +1,436 @@
+//! [`Scenario`]: a whole run as a TOML file. The shipped ones are compiled in; `docs/simulation.md` says how to write
+//! one.
+
+mod parse;
+mod shipped;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::expect::Expect;
+use crate::faults::{Fault, Select};
+use crate::nanos::Nanos;
+use crate::sim::{
+    FleetConfig, Lengths, Policy, Prefixes, Process, Profile, Replay, Traffic, Turns, WorkerSpec,
+};
+use crate::trace::{Trace, TraceFormat};
+
+pub(crate) use parse::told;
+pub use parse::{ScenarioError, Setting};
+pub use shipped::SHIPPED;
+
+use shipped::example_trace;
+
+/// What happens in a run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its name or file, and what went over it: from these it is read anew when a key is changed.
+    #[serde(skip)]
+    name: String,
+    #[serde(skip)]
+    settings: Vec<Setting>,
+    /// What it shows, in a line.
+    pub description: String,
+    /// How many workers, unless the command line says otherwise.
+    #[serde(default = "default_workers")]
+    pub workers: u32,
+    /// How long it is interesting; a run goes on after that unless it is told to end.
+    #[serde(default = "default_duration")]
+    pub duration: Nanos,
+    /// Over how many NATS connections the workers are spread.
+    #[serde(default = "default_connections")]
+    pub connections: u32,
+    /// Replies that a connection sends in a second at most [default: as fast as it can].
+    #[serde(default)]
+    pub replies_per_second: Option<u32>,
+    /// Time between a worker's load events; `0s` for none.
+    #[serde(default = "default_event_interval")]
+    pub event_interval: Nanos,
+    /// Whether hit-rate events are published.
+    #[serde(default = "yes")]
+    pub hit_events: bool,
+    /// What each worker can do.
+    #[serde(default)]
+    pub worker: WorkerSpec,
+    /// Workers that differ from the others.
+    #[serde(default)]
+    pub variant: Vec<Variant>,
+    /// What is asked of them.
+    #[serde(default)]
+    pub traffic: TrafficSpec,
+    /// What goes wrong.
+    #[serde(default)]
+    pub fault: Vec<Fault>,
+    /// What a collector must show then.
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// Workers that differ from the others.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Which.
+    pub select: Select,
+    /// In what.
+    pub worker: WorkerSpec,
+}
+
+/// What is asked of the workers.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrafficSpec {
+    /// The law of the gaps between requests.
+    pub process: Process,
+    /// Requests a second and worker, on average; `onoff`, `closed` and traces have rates of their own.
+    pub rate: Option<f64>,
+    /// How the rate changes with time.
+    pub profile: Profile,
+    /// How much busier or idler than the others a worker may be, 0 to 1: without a router alone.
+    pub spread: f64,
+    /// Who gets which request.
+    pub router: Policy,
+    /// How long prompts are; of conversations, what each turn adds.
+    pub input: Lengths,
+    /// How long answers are.
+    pub output: Lengths,
+    /// What prompts have in common.
+    pub prefixes: Option<Prefixes>,
+    /// How conversations go on.
+    pub turns: Option<Turns>,
+    /// A recording to play instead.
+    pub trace: Option<TraceSpec>,
+}
+
+/// A recording to play.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceSpec {
+    /// How it is written.
+    pub format: TraceFormat,
+    /// Where it is, from the scenario's folder [default: a short example of the format, compiled in].
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// How many times faster than recorded it is played.
+    #[serde(default = "one")]
+    pub speedup: f64,
+    /// Whether it begins again when it is over.
+    #[serde(default, rename = "loop")]
+    pub repeat: bool,
+}
+
+/// Requests a second and worker unless said otherwise.
+const DEFAULT_RATE: f64 = 6.0;
+
+fn default_workers() -> u32 {
+    4
+}
+
+fn default_duration() -> Nanos {
+    Nanos(60_000_000_000)
+}
+
+fn default_connections() -> u32 {
+    1
+}
+
+fn default_event_interval() -> Nanos {
+    Nanos(1_000_000_000)
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Default for TrafficSpec {
+    /// Poisson; lengths are those of Azure's trace of conversations of 2023.
+    fn default() -> Self {
+        let lognormal = |mean, cv| Lengths::Lognormal {
+            mean,
+            cv,
+            max: 16_384,
+        };
+        Self {
+            process: Process::Poisson,
+            rate: None,
+            profile: Profile::Flat,
+            spread: 0.0,
+            router: Policy::None,
+            input: lognormal(1155.0, 0.96),
+            output: lognormal(211.0, 0.77),
+            prefixes: None,
+            turns: None,
+            trace: None,
+        }
+    }
+}
+
+impl TrafficSpec {
+    /// Whether requests come at a rate that is not `rate`.
+    fn has_its_own_rate(&self) -> bool {
+        self.trace.is_some() || matches!(self.process, Process::Onoff { .. } | Process::Closed { .. })
+    }
+}
+
+impl Scenario {
+    /// The scenario of a name, or in a file, with some of its keys set otherwise.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] names the line and what is wrong with it, or the setting.
+    pub fn load(name_or_file: &str, settings: &[Setting]) -> Result<Self, ScenarioError> {
+        let (text, folder) = parse::find(name_or_file)?;
+        let mut scenario = parse::parse(&text, settings)?;
+        if let (Some(trace), Some(folder)) = (&mut scenario.traffic.trace, folder)
+            && let Some(file) = &mut trace.file
+        {
+            *file = folder.join(&*file);
+        }
+        scenario.check().map_err(ScenarioError::Impossible)?;
+        (scenario.name, scenario.settings) = (name_or_file.to_owned(), settings.to_vec());
+        Ok(scenario)
+    }
+
+    /// This scenario with some keys under `traffic` set otherwise.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] names the setting and what is wrong with it.
+    pub fn with(&self, settings: &[Setting]) -> Result<Self, ScenarioError> {
+        let mut settings_so_far = self.settings.clone();
+        settings_so_far.extend_from_slice(settings);
+        Self::load(&self.name, &settings_so_far)
+    }
+
+    /// # Errors
+    /// Says which key cannot be, and why.
+    pub fn check(&self) -> Result<(), String> {
+        fn at<T>(key: &str, result: Result<T, String>) -> Result<(), String> {
+            result.map(|_| ()).map_err(|error| format!("{key}: {error}"))
+        }
+        if !(1..=100_000).contains(&self.workers) {
+            return Err(format!(
+                "workers is {}; it must lie between 1 and 100000",
+                self.workers
+            ));
+        }
+        if self.duration.0 == 0 {
+            return Err("duration must be longer than nothing".to_owned());
+        }
+        if !(1..=1024).contains(&self.connections) {
+            return Err(format!(
+                "connections is {}; it must lie between 1 and 1024",
+                self.connections
+            ));
+        }
+        if self.replies_per_second == Some(0) {
+            return Err("replies_per_second must be 1 or more".to_owned());
+        }
+        at("worker", self.worker.capacity())?;
+        for (number, variant) in self.variant.iter().enumerate() {
+            at(
+                &format!("variant {}", number + 1),
+                variant.worker.over(&self.worker).capacity(),
+            )?;
+        }
+        let traffic = &self.traffic;
+        at("traffic.process", traffic.process.check())?;
+        at("traffic.profile", traffic.profile.check())?;
+        at("traffic.input", traffic.input.check())?;
+        at("traffic.output", traffic.output.check())?;
+        at(
+            "traffic.prefixes",
+            traffic.prefixes.as_ref().map_or(Ok(()), Prefixes::check),
+        )?;
+        at(
+            "traffic.turns",
+            traffic.turns.as_ref().map_or(Ok(()), Turns::check),
+        )?;
+        if !(0.0..=1.0).contains(&traffic.spread) {
+            return Err(format!(
+                "traffic.spread is {}; it must lie between 0 and 1",
+                traffic.spread
+            ));
+        }
+        match traffic.rate {
+            Some(rate) if !(0.0..=100_000.0).contains(&rate) => {
+                return Err(format!(
+                    "traffic.rate is {rate}; it must lie between 0 and 100000"
+                ));
+            }
+            Some(_) if traffic.has_its_own_rate() => {
+                let why = "onoff, closed and traces have rates of their own";
+                return Err(format!("traffic.rate has no meaning here: {why}"));
+            }
+            _ => {}
+        }
+        if let Some(trace) = &traffic.trace {
+            if !(0.0001..=10_000.0).contains(&trace.speedup) {
+                return Err(format!(
+                    "traffic.trace.speedup is {}; it must lie between 0.0001 and 10000",
+                    trace.speedup
+                ));
+            }
+            if traffic.router == Policy::None && self.workers > 1 {
+                return Err(
+                    "traffic.trace is played once for all workers; choose a traffic.router, e.g. round_robin"
+                        .to_owned(),
+                );
+            }
+        }
+        for (number, fault) in self.fault.iter().enumerate() {
+            at(&format!("fault {}", number + 1), fault.check())?;
+        }
+        at(
+            "expect",
+            self.expect.validate().map_err(|error| error.to_string()),
+        )
+    }
+
+    /// The fleet's configuration; here a trace is read.
+    ///
+    /// # Errors
+    /// Where the trace cannot be read, with its line.
+    pub fn fleet(
+        &self,
+        seed: u64,
+        ids: &[protocol::WorkerId],
+        coalesce: bool,
+    ) -> anyhow::Result<FleetConfig> {
+        let mut workers = vec![self.worker.clone(); ids.len()];
+        for (number, variant) in self.variant.iter().enumerate() {
+            // Questions of variants are numbered from the other end than those of faults.
+            for place in variant.select.places(ids, seed, u64::MAX - number as u64) {
+                workers[place] = variant.worker.over(&workers[place]);
+            }
+        }
+        Ok(FleetConfig {
+            seed,
+            workers,
+            traffic: self.traffic()?,
+            policy: self.traffic.router,
+            coalesce,
+        })
+    }
+
+    /// What is asked of the workers; here a trace is read.
+    ///
+    /// # Errors
+    /// Where the trace cannot be read, with its line.
+    pub fn traffic(&self) -> anyhow::Result<Traffic> {
+        let spec = &self.traffic;
+        let replay = match &spec.trace {
+            None => None,
+            Some(trace) => Some(Replay {
+                trace: Arc::new(read_trace(trace)?),
+                speedup: trace.speedup,
+                repeat: trace.repeat,
+            }),
+        };
+        Ok(Traffic {
+            process: spec.process.clone(),
+            rate: spec.rate.unwrap_or(DEFAULT_RATE),
+            profile: spec.profile.clone(),
+            spread: match spec.router {
+                Policy::None => spec.spread,
+                _ => 0.0,
+            },
+            input: spec.input.clone(),
+            output: spec.output.clone(),
+            prefixes: spec.prefixes.clone(),
+            turns: spec.turns.clone(),
+            replay,
+        })
+    }
+}
+
+fn read_trace(spec: &TraceSpec) -> anyhow::Result<Trace> {
+    match &spec.file {
+        Some(file) => Ok(Trace::read(Path::new(file), spec.format)?),
+        None => Ok(Trace::parse(spec.format, example_trace(spec.format))?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(name: &str, settings: &[&str]) -> Result<Scenario, ScenarioError> {
+        let settings: Vec<Setting> = settings
+            .iter()
+            .map(|text| text.parse().expect("key=value"))
+            .collect();
+        Scenario::load(name, &settings)
+    }
+
+    #[test]
+    fn every_shipped_scenario_can_be_run_and_promises_something() {
+        for (name, _) in SHIPPED {
+            let scenario = load(name, &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let ids: Vec<_> = (0..u64::from(scenario.workers))
+                .map(protocol::WorkerId::new)
+                .collect();
+            let config = scenario.fleet(1, &ids, true).expect(name);
+            crate::sim::Fleet::new(&config).expect(name);
+            assert!(!scenario.expect.bound.is_empty(), "{name} has no bounds");
+        }
+    }
+
+    #[test]
+    fn settings_go_over_the_file_and_are_checked_like_it() {
+        let scenario = load(
+            "steady",
+            &["traffic.rate=2.5", "workers=7", "worker.preset=h100-70b-tp8"],
+        )
+        .expect("valid");
+        assert_eq!((scenario.traffic.rate, scenario.workers), (Some(2.5), 7));
+        let faulty = load("malformed-one", &["fault.0.kind=garbage", "fault.0.field=[]"]);
+        assert!(faulty.is_err(), "a field is no list");
+        assert_eq!(load("malformed-one", &["fault=[]"]).expect("valid").fault, []);
+        let fixed = [
+            "traffic.output.fixed=7",
+            "traffic.output.uniform.min=1",
+            "traffic.output.uniform.max=9",
+        ];
+        let uniform = Lengths::Uniform { min: 1, max: 9 };
+        let scenario = load("spike", &fixed).expect("each takes the place of the one before");
+        assert_eq!(scenario.traffic.output, uniform);
+    }
+
+    #[test]
+    fn a_trace_takes_the_place_of_the_rate_that_the_file_has() {
+        let trace = ["traffic.trace.format=azure", "traffic.router=round_robin"];
+        assert_eq!(load("steady", &trace).expect("valid").traffic.rate, None);
+        let both = [&trace[..], &["traffic.rate=3"]].concat();
+        let error = load("steady", &both).expect_err("only one of them").to_string();
+        assert!(error.contains("traffic.rate has no meaning here"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_key_and_remedy() {
+        let check = |settings: &[&str], expected: &[&str]| {
+            let error = load("steady", settings).expect_err("wrong").to_string();
+            for part in expected {
+                assert!(error.contains(part), "{part:?} is not in {error}");
+            }
+        };
+        check(&["workers=0"], &["workers is 0", "between 1 and 100000"]);
+        check(
+            &["traffic.rat=3"],
+            &["traffic.rat=3", "unknown field `rat`", "did you mean `rate`?"],
+        );
+        check(&["traffic.rate=-1"], &["traffic.rate is -1"]);
+        check(&["worker.slots=0"], &["worker: slots is 0"]);
+        check(&["traffic.process.gamma.cv=0"], &["traffic.process: cv is 0"]);
+        check(
+            &["traffic.trace.format=azure", "traffic.router=none", "workers=2"],
+            &["traffic.trace", "round_robin"],
+        );
+        check(&["workers.x=1"], &["workers.x=1", "workers is no table"]);
+    }
+}

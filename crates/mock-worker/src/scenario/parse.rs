@@ -1,0 +1,282 @@
+//! Finds and reads scenarios; what is wrong is told with its line and the nearest key.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{SHIPPED, Scenario};
+
+/// A key of a scenario that is set otherwise: `traffic.rate=5`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    key: String,
+    value: Value,
+    text: String,
+}
+
+/// Why there is no scenario.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScenarioError {
+    /// It is none of the shipped ones, and no file.
+    #[error(
+        "there is no scenario {name:?}{hint}; `mock-worker list` names all, and a file is named with its path"
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// The file cannot be read.
+    #[error("failed to read {file}: {source}")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The text is no scenario. The message names line and column.
+    #[error("{0}")]
+    Text(String),
+    /// A setting does not fit.
+    #[error("failed to set {setting}: {reason}")]
+    Setting {
+        /// The setting.
+        setting: String,
+        /// Why.
+        reason: String,
+    },
+    /// The parts are well-formed, and one of them cannot be.
+    #[error("{0}")]
+    Impossible(String),
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text
+            .split_once('=')
+            .ok_or("it has no `=`; write e.g. traffic.rate=5")?;
+        let key = key.trim();
+        if key.is_empty() || key.split('.').any(str::is_empty) {
+            return Err("it has no key; write e.g. traffic.rate=5".to_owned());
+        }
+        // What is no value of TOML is a text: nobody quotes on a command line.
+        let table: Option<Table> = format!("v = {value}").parse().ok();
+        let value = table
+            .and_then(|mut table| table.remove("v"))
+            .unwrap_or_else(|| Value::String(value.trim().to_owned()));
+        Ok(Self {
+            key: key.to_owned(),
+            value,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl Setting {
+    /// A setting of a value that is known already.
+    pub fn new(key: &str, value: impl Into<Value> + Display) -> Self {
+        Self {
+            key: key.to_owned(),
+            text: format!("{key}={value}"),
+            value: value.into(),
+        }
+    }
+
+    /// The key, e.g. `traffic.rate`.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub(crate) fn apply(&self, table: &mut Table) -> Result<(), String> {
+        let mut keys: Vec<&str> = self.key.split('.').collect();
+        let last = keys.pop().expect("a key has a part");
+        let mut path = String::new();
+        let mut place = Slot::Table(table);
+        for key in keys {
+            let next = place.enter(key, &path)?;
+            path = if path.is_empty() {
+                key.to_owned()
+            } else {
+                format!("{path}.{key}")
+            };
+            place = match next {
+                Value::Table(table) => Slot::Table(table),
+                Value::Array(array) => Slot::Array(array),
+                // A word such as "poisson" gives way to a form with parameters.
+                word @ Value::String(_) => {
+                    *word = Value::Table(Table::new());
+                    let Value::Table(table) = word else {
+                        unreachable!("it was made one")
+                    };
+                    Slot::Table(table)
+                }
+                _ => return Err(format!("{path} is no table")),
+            };
+        }
+        *place.enter(last, &path)? = self.value.clone();
+        Ok(())
+    }
+}
+
+enum Slot<'a> {
+    Table(&'a mut Table),
+    Array(&'a mut Vec<Value>),
+}
+
+/// Tables that say one thing out of several: another one takes its place.
+const ONE_OF: [&str; 5] = ["process", "profile", "input", "output", "select"];
+
+impl<'a> Slot<'a> {
+    fn enter(self, key: &str, path: &str) -> Result<&'a mut Value, String> {
+        match self {
+            Self::Table(table)
+                if ONE_OF.contains(&path.rsplit('.').next().unwrap_or(path)) && !table.contains_key(key) =>
+            {
+                table.clear();
+                Ok(table.entry(key).or_insert_with(|| Value::Table(Table::new())))
+            }
+            Self::Table(table) => Ok(table.entry(key).or_insert_with(|| Value::Table(Table::new()))),
+            Self::Array(array) => {
+                let length = array.len();
+                let place: usize = key
+                    .parse()
+                    .map_err(|_| format!("{path} is a list; name a place in it, counted from 0"))?;
+                array
+                    .get_mut(place)
+                    .ok_or_else(|| format!("{path} has {length} entries, counted from 0"))
+            }
+        }
+    }
+}
+
+/// The text of a scenario and the folder of its file.
+pub(super) fn find(name: &str) -> Result<(String, Option<PathBuf>), ScenarioError> {
+    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return Ok(((*text).to_owned(), None));
+    }
+    let file = Path::new(name);
+    let is_file = name.contains('/') || file.extension().is_some_and(|extension| extension == "toml");
+    if !is_file && !file.is_file() {
+        return Err(ScenarioError::Unknown {
+            name: name.to_owned(),
+            hint: hint(name, SHIPPED.iter().map(|(shipped, _)| *shipped)).unwrap_or_default(),
+        });
+    }
+    let text = std::fs::read_to_string(file).map_err(|source| ScenarioError::Read {
+        file: file.to_owned(),
+        source,
+    })?;
+    Ok((text, Some(file.parent().unwrap_or(Path::new("")).to_owned())))
+}
+
+/// Reads a text, and applies all settings or none.
+pub(super) fn parse(text: &str, settings: &[Setting]) -> Result<Scenario, ScenarioError> {
+    // Read as it stands first: its errors have lines, those of a changed table have none.
+    let scenario: Scenario = toml::from_str(text).map_err(|error| ScenarioError::Text(told(&error)))?;
+    if settings.is_empty() {
+        return Ok(scenario);
+    }
+    let mut table: Table = toml::from_str(text).map_err(|error| ScenarioError::Text(told(&error)))?;
+    let refused = |setting: &Setting, reason: String| ScenarioError::Setting {
+        setting: setting.text.clone(),
+        reason,
+    };
+    for setting in settings {
+        setting
+            .apply(&mut table)
+            .map_err(|reason| refused(setting, reason))?;
+    }
+    // Who asks for requests that have a rate of their own does without that of the file.
+    let is_said = |key: &str| settings.iter().any(|setting| setting.key.starts_with(key));
+    let has_its_own = ["traffic.trace", "traffic.process.onoff", "traffic.process.closed"];
+    if has_its_own.into_iter().any(is_said)
+        && !is_said("traffic.rate")
+        && let Some(Value::Table(traffic)) = table.get_mut("traffic")
+    {
+        traffic.remove("rate");
+    }
+    Scenario::deserialize(table.clone()).map_err(|error| {
+        // Whose fault it is: the first one with which the table can no longer be read.
+        let mut table: Table = toml::from_str(text).expect("it was read before");
+        let culprit = settings.iter().find(|setting| {
+            setting.apply(&mut table).is_ok() && Scenario::deserialize(table.clone()).is_err()
+        });
+        let setting = culprit.or(settings.last()).expect("there is one");
+        refused(setting, told(&error))
+    })
+}
+
+/// An error of the parser, with the nearest key where one is unknown.
+pub(crate) fn told(error: &toml::de::Error) -> String {
+    let hint = nearest_key(error.message()).unwrap_or_default();
+    format!("{}{hint}", error.to_string().trim_end())
+}
+
+/// For a message of serde about an unknown word: which of the known ones is nearest.
+fn nearest_key(message: &str) -> Option<String> {
+    let mut words = message.split('`').skip(1).step_by(2);
+    let unknown = words.next().filter(|_| message.contains("unknown "))?;
+    hint(unknown, words)
+}
+
+fn hint<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let (similarity, nearest) = known
+        .map(|word| (strsim::jaro_winkler(unknown, word), word))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (similarity > 0.6).then(|| format!("; did you mean `{nearest}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_told_with_its_line_and_the_nearest_key() {
+        let check = |text: &str, expected: &[&str]| {
+            let error = parse(text, &[]).expect_err(text).to_string();
+            for part in expected {
+                assert!(error.contains(part), "{part:?} is not in {error}");
+            }
+        };
+        check(
+            "description = \"x\"\n[traffic]\nrtae = 3.0\n",
+            &["line 3", "unknown field `rtae`", "did you mean `rate`?"],
+        );
+        check(
+            "description = \"x\"\n\n[[fault]]\nkind = \"trunkated\"\n",
+            &["line 4", "`trunkated`", "did you mean `truncated`?"],
+        );
+        check("description = \"x\"\nduration = \"soon\"\n", &["line 2", "500ms"]);
+        check("workers = 3\n", &["missing field `description`"]);
+        check("description = \n", &["line 1"]);
+    }
+
+    #[test]
+    fn an_unknown_scenario_is_answered_with_the_nearest() {
+        let error = find("stedy").expect_err("no such scenario").to_string();
+        assert!(
+            error.contains("did you mean `steady`?") && error.contains("mock-worker list"),
+            "{error}"
+        );
+        let error = find("no/such/file.toml").expect_err("no such file").to_string();
+        assert!(error.contains("no/such/file.toml"), "{error}");
+    }
+
+    #[test]
+    fn values_on_a_command_line_need_no_quotes() {
+        let value = |text: &str| text.parse::<Setting>().expect("a setting").value;
+        assert_eq!(value("a=3"), Value::Integer(3));
+        assert_eq!(value("a=0.5"), Value::Float(0.5));
+        assert_eq!(value("a=5s"), Value::String("5s".to_owned()));
+        assert_eq!(value("a=\"5s\""), Value::String("5s".to_owned()));
+        assert_eq!(value("a=[1]"), Value::Array(vec![Value::Integer(1)]));
+        assert!("a".parse::<Setting>().is_err() && "=3".parse::<Setting>().is_err());
+    }
+}

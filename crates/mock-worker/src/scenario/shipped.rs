@@ -1,0 +1,28 @@
+//! The scenarios and traces that are compiled into the program.
+
+use crate::trace::TraceFormat;
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        /// The shipped scenarios, by name, in the order in which they are listed.
+        pub const SHIPPED: &[(&str, &str)] = &[
+            $(($name, include_str!(concat!("../../scenarios/", $name, ".toml"))),)*
+        ];
+    };
+}
+
+shipped! {
+    "steady", "idle", "compat-random", "bursty", "onoff-code", "ramp", "diurnal", "spike", "overload", "kv-cliff",
+    "prefill-bound", "decode-bound", "hot-prefix", "cold-cache", "cache-flush", "multi-turn", "imbalance", "straggler",
+    "hetero", "rolling-restart", "scale-out", "scale-in", "drain", "crash", "flap", "partition", "slow-replies",
+    "malformed-one", "malformed-mix", "identity", "nan-inf", "all-zero", "frozen", "events-chaos", "trace-mooncake",
+    "trace-azure", "fleet-1k", "fleet-10k", "soak",
+}
+
+/// A short trace, made up for this purpose.
+pub(super) fn example_trace(format: TraceFormat) -> &'static str {
+    match format {
+        TraceFormat::Mooncake => include_str!("../../scenarios/traces/mooncake.jsonl"),
+        TraceFormat::Azure => include_str!("../../scenarios/traces/azure.csv"),
+    }
+}
