@@ -1,0 +1,154 @@
+//! Proof that a collector's page shows the truth: every worker, every field, and nothing else.
+//!
+//! A page is compared with the records of a truth file, which workers write before they send. Without a truth the page
+//! is held against itself alone.
+
+mod compare;
+mod fetch;
+mod fields;
+mod laws;
+mod own;
+mod report;
+mod shown;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use protocol::EndpointPath;
+
+use crate::expect::Expect;
+use crate::page::Page;
+use crate::truth::{Record, Records, TruthError};
+use compare::Comparison;
+use shown::Shown;
+
+pub use report::{Difference, Kind, Report};
+
+/// How many differences are printed; the others are counted.
+const PRINTED: usize = 50;
+
+/// Flags of a verification.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// The page of the collector, e.g. http://127.0.0.1:9091/metrics
+    #[arg(long, value_name = "URL", value_parser = url)]
+    pub metrics: String,
+
+    /// The truth file of the workers; without it, the page is held against itself alone
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+
+    /// The pool of the workers, as namespace/component/endpoint [default: all on the page]
+    #[arg(long, value_name = "PATH")]
+    pub pool: Option<EndpointPath>,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The pool whose workers the truth has; all pools of the page where absent.
+    pub pool: Option<EndpointPath>,
+    /// How differences call the truth file.
+    pub file: Option<String>,
+}
+
+/// Compares a page with the records of a truth, each with its line.
+///
+/// For each worker that the page shows with load, the last record counts that was sent by the time it was last seen.
+/// Where a fault was in force, a field may be absent, or be as it was sent. All records without a fault are
+/// checked for themselves too: what was sent is what was true, and counts fit each other.
+///
+/// # Errors
+/// [`TruthError`] where a record cannot be read.
+pub fn compare<T>(page: &Page, truth: T, options: &Options) -> Result<Report, TruthError>
+where
+    T: IntoIterator<Item = Result<(usize, Record), TruthError>>,
+{
+    let shown = Shown::read(page, options.pool.as_ref());
+    let mut report = Report::new(options.file.clone());
+    own::check(page, &shown, &mut report);
+    let mut comparison = Comparison::new(&shown);
+    for numbered in truth {
+        let (line, record) = numbered?;
+        laws::check(line, &record, &mut report);
+        comparison.take(line, &record);
+    }
+    comparison.finish(&mut report);
+    Ok(report)
+}
+
+/// Holds a page against itself: numbers are finite, counts within capacities, pools the sums of their workers.
+pub fn check_page(page: &Page, options: &Options) -> Report {
+    let shown = Shown::read(page, options.pool.as_ref());
+    let mut report = Report::new(options.file.clone());
+    own::check(page, &shown, &mut report);
+    report.count_shown(&shown);
+    report
+}
+
+/// Fetches the page, compares it with the truth and with what is expected, prints what differs to stdout and a summary
+/// to stderr. Returns whether nothing differs.
+///
+/// # Errors
+/// Where the page or the truth cannot be read.
+pub fn run(args: &VerifyArgs, expect: Option<&Expect>) -> anyhow::Result<bool> {
+    // The page comes first: records are written before replies are sent, so the truth has all that the page can show.
+    let text = fetch::page(&args.metrics)?;
+    let page = Page::parse(&text).with_context(|| format!("failed to read {}", args.metrics))?;
+    drop(text);
+    let options = Options {
+        pool: args.pool.clone(),
+        file: args.truth.as_ref().map(|path| path.display().to_string()),
+    };
+    let mut report = match &args.truth {
+        Some(path) => Records::open(path)
+            .and_then(|records| compare(&page, records, &options))
+            .with_context(|| format!("failed to read {}", path.display()))?,
+        None => check_page(&page, &options),
+    };
+    if let Some(expect) = expect {
+        report.broken = broken(expect, &page, &mut report);
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        report.lines(PRINTED).for_each(|line| println!("{line}"));
+    }
+    report.hints.iter().for_each(|hint| eprintln!("hint: {hint}"));
+    eprintln!("{}", report.summary());
+    Ok(report.is_good())
+}
+
+/// Without a truth, nobody knows the page's virtual time; then only those bounds are looked at that hold at all times.
+fn broken(expect: &Expect, page: &Page, report: &mut Report) -> Vec<String> {
+    if let Some(time) = report.time_ns {
+        return expect.broken(page, time);
+    }
+    let (always, sometimes): (Vec<_>, Vec<_>) = expect.bound.iter().partition(|bound| bound.holds_always());
+    if !sometimes.is_empty() {
+        report.hints.push(format!(
+            "{} bounds hold at some times only and were left out: without a truth with unix_seconds nobody knows \
+             what time the page shows",
+            sometimes.len()
+        ));
+    }
+    always
+        .into_iter()
+        .filter_map(|bound| bound.broken(page))
+        .collect()
+}
+
+fn url(text: &str) -> Result<String, String> {
+    match text.strip_prefix("http://") {
+        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err("it is no http:// address; write e.g. http://127.0.0.1:9091/metrics".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
