@@ -50,7 +50,9 @@ async fn a_mock_worker_ends_on_either_signal_and_leaves_no_ghost() {
 #[tokio::test]
 async fn requests_to_a_mock_worker_are_answered_and_counted() {
     let server = NatsServer::start().await;
-    let _workers = Workers::start(&server, &["--workers", "2", "--first-id", "7"]).await;
+    // Requests of its own making would be counted, too.
+    let arguments = ["--workers", "2", "--first-id", "7", "--request-rate", "0"];
+    let _workers = Workers::start(&server, &arguments).await;
     let collector = Collector::watching(&server, TARGET, &[]).await;
     let page = collector.has_workers(2).await;
     assert_eq!(

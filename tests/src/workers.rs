@@ -2,27 +2,49 @@
 
 use rustix::process::Signal;
 
-use crate::{NatsServer, Program, built};
+use crate::{Finished, NatsServer, Program, built, finish};
 
 /// A running `mock-worker` process.
 #[derive(Debug)]
 pub struct Workers {
     program: Program,
+    server: String,
 }
 
 impl Workers {
     /// Starts it with `arguments` and waits until its workers are ready.
     pub async fn start(server: &NatsServer, arguments: &[&str]) -> Self {
         let mut command = built("mock-worker");
-        command.args(["--server", server.url()]).args(arguments);
+        // By environment, so that a command may come first.
+        command.args(arguments).env("NATS_URL", server.url());
         let mut program = Program::start("mock-worker", command);
         program.says(&["ready"]).await;
-        Self { program }
+        Self {
+            program,
+            server: server.url().to_owned(),
+        }
     }
 
     /// Its process.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program
+    }
+
+    /// Reaches into it by `mock-worker ctl`.
+    pub async fn try_ctl(&self, arguments: &[&str]) -> Finished {
+        let mut command = built("mock-worker");
+        command.arg("ctl").args(arguments).env("NATS_URL", &self.server);
+        finish(command).await
+    }
+
+    /// Reaches into it by `mock-worker ctl`, and returns how things stand then.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn ctl(&self, arguments: &[&str]) -> serde_json::Value {
+        let done = self.try_ctl(&[arguments, &["--json"]].concat()).await;
+        assert_eq!(done.code, Some(0), "ctl {arguments:?}: {}", done.stderr);
+        serde_json::from_str(&done.stdout).expect("the answer is JSON")
     }
 
     /// Ends it as `kill -9` does, without a farewell.

@@ -1,128 +1,132 @@
-//! Wires it all: connects, starts the workers, lets time pass, and stops in order.
+//! Puts a stage on NATS: connects, answers, lets time pass, and stops in order.
 
-mod answer;
+mod batch;
+mod callers;
+mod clock;
 mod connection;
-mod fleet;
+mod line;
+mod page;
+mod show;
 mod telling;
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use async_nats::Message;
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::args::Config;
-use crate::sim::{Fleet, FleetConfig, WorkerModel};
+use crate::control::{Answer, Request, subject_of};
 use connection::Connection;
-use fleet::{Loads, Workers};
-use telling::{ChangedLoads, Tale, Teller};
+use show::Show;
 
-/// How often the simulation catches up with the clock.
-const TICK: Duration = Duration::from_millis(100);
+pub use batch::Batch;
+pub use line::{Line, Out};
 
-/// Runs the workers until `shutdown` is ready, then stops them in order.
+/// How often the simulation catches up with the clock; tokens for callers go out in this step.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What is handled before anything else is looked at again.
+const AT_ONCE: usize = 256;
+
+/// Runs the workers until `shutdown` is ready, or for the time that was asked for, then stops them in order.
 ///
 /// # Errors
-/// Where NATS refuses to let us in, or a worker.
+/// Where NATS refuses to let us in, or what was asked for cannot be had.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     tokio::pin!(shutdown);
-    let connection = tokio::select! {
-        connection = Connection::open(&config.servers) => connection?,
+    let (hear, mut heard) = mpsc::channel(1024);
+    let start = async {
+        let control = Connection::open(&config.servers).await?;
+        let show = Show::open(&config, hear).await?;
+        let page = page::serve(config.metrics_port).await?;
+        let calls = control
+            .client
+            .subscribe(subject_of(&config.name))
+            .await
+            .context("failed to subscribe to the subject of control")?;
+        control
+            .client
+            .flush()
+            .await
+            .context("failed to subscribe to the subject of control")?;
+        anyhow::Ok((control, show, page, calls))
+    };
+    let (control, mut show, mut page, mut calls) = tokio::select! {
+        started = start => started?,
         () = &mut shutdown => {
             info!("stopped before NATS was reached");
             return Ok(());
         }
     };
-    let mut load = Load::new(&config);
-    let workers = tokio::select! {
-        workers = Workers::start(&config, &connection.client, &load.loads) => workers?,
-        refused = connection.refused() => return Err(refused.into()),
-        () = &mut shutdown => {
-            info!("stopped before all workers were registered");
-            return Ok(());
-        }
-    };
-    let workers = Arc::new(workers);
-    let (mut teller, mut telling) = Teller::start(workers.clone(), connection.client.clone());
-
+    show.announce();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let start = Instant::now();
     let ended = loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break Ok(()),
-            refused = connection.refused() => break Err(refused),
-            _ = ticks.tick() => teller.tell(load.advance(start.elapsed())),
+            refused = control.refused() => break Err(refused),
+            // What comes seldom comes first, so that a flood of requests holds nothing else up.
+            Some(call) = calls.next() => answer(&control, &mut show, &call).await,
+            Some(ask) = page.next() => ask.answer(show.page()),
+            _ = ticks.tick() => show.tick().await?,
+            Some(one) = heard.recv() => {
+                show.hear(one).await?;
+                for _ in 1..AT_ONCE {
+                    let Ok(one) = heard.try_recv() else { break };
+                    show.hear(one).await?;
+                }
+            }
+        }
+        if show.is_over() {
+            info!(duration = ?config.duration.map(|duration| duration.to_string()), "the time is over");
+            break Ok(());
         }
     };
     info!(grace = ?config.grace, "stopping");
     let deadline = Instant::now() + config.grace;
-    // The last events go out before their workers do.
-    drop(teller);
-    if !connection.is_up() || timeout_at(deadline, &mut telling).await.is_err() {
-        telling.abort();
-        let _ = telling.await;
+    show.begin_stop();
+    let finished = timeout_at(deadline, async {
+        // Callers get what they were promised, while nothing new is taken.
+        while show.has_callers() {
+            ticks.tick().await;
+            show.tick().await?;
+        }
+        anyhow::Ok(())
+    });
+    if finished.await.is_err() {
+        warn!(
+            callers = show.callers(),
+            "requests were abandoned after the grace"
+        );
     }
-    let workers = Arc::into_inner(workers).context("failed to stop the task that publishes events")?;
-    workers
-        .shutdown(deadline.saturating_duration_since(Instant::now()))
-        .await;
-    connection.close().await;
+    show.stop(deadline).await?;
+    control.close().await;
     info!("stopped");
     ended.map_err(Into::into)
 }
 
-/// The simulation and what is told of it.
-struct Load {
-    fleet: Fleet,
-    loads: Loads,
-    changed: Option<ChangedLoads>,
-}
-
-impl Load {
-    fn new(config: &Config) -> Self {
-        let fleet = Fleet::new(&FleetConfig {
-            seed: config.seed,
-            workers: config.ids.clone(),
-            model: WorkerModel {
-                requests_per_second: config.request_rate,
-                ..WorkerModel::default()
-            },
-        });
-        info!(seed = config.seed, "load is drawn from this seed");
-        let workers = fleet.len();
-        let load = Self {
-            fleet,
-            loads: Loads::new(workers),
-            changed: config
-                .event_interval
-                .map(|interval| ChangedLoads::new(interval, workers)),
-        };
-        // A worker has a load from its first reply on.
-        load.show();
-        load
+/// Does what is asked by control, as a whole or not at all, and answers.
+async fn answer(control: &Connection, show: &mut Show, call: &Message) {
+    let answer = match serde_json::from_slice::<Request>(&call.payload) {
+        Ok(request) => match show.control(request).await {
+            Ok(status) => Answer::Done(status),
+            Err(reason) => Answer::Refused(reason),
+        },
+        Err(error) => Answer::Refused(format!("it is no request: {error}")),
+    };
+    if let Answer::Refused(reason) = &answer {
+        warn!(%reason, "a request to control is refused");
     }
-
-    /// Lives on until `now`, shows the new loads, and returns what there is to tell.
-    fn advance(&mut self, now: Duration) -> Vec<Tale> {
-        let events = self.fleet.advance(now);
-        self.show();
-        let mut tales: Vec<Tale> = events
-            .into_iter()
-            .map(|event| Tale::HitRate(event.worker, event.hit_rate))
-            .collect();
-        if let Some(changed) = &mut self.changed {
-            tales.extend(changed.due(now, |worker| self.loads.get(worker)));
-        }
-        tales
-    }
-
-    fn show(&self) {
-        for worker in 0..self.fleet.len() {
-            self.loads.set(worker, self.fleet.stats(worker));
-        }
+    let payload = serde_json::to_vec(&answer).expect("an answer is JSON");
+    if let Some(reply) = &call.reply
+        && let Err(error) = control.client.publish(reply.clone(), payload.into()).await
+    {
+        warn!(%error, "control could not be answered");
     }
 }

@@ -1,25 +1,89 @@
-//! Publishes the events of the simulation: hit rates as they happen, loads when they changed.
+//! Events of the workers: hit rates as they happen, loads when they changed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Client;
-use async_nats::connection::State;
-use protocol::{KvHitRate, KvMetrics, WorkerStats};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tracing::{debug, info, warn};
+use async_nats::{HeaderMap, Subject};
+use protocol::codec::CONTENT_TYPE;
+use protocol::events::{KV_HIT_RATE, KV_METRICS};
+use protocol::{Encoding, KvHitRate, KvMetrics, Namespace, WorkerId, subject};
+use serde::Serialize;
+use serde_json::json;
 
-use super::fleet::Workers;
+use super::Out;
+use crate::faults::{Fault, Kind};
+use crate::ids;
+use crate::reply::stats_of;
+use crate::sim::{HitEvent, Load};
 
-/// How many ticks may wait for the connection. What comes on top is lost, as are events on NATS nobody listens to.
-const BACKLOG: usize = 16;
+/// Writes events as workers of this namespace publish them.
+#[derive(Debug)]
+pub(super) struct Teller {
+    encoding: Encoding,
+    hit_rate: Subject,
+    metrics: Subject,
+    headers: HeaderMap,
+    /// The last hit-rate event of each worker, where somebody replays them.
+    last: Vec<Option<Out>>,
+}
 
-/// What a worker has to say.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Tale {
-    HitRate(usize, KvHitRate),
-    Load(usize, WorkerStats),
+impl Teller {
+    pub(super) fn new(namespace: &Namespace, encoding: Encoding, workers: usize) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, encoding.content_type());
+        Self {
+            encoding,
+            hit_rate: subject::event(namespace, KV_HIT_RATE).into(),
+            metrics: subject::event(namespace, KV_METRICS).into(),
+            headers,
+            last: vec![None; workers],
+        }
+    }
+
+    /// The messages of one look-up, as the worker's faults want them.
+    pub(super) fn hit_rate(&mut self, event: HitEvent, id: WorkerId, faults: &[&Fault], out: &mut Vec<Out>) {
+        let (lookups, hits) = (event.lookup_blocks, event.hit_blocks);
+        let told = KvHitRate::new(id, lookups, hits).expect("law 5: hits are a part of lookups");
+        let told = self.message(self.hit_rate.clone(), &told);
+        out.push(told.clone());
+        if faults.is_empty() {
+            return;
+        }
+        let odd = |id: WorkerId, lookups: u64, hits: u64| json!({"worker_id": id.get(), "dp_rank": 0, "isl_blocks": lookups, "overlap_blocks": hits});
+        for fault in faults {
+            match fault.kind {
+                Kind::UnknownWorker => {
+                    let stranger = ids::again(id, u64::MAX);
+                    out.push(self.message(self.hit_rate.clone(), &odd(stranger, lookups, hits)));
+                }
+                Kind::OverlapAboveIsl => {
+                    out.push(self.message(self.hit_rate.clone(), &odd(id, lookups, lookups + 1)));
+                }
+                Kind::ZeroIsl => out.push(self.message(self.hit_rate.clone(), &odd(id, 0, 0))),
+                Kind::Burst => out.extend((0..fault.copies()).map(|_| told.clone())),
+                Kind::Replay => out.extend(self.last[event.worker].clone()),
+                _ => {}
+            }
+        }
+        self.last[event.worker] = Some(told);
+    }
+
+    /// The message of a load.
+    pub(super) fn load(&self, id: WorkerId, load: &Load) -> Out {
+        self.message(self.metrics.clone(), &KvMetrics::new(id, stats_of(load)))
+    }
+
+    fn message(&self, subject: Subject, event: &impl Serialize) -> Out {
+        let payload = self
+            .encoding
+            .encode(event)
+            .expect("events have numbers and names alone");
+        Out {
+            subject,
+            reply: None,
+            headers: Some(self.headers.clone()),
+            payload: payload.into(),
+        }
+    }
 }
 
 /// Which loads are due: those that changed since they were told last, once an interval.
@@ -27,7 +91,7 @@ pub(super) enum Tale {
 pub(super) struct ChangedLoads {
     interval: Duration,
     next: Duration,
-    told: Vec<Option<WorkerStats>>,
+    told: Vec<Option<Load>>,
 }
 
 impl ChangedLoads {
@@ -39,81 +103,23 @@ impl ChangedLoads {
         }
     }
 
-    /// What is to be told at `now`, the time since the start.
-    pub(super) fn due(&mut self, now: Duration, load: impl Fn(usize) -> WorkerStats) -> Vec<Tale> {
+    /// What is to be told at `now`, the time since the start; a worker without a load tells nothing.
+    pub(super) fn due(&mut self, now: Duration, load: impl Fn(usize) -> Option<Load>) -> Vec<(usize, Load)> {
         if now < self.next {
             return Vec::new();
         }
         // Intervals that were slept through are not made up for.
-        while self.next <= now {
-            self.next += self.interval;
-        }
-        let mut tales = Vec::new();
+        let missed = (now - self.next).as_nanos() / self.interval.as_nanos().max(1);
+        self.next += self.interval * u32::try_from(missed + 1).unwrap_or(u32::MAX);
+        let mut due = Vec::new();
         for (worker, told) in self.told.iter_mut().enumerate() {
             let load = load(worker);
-            if told.as_ref() != Some(&load) {
-                *told = Some(load.clone());
-                tales.push(Tale::Load(worker, load));
+            if *told != load {
+                *told = load;
+                due.extend(load.map(|load| (worker, load)));
             }
         }
-        tales
-    }
-}
-
-/// Takes what is to be told and never makes the simulation wait.
-#[derive(Debug)]
-pub(super) struct Teller {
-    batches: mpsc::Sender<Vec<Tale>>,
-    client: Client,
-    lost: usize,
-}
-
-impl Teller {
-    /// A teller, and the task behind it, which ends when the teller is dropped and all is told.
-    pub(super) fn start(workers: Arc<Workers>, client: Client) -> (Self, JoinHandle<()>) {
-        let (batches, mut received) = mpsc::channel(BACKLOG);
-        let task = tokio::spawn(async move {
-            while let Some(batch) = received.recv().await {
-                tell(&workers, batch).await;
-            }
-        });
-        let teller = Self {
-            batches,
-            client,
-            lost: 0,
-        };
-        (teller, task)
-    }
-
-    /// While the connection is lost, so is what is told: async-nats would keep some of it and tell it much later.
-    pub(super) fn tell(&mut self, batch: Vec<Tale>) {
-        let size = batch.len();
-        let taken =
-            self.client.connection_state() == State::Connected && self.batches.try_send(batch).is_ok();
-        if !taken {
-            if self.lost == 0 && size > 0 {
-                warn!("events are lost, for the NATS connection does not take them");
-            }
-            self.lost += size;
-        } else if self.lost > 0 {
-            info!(lost = self.lost, "events are published again");
-            self.lost = 0;
-        }
-    }
-}
-
-async fn tell(workers: &Workers, batch: Vec<Tale>) {
-    for tale in batch {
-        let published = match tale {
-            Tale::HitRate(worker, event) => workers.get(worker).publish_hit_rate(&event).await,
-            Tale::Load(worker, stats) => {
-                let worker = workers.get(worker);
-                worker.publish_metrics(&KvMetrics::new(worker.id(), stats)).await
-            }
-        };
-        if let Err(error) = published {
-            debug!(%error, "an event was not published");
-        }
+        due
     }
 }
 
@@ -125,21 +131,17 @@ mod tests {
     fn a_load_is_told_once_an_interval_and_only_when_it_changed() {
         let mut loads = ChangedLoads::new(Duration::from_secs(1), 2);
         let load = |active| {
-            WorkerStats::builder()
-                .kv_blocks(active, 100)
-                .build()
-                .expect("in range")
+            Some(Load {
+                kv_active_blocks: active,
+                kv_total_blocks: 100,
+                ..Load::default()
+            })
         };
         let mut check = |milliseconds, [first, second]: [u64; 2], expected: &[usize]| {
             let due = loads.due(Duration::from_millis(milliseconds), |worker| {
                 load(if worker == 0 { first } else { second })
             });
-            let workers: Vec<usize> = due
-                .iter()
-                .map(|tale| match tale {
-                    Tale::Load(worker, _) | Tale::HitRate(worker, _) => *worker,
-                })
-                .collect();
+            let workers: Vec<usize> = due.iter().map(|(worker, _)| *worker).collect();
             assert_eq!(workers, expected, "at {milliseconds} ms");
         };
         check(0, [1, 1], &[0, 1]);
@@ -149,5 +151,38 @@ mod tests {
         check(7_300, [3, 3], &[0, 1]);
         check(7_400, [4, 4], &[]);
         check(8_000, [4, 3], &[0]);
+    }
+
+    #[test]
+    fn faults_add_odd_events_beside_the_true_one() {
+        let namespace: Namespace = "dynamo".parse().expect("a name");
+        let mut teller = Teller::new(&namespace, Encoding::Json, 1);
+        let event = HitEvent {
+            time_ns: 0,
+            worker: 0,
+            lookup_blocks: 10,
+            hit_blocks: 4,
+        };
+        let mut check = |kind: Option<Kind>, expected: usize, odd: &str| {
+            let fault = kind.map(Fault::new);
+            let mut out = Vec::new();
+            teller.hit_rate(event, WorkerId::new(7), fault.as_ref().as_slice(), &mut out);
+            let texts: Vec<_> = out
+                .iter()
+                .map(|out| String::from_utf8_lossy(&out.payload).into_owned())
+                .collect();
+            assert_eq!(
+                texts[0],
+                r#"{"worker_id":7,"dp_rank":0,"isl_blocks":10,"overlap_blocks":4}"#
+            );
+            assert_eq!(texts.len(), expected, "{texts:?}");
+            assert!(texts.last().expect("there is one").contains(odd), "{texts:?}");
+        };
+        check(None, 1, "10");
+        check(Some(Kind::OverlapAboveIsl), 2, r#""overlap_blocks":11"#);
+        check(Some(Kind::ZeroIsl), 2, r#""isl_blocks":0"#);
+        check(Some(Kind::Burst), 11, r#""worker_id":7"#);
+        check(Some(Kind::Replay), 2, r#""worker_id":7"#);
+        check(Some(Kind::UnknownWorker), 2, r#""isl_blocks":10"#);
     }
 }

@@ -1,0 +1,366 @@
+//! [`Show`]: the stage before its audience. Hears what comes in, lets time pass, and says what the workers say.
+
+mod audience;
+mod controlled;
+mod speaking;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::BufWriter;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use protocol::WorkerSubject;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use super::batch::Batch;
+use super::callers::Callers;
+use super::clock::Clock;
+use super::connection::Connection;
+use super::line::{Heard, Line, Out, What};
+use super::page;
+use super::telling::{ChangedLoads, Teller};
+use crate::args::{ClockArg, Config};
+use crate::control::Status;
+use crate::nanos::Nanos;
+use crate::reply::{Identity, Voice};
+use crate::scenario::Scenario;
+use crate::sim::HitEvent;
+use crate::stage::{Notice, Stage};
+use crate::truth::Writer;
+
+/// The workers' time is made up for in such slices, and for so long, before requests are looked at again.
+const SLICE: u64 = 50_000_000;
+const BUSY: Duration = Duration::from_millis(100);
+
+/// From this lag on, it is news.
+const LAG: f64 = 1.0;
+
+/// How many subjects the log names.
+const NAMED_SUBJECTS: usize = 3;
+
+/// Workers on NATS.
+pub(super) struct Show {
+    scenario: Scenario,
+    duration: Option<Nanos>,
+    stage: Stage,
+    voice: Voice,
+    clock: Clock,
+    identities: Vec<Identity>,
+    /// By the subject where each serves its endpoint, and by the instance of its service.
+    places: HashMap<String, usize>,
+    instances: HashMap<String, usize>,
+    servers: protocol::service::Servers,
+    service: protocol::ServiceName,
+    hear: mpsc::Sender<Heard>,
+    /// `None` while a fault keeps it closed.
+    lines: Vec<Option<Line>>,
+    opening: Vec<usize>,
+    teller: Teller,
+    changed: Option<ChangedLoads>,
+    truth: Option<Writer<BufWriter<File>>>,
+    callers: Callers,
+    tickets: u64,
+    late: BTreeMap<(u64, u64), (usize, Vec<Out>)>,
+    status: Status,
+    hits: Vec<HitEvent>,
+    notices: Vec<Notice>,
+    batch: Batch,
+    is_stopping: bool,
+    is_lagging: bool,
+}
+
+impl Show {
+    /// Connects all workers.
+    ///
+    /// # Errors
+    /// Where NATS refuses to let us in, or a file cannot be had.
+    pub(super) async fn open(config: &Config, hear: mpsc::Sender<Heard>) -> anyhow::Result<Self> {
+        let truth = match &config.truth {
+            None => None,
+            Some(file) => {
+                let created =
+                    File::create(file).with_context(|| format!("failed to write {}", file.display()))?;
+                Some(Writer::new(BufWriter::with_capacity(1 << 16, created)))
+            }
+        };
+        let scenario = config.scenario.clone();
+        let fleet = scenario.fleet(config.seed, &config.ids, true)?;
+        let stage = Stage::new(&fleet, &config.ids, &scenario.fault, scenario.connections)
+            .map_err(anyhow::Error::msg)?;
+        let voice = Voice {
+            path: config.path.clone(),
+            layout: config.layout,
+            shape: config.stats_shape,
+            seed: config.seed,
+            first_id: config.ids[0],
+        };
+        let pool =
+            WorkerSubject::new(&config.path, config.layout, None).context("failed to name the workers")?;
+        let workers = config.ids.len();
+        let mut show = Self {
+            duration: config.duration,
+            voice,
+            clock: Clock::Stepped { at: 0 },
+            identities: Vec::with_capacity(workers),
+            places: HashMap::with_capacity(workers),
+            instances: HashMap::with_capacity(workers),
+            servers: config.servers.clone(),
+            service: pool.service().clone(),
+            hear,
+            lines: Vec::new(),
+            opening: Vec::new(),
+            teller: Teller::new(&config.path.namespace, config.encoding, workers),
+            changed: (scenario.event_interval.0 > 0)
+                .then(|| ChangedLoads::new(scenario.event_interval.duration(), workers)),
+            truth,
+            callers: Callers::new(),
+            tickets: 0,
+            late: BTreeMap::new(),
+            status: Status::default(),
+            hits: Vec::new(),
+            notices: Vec::new(),
+            batch: Batch::default(),
+            is_stopping: false,
+            is_lagging: false,
+            scenario,
+            stage,
+        };
+        for worker in 0..workers {
+            let identity = show.identity(worker)?;
+            show.identities.push(identity);
+            show.index(worker);
+        }
+        // What goes wrong from the very start does so before anybody looks.
+        show.stage.advance(0, &mut show.hits, &mut show.notices);
+        for number in 0..show.scenario.connections as usize {
+            let line = show.line(number).await?;
+            show.lines.push(Some(line));
+        }
+        info!(
+            seed = config.seed,
+            "load, faults and ids are drawn from this seed"
+        );
+        show.clock = match config.clock {
+            ClockArg::Real => Clock::real(config.speed),
+            ClockArg::Stepped => Clock::Stepped { at: 0 },
+        };
+        Ok(show)
+    }
+
+    /// Says who is there.
+    pub(super) fn announce(&self) {
+        let subjects: Vec<&str> = self
+            .identities
+            .iter()
+            .take(NAMED_SUBJECTS)
+            .map(|identity| identity.subject.as_str())
+            .collect();
+        info!(
+            scenario = %self.scenario.description,
+            workers = self.stage.len(),
+            path = %self.voice.path,
+            service = %self.service,
+            subjects = subjects.join(" "),
+            "ready"
+        );
+    }
+
+    /// Takes in what a connection heard.
+    ///
+    /// # Errors
+    /// Where the truth cannot be written.
+    pub(super) async fn hear(&mut self, heard: Heard) -> anyhow::Result<()> {
+        let Heard { line, what, message } = heard;
+        match what {
+            What::Verb => match message.reply {
+                Some(reply) => self.answer_verb(line, &message.subject, reply).await?,
+                None => debug!("a request without a reply subject is left unanswered"),
+            },
+            What::Request => self.take_request(line, &message.subject, message.reply, &message.payload),
+            What::Unheard => self.unheard(&message),
+        }
+        Ok(())
+    }
+
+    /// Lets time pass up to where the clock is, or as far as it gets in a while, and says what happened.
+    ///
+    /// # Errors
+    /// Where a connection cannot be opened again.
+    pub(super) async fn tick(&mut self) -> anyhow::Result<()> {
+        self.catch_up();
+        self.open_lines().await?;
+        self.tell_events();
+        self.feed_callers();
+        self.send_late();
+        Ok(())
+    }
+
+    /// Whether the time that was asked for is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.duration
+            .is_some_and(|duration| self.stage.now() >= duration.0)
+    }
+
+    /// How many requests from outside are being answered.
+    pub(super) fn callers(&self) -> usize {
+        self.callers.len()
+    }
+
+    pub(super) fn has_callers(&self) -> bool {
+        // Where time stands still, nobody will ever be done.
+        !self.callers.is_empty() && matches!(self.clock, Clock::Real { .. })
+    }
+
+    /// Takes no more requests.
+    pub(super) fn begin_stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Sends what is left and closes all connections by `deadline`.
+    ///
+    /// # Errors
+    /// Where the truth cannot be written.
+    pub(super) async fn stop(mut self, deadline: tokio::time::Instant) -> anyhow::Result<()> {
+        for (_, caller) in std::mem::take(&mut self.callers) {
+            let (line, mut out) = (caller.line, Vec::new());
+            caller.fail(503, "the worker is shutting down", &mut out);
+            self.send(line, out);
+        }
+        if let Some(truth) = &mut self.truth {
+            truth.flush().context("failed to write the truth")?;
+        }
+        for line in self.lines.into_iter().flatten() {
+            line.close(deadline).await;
+        }
+        Ok(())
+    }
+
+    /// The engines' own metrics.
+    pub(super) fn page(&mut self) -> String {
+        self.catch_up();
+        let view = |worker| (self.stage.id(worker).get(), self.stage.sample(worker).truth);
+        page::render((0..self.stage.len()).map(view).collect())
+    }
+
+    fn catch_up(&mut self) {
+        let target = self
+            .duration
+            .map_or(u64::MAX, |duration| duration.0)
+            .min(self.clock.now());
+        let started = Instant::now();
+        while self.stage.now() < target {
+            let to = target.min(self.stage.now().saturating_add(SLICE));
+            self.stage.advance(to, &mut self.hits, &mut self.notices);
+            self.take_notice();
+            if started.elapsed() >= BUSY {
+                break;
+            }
+        }
+        self.report_lag(Nanos(target - self.stage.now().min(target)).seconds());
+    }
+
+    /// A simulation that cannot keep up says so; its schedule stays as it was.
+    fn report_lag(&mut self, lag: f64) {
+        self.status.lag_seconds = lag;
+        self.status.largest_lag_seconds = self.status.largest_lag_seconds.max(lag);
+        if (lag >= LAG) != self.is_lagging {
+            self.is_lagging = lag >= LAG;
+            match self.is_lagging {
+                true => warn!(
+                    lag_seconds = lag,
+                    "the simulation is behind the clock; fewer workers or a lower speed would keep up"
+                ),
+                false => info!(lag_seconds = lag, "the simulation keeps up again"),
+            }
+        }
+    }
+
+    fn take_notice(&mut self) {
+        for notice in std::mem::take(&mut self.notices) {
+            match notice {
+                Notice::Up(worker) => match self.identity(worker) {
+                    Ok(identity) => {
+                        let before = std::mem::replace(&mut self.identities[worker], identity);
+                        self.places.remove(&before.subject);
+                        self.instances.remove(&before.instance);
+                        self.index(worker);
+                        info!(worker = %self.stage.id(worker), "the worker is up");
+                    }
+                    Err(error) => warn!(%error, "a worker cannot be named"),
+                },
+                Notice::Closed(number) => {
+                    info!(connection = number, "the connection is closed by a fault");
+                    self.opening.retain(|opening| *opening != number);
+                    if let Some(line) = self.lines.get_mut(number).and_then(Option::take) {
+                        tokio::spawn(line.close(tokio::time::Instant::now()));
+                    }
+                }
+                Notice::Opened(number) => self.opening.push(number),
+            }
+        }
+    }
+
+    async fn open_lines(&mut self) -> anyhow::Result<()> {
+        for number in std::mem::take(&mut self.opening) {
+            self.lines[number] = Some(self.line(number).await?);
+            info!(connection = number, "the connection is open again");
+        }
+        Ok(())
+    }
+
+    async fn line(&self, number: usize) -> anyhow::Result<Line> {
+        let connection = Connection::open(&self.servers).await?;
+        let mut line = Line::new(connection.client, self.scenario.replies_per_second);
+        line.listen(number, &self.service, &self.hear).await?;
+        Ok(line)
+    }
+
+    fn identity(&self, worker: usize) -> anyhow::Result<Identity> {
+        let started = OffsetDateTime::now_utc()
+            .format(&Rfc3339)
+            .context("failed to write the time")?;
+        let instance = format!("{:032x}", rand::random::<u128>());
+        self.voice
+            .identity(self.stage.id(worker), &instance, &started)
+            .context("failed to name a worker")
+    }
+
+    fn index(&mut self, worker: usize) {
+        let Identity {
+            subject, instance, ..
+        } = &self.identities[worker];
+        self.places.insert(subject.clone(), worker);
+        self.instances.insert(instance.clone(), worker);
+    }
+
+    fn send(&mut self, line: usize, out: Vec<Out>) {
+        let size = out.len() as u64;
+        if size == 0 {
+            return;
+        }
+        let is_taken = self
+            .lines
+            .get(line)
+            .and_then(Option::as_ref)
+            .is_some_and(|line| line.send(out));
+        if !is_taken {
+            self.lose(size);
+        }
+    }
+
+    fn lose(&mut self, messages: u64) {
+        let before = self.status.messages_lost;
+        self.status.messages_lost += messages;
+        // The first loss is news; later ones are told less and less often.
+        if before == 0 || (before + messages).ilog2() > before.ilog2() {
+            warn!(
+                lost = self.status.messages_lost,
+                "messages are lost, for the NATS connection does not take them"
+            );
+        }
+    }
+}

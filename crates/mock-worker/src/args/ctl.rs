@@ -1,0 +1,134 @@
+//! Flags of `ctl`.
+
+use clap::{Args, Subcommand};
+use protocol::service::Servers;
+
+use super::fleet::some_time;
+use super::servers;
+use crate::control::Request;
+use crate::nanos::Nanos;
+
+/// Reaches into workers that run, over NATS. What is refused changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mock-worker ctl status
+  mock-worker ctl set traffic.rate=20 traffic.output.fixed=100
+  mock-worker ctl fault kind=late delay=3s select.first=1 for=30s
+  mock-worker ctl clear late
+  mock-worker ctl advance 10s                workers with --clock stepped
+  mock-worker ctl drain fraction=0.5
+  mock-worker ctl kill first=1")]
+pub struct CtlArgs {
+    #[command(subcommand)]
+    act: Act,
+
+    /// The name of the process, as its --name says
+    #[arg(long, global = true, env = "MOCK_WORKER_NAME", default_value = "default", value_parser = name)]
+    name: String,
+
+    /// NATS server, e.g. nats://user:password@host:4222; several with commas between them
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "NATS_URL",
+        hide_env_values = true,
+        default_value = "nats://127.0.0.1:4222",
+        value_name = "URL"
+    )]
+    server: String,
+
+    /// How long to wait for an answer
+    #[arg(long, global = true, default_value = "10s", value_name = "TIME", value_parser = some_time)]
+    timeout: Nanos,
+
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// What time it is for the workers, how they are, and what is wrong with them.
+    Status,
+    /// Changes the traffic from now on: keys under `traffic`, all or none.
+    Set {
+        /// E.g. traffic.rate=20
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Lets something go wrong: the keys of a scenario's `[[fault]]`, with `at` counted from now.
+    Fault {
+        /// E.g. kind=late delay=3s select.first=1
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Takes faults back: those of a kind, or of a number, or all.
+    Clear {
+        /// A kind, or the number that `fault` or `status` told
+        what: Option<String>,
+    },
+    /// Lets time pass for workers whose clock is stepped.
+    Advance {
+        /// How much
+        #[arg(value_parser = some_time)]
+        by: Nanos,
+    },
+    /// Lets workers finish what they have and leave, for good.
+    Drain {
+        /// Which: all, first=N, last=N, every=N, fraction=F, places=[N, …] or ids=[ID, …]
+        #[arg(default_value = "all")]
+        select: String,
+    },
+    /// Ends workers at once, for good.
+    Kill {
+        /// Which: all, first=N, last=N, every=N, fraction=F, places=[N, …] or ids=[ID, …]
+        #[arg(default_value = "all")]
+        select: String,
+    },
+}
+
+/// A call to workers that run.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Whom.
+    pub name: String,
+    /// What is asked.
+    pub request: Request,
+    /// How long to wait.
+    pub timeout: Nanos,
+    /// Whether the answer is printed as it came.
+    pub json: bool,
+}
+
+impl CtlArgs {
+    pub(super) fn resolve(self) -> Result<(Servers, Call), String> {
+        let request = match self.act {
+            Act::Status => Request::Status,
+            Act::Set { settings } => Request::Set { settings },
+            Act::Fault { settings } => Request::Fault { settings },
+            Act::Clear { what } => Request::Clear { what },
+            Act::Advance { by } => Request::Advance { by },
+            Act::Drain { select } => Request::Drain { select },
+            Act::Kill { select } => Request::Kill { select },
+        };
+        // Looked at here too, so that a slip costs no round trip and exits as a wrong flag.
+        request.check()?;
+        let call = Call {
+            name: self.name,
+            request,
+            timeout: self.timeout,
+            json: self.json,
+        };
+        Ok((servers(&self.server)?, call))
+    }
+}
+
+/// A name that can stand in a subject.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match !text.is_empty() && text.len() <= 100 && text.chars().all(is_good) {
+        true => Ok(text.to_owned()),
+        false => Err("a name has letters, digits, - and _, and at most 100 of them".to_owned()),
+    }
+}

@@ -1,0 +1,268 @@
+//! Flags of `run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use protocol::service::Servers;
+use protocol::{Encoding, EndpointPath, Layout, StatsShape, WorkerId};
+
+use super::fleet::{LogArg, PathArgs, ScenarioArgs, some_time, time};
+use super::{LogFormat, servers};
+use crate::ids;
+use crate::nanos::Nanos;
+use crate::scenario::Scenario;
+
+/// Puts the workers of a scenario on NATS, until Ctrl-C or for a time.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mock-worker run malformed-one --truth truth.jsonl
+  mock-worker run fleet-10k --seed 42
+  mock-worker run my.toml --set traffic.rate=12 --duration 2m
+  mock-worker run steady --clock stepped     time stands still until `mock-worker ctl advance 10s`")]
+pub(super) struct RunArgs {
+    /// A shipped scenario (`mock-worker list`), or a file
+    #[arg(default_value = "steady")]
+    pub(super) scenario: String,
+    #[command(flatten)]
+    pub(super) flags: RunFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunFlags {
+    #[command(flatten)]
+    path: PathArgs,
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+
+    /// Seed of the load, the faults and the workers' ids [default: drawn, and told in the log]
+    ///
+    /// The same seed gives the same ids and load to the same path and layout, so two processes that serve one path
+    /// side by side need two seeds.
+    #[arg(long, env = "MOCK_WORKER_SEED")]
+    seed: Option<u64>,
+
+    /// Id of the first worker; the next ones follow it [default: ids from the seed]
+    #[arg(long, env = "MOCK_WORKER_FIRST_ID", value_name = "ID")]
+    first_id: Option<WorkerId>,
+
+    /// Ends after so much of the workers' time [default: goes on until it is stopped]
+    #[arg(long, env = "MOCK_WORKER_DURATION", value_name = "TIME", value_parser = some_time)]
+    duration: Option<Nanos>,
+
+    /// How the workers' time goes
+    #[arg(long, env = "MOCK_WORKER_CLOCK", value_enum, default_value = "real")]
+    clock: ClockArg,
+
+    /// How many times faster than real time the workers' time goes
+    #[arg(long, env = "MOCK_WORKER_SPEED", default_value_t = 1.0, value_name = "FACTOR", value_parser = speed)]
+    speed: f64,
+
+    /// Writes what is true, and what was said, to this file: one JSON line for each worker and request for statistics
+    #[arg(long, env = "MOCK_WORKER_TRUTH", value_name = "FILE")]
+    truth: Option<PathBuf>,
+
+    /// Over how many NATS connections the workers are spread [default: the scenario's]
+    #[arg(long, env = "MOCK_WORKER_CONNECTIONS", value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=1024))]
+    connections: Option<u32>,
+
+    /// Replies that a connection sends in a second at most [default: the scenario's, else no limit]
+    #[arg(long, env = "MOCK_WORKER_REPLIES_PER_SECOND", value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    replies_per_second: Option<u32>,
+
+    /// How subjects are written
+    #[arg(long, env = "MOCK_WORKER_LAYOUT", value_enum, default_value = "hashed")]
+    layout: LayoutArg,
+
+    /// How statistics are written
+    #[arg(long, env = "MOCK_WORKER_STATS_SHAPE", value_enum, default_value = "nested")]
+    stats_shape: ShapeArg,
+
+    /// How events are encoded
+    #[arg(long, env = "MOCK_WORKER_ENCODING", value_enum, default_value = "json")]
+    encoding: EncodingArg,
+
+    /// Time between a worker's load events: `2`, `2s` or `500ms`; 0 for none [default: the scenario's]
+    ///
+    /// A worker tells its load as a `kv_metrics` event at the end of every interval in which it changed. Hit-rate
+    /// events do not wait for that: they go out as they happen, also with 0.
+    #[arg(long, env = "MOCK_WORKER_EVENT_INTERVAL", value_name = "TIME", value_parser = time)]
+    event_interval: Option<Nanos>,
+
+    /// Port of a page in Prometheus' format with the engines' own metrics; 0 takes a free one [default: no page]
+    #[arg(long, env = "MOCK_WORKER_METRICS_PORT", value_name = "PORT")]
+    metrics_port: Option<u16>,
+
+    /// The name by which `mock-worker ctl` finds this process
+    #[arg(long, env = "MOCK_WORKER_NAME", default_value = "default", value_parser = super::ctl::name)]
+    name: String,
+
+    /// NATS server, e.g. nats://user:password@host:4222; several with commas between them
+    #[arg(
+        short,
+        long,
+        env = "NATS_URL",
+        hide_env_values = true,
+        default_value = "nats://127.0.0.1:4222",
+        value_name = "URL"
+    )]
+    server: String,
+
+    /// How long requests in flight may take at shutdown
+    #[arg(long, env = "MOCK_WORKER_GRACE", default_value = "5s", value_name = "TIME", value_parser = time)]
+    grace: Nanos,
+
+    #[command(flatten)]
+    log: LogArg,
+}
+
+/// What `run` is to do.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The pool of the workers.
+    pub path: EndpointPath,
+    /// Their ids, one for each.
+    pub ids: Vec<WorkerId>,
+    /// The seed of everything that is drawn.
+    pub seed: u64,
+    /// What happens.
+    pub scenario: Scenario,
+    /// After how much of the workers' time it ends.
+    pub duration: Option<Nanos>,
+    /// How their time goes.
+    pub clock: ClockArg,
+    /// How many times faster than real time, where it goes by itself.
+    pub speed: f64,
+    /// Where the truth is written.
+    pub truth: Option<PathBuf>,
+    /// How subjects are written.
+    pub layout: Layout,
+    /// How statistics are written.
+    pub stats_shape: StatsShape,
+    /// How events are encoded.
+    pub encoding: Encoding,
+    /// Where the engines' own metrics are served.
+    pub metrics_port: Option<u16>,
+    /// The name for control.
+    pub name: String,
+    /// Where NATS is.
+    pub servers: Servers,
+    /// How long requests in flight may take at shutdown.
+    pub grace: Duration,
+    /// How the log is written.
+    pub log_format: LogFormat,
+}
+
+/// How the workers' time goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClockArg {
+    /// By itself
+    Real,
+    /// Only by `mock-worker ctl advance`, so that everything stands still in between
+    Stepped,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LayoutArg {
+    /// namespace_component_hash: Dynamo 0.1.1 and 0.2.0, and workers built on this project
+    Hashed,
+    /// The same with another hash: Dynamo 0.1.0
+    HashedPipe,
+    /// namespace_component: Dynamo 0.2.1 and later
+    Plain,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ShapeArg {
+    /// All fields side by side: Dynamo up to 0.3.1
+    Flat,
+    /// worker_stats and kv_stats: Dynamo 0.3.2 and later
+    Nested,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EncodingArg {
+    Json,
+    Msgpack,
+}
+
+impl RunFlags {
+    /// `workers` is their number where neither flag nor scenario says one.
+    pub(super) fn resolve(self, scenario: &str, workers: Option<u32>) -> Result<Config, String> {
+        let path = self.path.path();
+        let layout = self.layout.into();
+        let mut scenario = self.scenario.load(scenario, workers)?;
+        scenario.connections = self.connections.unwrap_or(scenario.connections);
+        scenario.replies_per_second = self.replies_per_second.or(scenario.replies_per_second);
+        scenario.event_interval = self.event_interval.unwrap_or(scenario.event_interval);
+        // Looked at here, so that a path without a name is an error of the command line and not of every worker.
+        let pool = protocol::WorkerSubject::new(&path, layout, None)
+            .map_err(|error| format!("invalid value '{layout}' for '--layout <LAYOUT>': {error}"))?;
+        let seed = self.seed.unwrap_or_else(rand::random);
+        let workers = scenario.workers;
+        let ids = match self.first_id {
+            None => ids::seeded(seed, &pool.to_string(), workers),
+            Some(first) => ids::consecutive(first, workers).ok_or_else(|| {
+                let most = u64::MAX - u64::from(workers - 1);
+                format!(
+                    "invalid value '{first}' for '--first-id <ID>': {workers} ids do not fit above it; use at most {most}"
+                )
+            })?,
+        };
+        Ok(Config {
+            path,
+            ids,
+            seed,
+            scenario,
+            duration: self.duration,
+            clock: self.clock,
+            speed: self.speed,
+            truth: self.truth,
+            layout,
+            stats_shape: self.stats_shape.into(),
+            encoding: self.encoding.into(),
+            metrics_port: self.metrics_port,
+            name: self.name,
+            servers: servers(&self.server)?,
+            grace: self.grace.duration(),
+            log_format: self.log.log_format,
+        })
+    }
+}
+
+impl From<LayoutArg> for Layout {
+    fn from(arg: LayoutArg) -> Self {
+        match arg {
+            LayoutArg::Hashed => Self::Hashed,
+            LayoutArg::HashedPipe => Self::HashedPipe,
+            LayoutArg::Plain => Self::Plain,
+        }
+    }
+}
+
+impl From<ShapeArg> for StatsShape {
+    fn from(arg: ShapeArg) -> Self {
+        match arg {
+            ShapeArg::Flat => Self::Flat,
+            ShapeArg::Nested => Self::Nested,
+        }
+    }
+}
+
+impl From<EncodingArg> for Encoding {
+    fn from(arg: EncodingArg) -> Self {
+        match arg {
+            EncodingArg::Json => Self::Json,
+            EncodingArg::Msgpack => Self::MessagePack,
+        }
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.001..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("it is no number from 0.001 to 1000; write e.g. 2 or 0.5".to_owned()),
+    }
+}

@@ -1,0 +1,244 @@
+//! Control over NATS: what can be asked of workers that run, and what they answer.
+//!
+//! A request is a message to [`subject_of`] the process's name with a [`Request`] as JSON; the answer is an [`Answer`].
+//! Requests are checked before anything is done, and done as a whole or not at all.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use protocol::service::Servers;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use crate::args::Call;
+use crate::faults::{Fault, Kind, Select};
+use crate::nanos::Nanos;
+use crate::scenario::Setting;
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// How things stand.
+    Status,
+    /// Other traffic from now on.
+    Set {
+        /// `traffic.rate=20` and the like.
+        settings: Vec<String>,
+    },
+    /// Something goes wrong.
+    Fault {
+        /// `kind=late` and the like.
+        settings: Vec<String>,
+    },
+    /// Something goes right again.
+    Clear {
+        /// A kind or a number; all where absent.
+        what: Option<String>,
+    },
+    /// Time passes.
+    Advance {
+        /// How much.
+        by: Nanos,
+    },
+    /// Workers leave in order.
+    Drain {
+        /// Which, e.g. `first=1`.
+        select: String,
+    },
+    /// Workers leave at once.
+    Kill {
+        /// Which, e.g. `first=1`.
+        select: String,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// How things stand, after what was asked was done.
+    Done(Status),
+    /// Why it was not done.
+    Refused(String),
+}
+
+/// How things stand.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// What was done, in words.
+    pub text: String,
+    /// The workers' time since their start, in nanoseconds.
+    pub time_ns: u64,
+    /// How far their time is behind where it should be, in seconds.
+    pub lag_seconds: f64,
+    /// The largest lag so far.
+    pub largest_lag_seconds: f64,
+    /// Workers that are up.
+    pub workers_up: usize,
+    /// Workers that are down.
+    pub workers_down: usize,
+    /// Requests that run, over all workers.
+    pub running: u64,
+    /// Requests that wait, over all workers.
+    pub waiting: u64,
+    /// Replies to STATS that were sent.
+    pub replies_sent: u64,
+    /// Replies and events that could not be sent, for the connection did not take them.
+    pub messages_lost: u64,
+    /// Requests from outside that are being answered.
+    pub callers: usize,
+    /// Faults by number, with kind and the number of workers concerned.
+    pub faults: Vec<(u64, Kind, usize)>,
+}
+
+/// Where a process of this name listens.
+pub fn subject_of(name: &str) -> String {
+    format!("mock-worker.control.{name}")
+}
+
+impl Request {
+    /// # Errors
+    /// Says what cannot be, as far as that can be said without the workers.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Status | Self::Advance { .. } => Ok(()),
+            Self::Set { settings } => traffic_settings(settings).map(|_| ()),
+            Self::Fault { settings } => fault(settings).map(|_| ()),
+            Self::Clear { what } => what.as_deref().map_or(Ok(()), |what| cleared(what).map(|_| ())),
+            Self::Drain { select } | Self::Kill { select } => self::select(select).map(|_| ()),
+        }
+    }
+}
+
+/// The settings, each of which must be about the traffic.
+pub(crate) fn traffic_settings(texts: &[String]) -> Result<Vec<Setting>, String> {
+    let read = |text: &String| {
+        let setting: Setting = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+        match setting.key().split('.').next() {
+            Some("traffic") => Ok(setting),
+            _ => Err(format!(
+                "{text:?}: only keys under traffic can be changed while workers run; start them anew with --set {text}"
+            )),
+        }
+    };
+    texts.iter().map(read).collect()
+}
+
+/// The fault that these keys make.
+pub(crate) fn fault(texts: &[String]) -> Result<Fault, String> {
+    let mut table = Table::new();
+    for text in texts {
+        let setting: Setting = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+        setting
+            .apply(&mut table)
+            .map_err(|error| format!("{text:?}: {error}"))?;
+    }
+    let fault = Fault::deserialize(table).map_err(|error| crate::scenario::told(&error))?;
+    fault.check()?;
+    Ok(fault)
+}
+
+/// `all`, `first=1`, and so on.
+pub(crate) fn select(text: &str) -> Result<Select, String> {
+    let settings = match text.contains('=') {
+        true => format!("select.{text}"),
+        false => format!("select={text}"),
+    };
+    fault(&["kind=crash".to_owned(), settings]).map(|fault| fault.select)
+}
+
+/// What is to be cleared.
+pub(crate) fn cleared(what: &str) -> Result<Cleared, String> {
+    if let Ok(number) = what.parse() {
+        return Ok(Cleared::Number(number));
+    }
+    let kind = Kind::ALL.iter().find(|kind| kind.as_str() == what);
+    kind.map(|kind| Cleared::Kind(*kind)).ok_or_else(|| {
+        format!("{what:?} is neither a kind of fault nor a number; `mock-worker list --faults` names all")
+    })
+}
+
+/// Which faults are cleared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cleared {
+    Kind(Kind),
+    Number(u64),
+}
+
+/// Calls workers that run, and prints what they answer.
+///
+/// # Errors
+/// Where nobody answers, or what was asked is refused.
+pub async fn call(servers: &Servers, call: &Call) -> anyhow::Result<()> {
+    let client = servers
+        .connect()
+        .await
+        .with_context(|| format!("failed to connect to NATS at {servers}; is --server right?"))?;
+    let payload = serde_json::to_vec(&call.request)?;
+    let asking = client.request(subject_of(&call.name), payload.into());
+    let Ok(answered) = tokio::time::timeout(call.timeout.duration(), asking).await else {
+        bail!(
+            "no answer within {}; the workers may be too busy: try a longer --timeout",
+            call.timeout
+        );
+    };
+    let message = answered.with_context(|| {
+        format!(
+            "failed to find workers named {:?}; start `mock-worker run` with --name, or name others",
+            call.name
+        )
+    })?;
+    let answer: Answer = serde_json::from_slice(&message.payload).context("failed to read the answer")?;
+    match answer {
+        Answer::Refused(reason) => bail!("refused, and nothing is changed: {reason}"),
+        Answer::Done(status) if call.json => println!("{}", serde_json::to_string(&status)?),
+        Answer::Done(status) => print!("{}", status.describe()),
+    }
+    let _ = tokio::time::timeout(Duration::from_millis(500), client.drain()).await;
+    Ok(())
+}
+
+impl Status {
+    fn describe(&self) -> String {
+        let mut text = format!("{}\n", self.text);
+        let mut line = |name: &str, value: String| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{name:<9} {value}");
+        };
+        line("time", Nanos(self.time_ns / 1_000_000 * 1_000_000).to_string());
+        line(
+            "lag",
+            format!(
+                "{:.3} s, at most {:.3} s",
+                self.lag_seconds, self.largest_lag_seconds
+            ),
+        );
+        line(
+            "workers",
+            format!("{} up, {} down", self.workers_up, self.workers_down),
+        );
+        line(
+            "requests",
+            format!(
+                "{} running, {} waiting, {} from outside",
+                self.running, self.waiting, self.callers
+            ),
+        );
+        line(
+            "messages",
+            format!(
+                "{} replies sent, {} messages lost",
+                self.replies_sent, self.messages_lost
+            ),
+        );
+        for (number, kind, workers) in &self.faults {
+            line(
+                "fault",
+                format!("{number}: {} with {workers} workers", kind.as_str()),
+            );
+        }
+        text
+    }
+}

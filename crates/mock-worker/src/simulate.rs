@@ -1,0 +1,179 @@
+//! A scenario played offline: the truth as JSON Lines, as fast as this machine can.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use protocol::{EndpointPath, Layout, StatsShape};
+
+use crate::ids;
+use crate::nanos::Nanos;
+use crate::reply::Voice;
+use crate::scenario::Scenario;
+use crate::stage::Stage;
+use crate::truth::Writer;
+
+/// How a scenario is played.
+#[derive(Debug, Clone)]
+pub struct Play {
+    /// What.
+    pub scenario: Scenario,
+    /// The seed of the load, the ids and the faults.
+    pub seed: u64,
+    /// Up to when.
+    pub duration: Nanos,
+    /// The time from one sample of all workers to the next.
+    pub interval: Nanos,
+    /// How many threads share the work; the output is the same.
+    pub threads: usize,
+    /// Whether every step is taken by itself; the output is the same.
+    pub single_step: bool,
+    /// Whether progress is told on stderr.
+    pub progress: bool,
+}
+
+/// How often progress is told: on a terminal in place, elsewhere line by line.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+const TELL_RARELY: Duration = Duration::from_secs(10);
+
+/// Plays a scenario and writes a record for each worker at each sample, in the order of time, then of workers.
+///
+/// # Errors
+/// Where the scenario's trace cannot be read, or `out` takes no more.
+pub fn simulate(play: &Play, path: &EndpointPath, out: &mut dyn Write) -> anyhow::Result<()> {
+    let layout = Layout::default();
+    let pool = protocol::WorkerSubject::new(path, layout, None).context("failed to name the workers")?;
+    let ids = ids::seeded(play.seed, &pool.to_string(), play.scenario.workers);
+    let config = play.scenario.fleet(play.seed, &ids, !play.single_step)?;
+    let mut stage = Stage::new(&config, &ids, &play.scenario.fault, play.scenario.connections)
+        .map_err(anyhow::Error::msg)?;
+    stage.set_threads(play.threads);
+    let voice = Voice {
+        path: path.clone(),
+        layout,
+        shape: StatsShape::default(),
+        seed: play.seed,
+        first_id: ids[0],
+    };
+    let name = |id| voice.identity(id, "", "").context("failed to name a worker");
+    let mut names = ids
+        .iter()
+        .map(|&id| Ok((id, name(id)?)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut writer = Writer::new(out);
+    let mut progress = Progress::new(play);
+    let (mut hits, mut notices, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
+    let mut time = 0;
+    loop {
+        stage.advance(time, &mut hits, &mut notices);
+        hits.clear();
+        notices.clear();
+        for (worker, (id, identity)) in names.iter_mut().enumerate() {
+            let sample = stage.sample(worker);
+            // A worker may have come back under another id.
+            if *id != sample.id {
+                (*id, *identity) = (sample.id, name(sample.id)?);
+            }
+            buffer.clear();
+            let outcome = voice.stats(identity, &sample, &mut buffer);
+            let claimed = voice
+                .spoiled_identity(identity, &sample)
+                .map(|identity| identity.claimed);
+            let data = outcome.data.map(|data| &buffer[data]);
+            writer.write(&sample, claimed, data, None)?;
+        }
+        progress.tell(time);
+        if time >= play.duration.0 {
+            break;
+        }
+        time = time.saturating_add(play.interval.0.max(1)).min(play.duration.0);
+    }
+    writer.flush()?;
+    progress.end();
+    Ok(())
+}
+
+/// Says on stderr how far it is.
+struct Progress {
+    started: Instant,
+    told: Instant,
+    duration: Nanos,
+    is_wanted: bool,
+    is_terminal: bool,
+}
+
+impl Progress {
+    fn new(play: &Play) -> Self {
+        Self {
+            started: Instant::now(),
+            told: Instant::now(),
+            duration: play.duration,
+            is_wanted: play.progress,
+            is_terminal: stderr().is_terminal(),
+        }
+    }
+
+    fn tell(&mut self, time: u64) {
+        let pause = if self.is_terminal { TELL_EVERY } else { TELL_RARELY };
+        if !self.is_wanted || self.told.elapsed() < pause {
+            return;
+        }
+        self.told = Instant::now();
+        let (done, all) = (Nanos(time).seconds(), self.duration.seconds());
+        let speed = done / self.started.elapsed().as_secs_f64();
+        let (before, after) = if self.is_terminal {
+            ("\r", "\x1b[K")
+        } else {
+            ("", "\n")
+        };
+        eprint!("{before}simulated {done:.0} s of {all:.0} s, {speed:.0} times as fast as real time{after}");
+        let _ = stderr().flush();
+    }
+
+    fn end(&self) {
+        if !self.is_wanted {
+            return;
+        }
+        let (all, took) = (self.duration.seconds(), self.started.elapsed().as_secs_f64());
+        let before = if self.is_terminal { "\r\x1b[K" } else { "" };
+        eprintln!(
+            "{before}simulated {all:.0} s in {took:.2} s, {:.0} times as fast as real time",
+            all / took
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{SHIPPED, Setting};
+
+    fn output(name: &str, seed: u64, threads: usize, single_step: bool) -> String {
+        let own = Scenario::load(name, &[]).expect("it is shipped");
+        let workers = Setting::new("workers", i64::from(own.workers.min(8)));
+        let scenario = Scenario::load(name, &[workers]).expect("it is shipped");
+        let play = Play {
+            seed,
+            duration: own.duration.min(Nanos(25_000_000_000)),
+            interval: Nanos(1_700_000_000),
+            threads,
+            single_step,
+            progress: false,
+            scenario,
+        };
+        let path = "dynamo/my_component/my_endpoint".parse().expect("a path");
+        let mut out = Vec::new();
+        simulate(&play, &path, &mut out).expect("a vector takes all");
+        String::from_utf8(out).expect("it is text")
+    }
+
+    /// Law 8, for every shipped scenario, down to the bytes.
+    #[test]
+    fn neither_threads_nor_single_steps_change_a_byte_and_another_seed_does() {
+        for (name, _) in SHIPPED {
+            let first = output(name, 42, 1, false);
+            assert_eq!(first, output(name, 42, 3, true), "{name}");
+            assert_ne!(first, output(name, 43, 1, false), "{name}");
+        }
+    }
+}
