@@ -26,6 +26,14 @@ lint *args:
 nats *args:
     cargo xtask nats "$@"
 
+# Run a bench with a NATS server beside it: `just bench sim`
+bench *args:
+    cargo xtask bench "$@"
+
+# Make the plots in docs/images anew, or with `--check` tell whether they are old
+docs *args:
+    cargo xtask docs "$@"
+
 # Do what CI does
 ci:
     .ci/run

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{demo, e2e, lint, nats, test};
+use crate::commands::{bench, demo, docs, e2e, lint, nats, test};
 use crate::process::Processes;
 use crate::workspace::Workspace;
 
@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Test(test::Args),
     E2e(e2e::Args),
     Lint(lint::Args),
+    Bench(bench::Args),
+    Docs(docs::Args),
     Nats(nats::Args),
 }
 
@@ -32,6 +34,8 @@ impl Command {
             Self::Test(args) => test::run(args, workspace, processes),
             Self::E2e(args) => e2e::run(args, workspace, processes),
             Self::Lint(args) => lint::run(args, workspace, processes),
+            Self::Bench(args) => bench::run(args, workspace, processes),
+            Self::Docs(args) => docs::run(args, workspace, processes),
             Self::Nats(args) => nats::run(args, workspace, processes),
         }
     }
@@ -40,9 +44,12 @@ impl Command {
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask demo                    mock workers and the collector, until Ctrl-C
+  cargo xtask demo --scenario spike   the same, with a queue that rises and falls
   cargo xtask test                    every test
   cargo xtask e2e -- shutdown         the integration tests whose name contains `shutdown`
   cargo xtask lint                    what CI checks before the tests
+  cargo xtask bench sim               how fast the simulation is
+  cargo xtask docs                    the plots in docs/images, made anew
 
 Exit status: 0 done, 1 something failed, 2 wrong usage, 130 interrupted.";
 

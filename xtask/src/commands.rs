@@ -1,9 +1,12 @@
-//! One file per command.
+//! One file per command, and what several of them need.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod docs;
 pub(crate) mod e2e;
 pub(crate) mod lint;
 pub(crate) mod nats;
+mod parts;
 pub(crate) mod test;
 
 use anyhow::Result;
@@ -19,11 +22,16 @@ const TESTED: [&str; 4] = ["--example", "minimal_worker", "--test", "e2e"];
 
 /// Builds the programs of the workspace, with `more` for cargo.
 fn build_programs(more: &[&str], workspace: &Workspace, processes: &Processes) -> Result<()> {
-    eprintln!("xtask: building metrics and mock-worker ...");
+    build(&["metrics", "mock-worker"], more, workspace, processes)
+}
+
+/// Builds some programs of the workspace, with `more` for cargo.
+fn build(programs: &[&str], more: &[&str], workspace: &Workspace, processes: &Processes) -> Result<()> {
+    eprintln!("xtask: building {} ...", programs.join(" and "));
     let mut build = workspace.cargo(["build"]);
-    build
-        .args(SCOPE)
-        .args(["--bin", "metrics", "--bin", "mock-worker"])
-        .args(more);
-    processes.run(&mut build)
+    build.args(SCOPE);
+    for program in programs {
+        build.args(["--bin", program]);
+    }
+    processes.run(build.args(more))
 }

@@ -43,6 +43,16 @@ impl Workspace {
         self.target.join("demo")
     }
 
+    /// The logs of what runs beside a bench.
+    pub(crate) fn bench(&self) -> PathBuf {
+        self.target.join("bench")
+    }
+
+    /// The pictures of the documentation.
+    pub(crate) fn images(&self) -> PathBuf {
+        self.root.join("docs").join("images")
+    }
+
     /// A program of the workspace, as `cargo build` leaves it.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)

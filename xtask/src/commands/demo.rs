@@ -1,18 +1,23 @@
 //! `cargo xtask demo`: NATS, mock workers and the collector, and their load in a small live table.
 
+mod awaited;
 mod page;
-mod parts;
+mod sparkline;
 mod table;
+mod total;
+mod workers;
 
-use std::fs;
+use std::env;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use self::awaited::Awaited;
 use self::page::{Page, Pool};
-use self::parts::Parts;
 use self::table::Table;
+use self::workers::Workers;
 use super::build_programs;
+use super::parts::Parts;
 use crate::process::{Interrupted, Processes};
 use crate::provision::nats_server;
 use crate::workspace::Workspace;
@@ -31,12 +36,13 @@ const SILENCE: Duration = Duration::from_secs(10);
 Examples:
   cargo xtask demo                               4 workers, until Ctrl-C
   cargo xtask demo --workers 20 --duration 1m    20 workers for a minute
+  cargo xtask demo --scenario spike              a queue that rises and falls
+  cargo xtask demo --scenario my/own.toml        what a file of your own says
   cargo xtask demo --metrics-port 9191           another port for the page
   NATS_URL=nats://127.0.0.1:4222 cargo xtask demo")]
 pub(crate) struct Args {
-    /// How many workers
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    workers: u32,
+    #[command(flatten)]
+    workers: Workers,
     /// How long to go on once all workers are shown: 30, 30s, 5m [default: until Ctrl-C]
     #[arg(long, value_parser = duration)]
     duration: Option<Duration>,
@@ -55,14 +61,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
+    let here = env::current_dir().context("failed to read the current folder")?;
+    let workers = args.workers.command_line(&here)?;
     let server = nats_server::server(workspace, processes)?;
     build_programs(&[], workspace, processes)?;
-    let logs = workspace.demo();
-    fs::create_dir_all(&logs).with_context(|| format!("failed to make {}", logs.display()))?;
-    eprintln!("xtask: logs are in {}", logs.display());
-
-    let mut parts = Parts::default();
-    let shown = show(args, &server, workspace, processes, &mut parts);
+    let mut parts = Parts::new(workspace.demo())?;
+    let shown = show(args, &workers, &server, workspace, processes, &mut parts);
     eprintln!("xtask: stopping ...");
     let stopped = parts.stop();
     match shown {
@@ -76,12 +80,13 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
 
 fn show(
     args: &Args,
+    workers: &[String],
     server: &nats_server::Server,
     workspace: &Workspace,
     processes: &Processes,
     parts: &mut Parts,
 ) -> Result<()> {
-    let url = parts.start_nats(server, workspace, processes)?;
+    let url = parts.start_nats(server, processes)?;
     let pool = Pool::new(&args.namespace, &args.component, &args.endpoint);
     let pool_flags = [
         "--namespace",
@@ -91,11 +96,12 @@ fn show(
         "--endpoint",
         &args.endpoint,
     ];
-    let workers = args.workers.to_string();
+    // A scenario is a subcommand, and stands before the flags.
+    let workers: Vec<&str> = workers.iter().map(String::as_str).collect();
     parts.start(
         "mock-worker",
         &url,
-        &[&pool_flags[..], &["--workers", &workers]].concat(),
+        &[&workers[..], &pool_flags].concat(),
         workspace,
         processes,
     )?;
@@ -110,26 +116,26 @@ fn show(
     )?;
 
     let page = Page::new(args.metrics_port);
-    wait_for_workers(args.workers, &page, &pool, parts, processes)?;
+    wait_for_workers(args.workers.awaited(), &page, &pool, parts, processes)?;
     print_addresses(args.metrics_port, &url);
     watch(args, &page, &pool, parts, processes)
 }
 
 /// Waits until the page shows all workers, with every part alive.
 fn wait_for_workers(
-    workers: u32,
+    mut awaited: Awaited,
     page: &Page,
     pool: &Pool,
     parts: &mut Parts,
     processes: &Processes,
 ) -> Result<()> {
-    eprintln!("xtask: waiting until the page shows {workers} workers ...");
+    eprintln!("xtask: waiting until the page shows the workers ...");
     let mut last = "the page was not there yet".to_owned();
     let complete = processes.wait(Some(COMPLETE), || {
         let view = page.read(pool);
         parts.check()?;
         match view {
-            Ok(view) if view.fresh >= f64::from(workers) => return Ok(Some(())),
+            Ok(view) if awaited.is_there(&view) => return Ok(Some(())),
             Ok(view) => last = format!("it showed {}", view.fresh),
             Err(error) => last = format!("{error:#}"),
         }
@@ -138,7 +144,7 @@ fn wait_for_workers(
     if complete.is_none() {
         let limit = COMPLETE.as_secs();
         bail!(
-            "failed to see {workers} workers on the page within {limit} s: {last}\n{}",
+            "failed to see {awaited} on the page within {limit} s: {last}\n{}",
             parts.last_words()
         );
     }
@@ -163,7 +169,7 @@ fn watch(args: &Args, page: &Page, pool: &Pool, parts: &mut Parts, processes: &P
     }
     let mut table = Table::new();
     let mut answered = std::time::Instant::now();
-    processes.wait(args.duration, || {
+    let outcome = processes.wait(args.duration, || {
         parts.check()?;
         if table.is_due() {
             match page.read(pool) {
@@ -176,8 +182,11 @@ fn watch(args: &Args, page: &Page, pool: &Pool, parts: &mut Parts, processes: &P
             }
         }
         Ok(None::<()>)
-    })?;
-    Ok(())
+    });
+    if let Some(summary) = table.summary() {
+        println!("{summary}");
+    }
+    outcome.map(drop)
 }
 
 /// A number of seconds, or a number with a unit.
@@ -191,7 +200,24 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn a_scenario_goes_with_every_other_argument() {
+        let line = ["xtask", "demo", "--scenario", "spike", "--seed", "42"];
+        let more = ["--workers", "8", "--duration", "1m", "--metrics-port", "9191"];
+        let cli = Cli::parse_from(line.iter().chain(&more));
+        let Command::Demo(args) = cli.command else {
+            panic!("not demo: {cli:?}")
+        };
+        let handed_on = args.workers.command_line("/".as_ref()).unwrap();
+        assert_eq!(handed_on, ["run", "spike", "--workers", "8", "--seed", "42"]);
+        assert_eq!(args.duration, Some(Duration::from_secs(60)));
+        assert_eq!(args.metrics_port, 9191);
+    }
 
     #[test]
     fn a_duration_is_seconds_or_has_a_unit() {

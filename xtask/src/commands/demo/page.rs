@@ -11,6 +11,8 @@ use ureq::Agent;
 pub(crate) struct View {
     /// How many workers are fresh.
     pub(crate) fresh: f64,
+    /// How many rounds the collector has made, however they ended.
+    pub(crate) rounds: f64,
     /// The workers by id.
     pub(crate) workers: BTreeMap<u64, Load>,
 }
@@ -100,6 +102,9 @@ fn view(page: &str, pool: &Pool) -> View {
         {
             view.fresh = sample.value;
         }
+        if sample.name == "llm_collector_rounds_total" {
+            view.rounds += sample.value;
+        }
         let Some(Ok(id)) = sample.labels.get("worker_id").map(|id| id.parse()) else {
             continue;
         };
@@ -169,6 +174,9 @@ llm_worker_requests_waiting{namespace="dynamo",component="c",endpoint="e",worker
 llm_worker_kv_blocks_active{namespace="dynamo",component="c",endpoint="e",worker_id="5"} 10 1700000000000
 llm_worker_kv_blocks_capacity{namespace="dynamo",component="c",endpoint="e",worker_id="5"} 20
 llm_worker_kv_blocks_capacity{namespace="other",component="c",endpoint="e",worker_id="6"} 20
+llm_collector_rounds_total{namespace="dynamo",component="c",endpoint="e",finish="complete"} 5
+llm_collector_rounds_total{namespace="dynamo",component="c",endpoint="e",finish="stall"} 1
+llm_collector_rounds_total{namespace="other",component="c",endpoint="e",finish="stall"} 40
 llm_collector_nats_connected 1
 "#;
 
@@ -176,6 +184,7 @@ llm_collector_nats_connected 1
     fn the_view_holds_the_fresh_workers_of_the_pool_and_of_no_other() {
         let view = view(PAGE, &Pool::new("dynamo", "c", "e"));
         assert_eq!(view.fresh, 2.0);
+        assert_eq!(view.rounds, 6.0);
         let five = Load {
             waiting: Some(1.0),
             blocks_active: Some(10.0),

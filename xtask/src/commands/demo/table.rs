@@ -1,4 +1,4 @@
-//! A line for each worker, drawn in place on a terminal and printed now and then elsewhere.
+//! A line for each worker and the queue of the pool over time, drawn in place on a terminal and printed now and then elsewhere.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stdout};
@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::page::{Load, View};
+use super::sparkline::Sparkline;
+use super::total::Total;
 
 /// More lines than this do not fit on a screen.
 const MOST: usize = 20;
@@ -17,6 +19,8 @@ pub(crate) struct Table {
     /// How many lines stand on the terminal already.
     drawn: usize,
     shown: Option<Instant>,
+    /// How many requests waited at each look.
+    queue: Sparkline,
 }
 
 impl Table {
@@ -25,6 +29,7 @@ impl Table {
             terminal: stdout().is_terminal(),
             drawn: 0,
             shown: None,
+            queue: Sparkline::default(),
         }
     }
 
@@ -40,7 +45,9 @@ impl Table {
 
     pub(crate) fn show(&mut self, view: &View) -> Result<()> {
         self.shown = Some(Instant::now());
-        let table = render(view);
+        let total = Total::of(view);
+        self.queue.push(total.waiting);
+        let table = render(view, &total, &self.queue);
         let mut out = stdout().lock();
         if self.terminal && self.drawn > 0 {
             // Up to the first line of the old table, and clear from there.
@@ -53,9 +60,15 @@ impl Table {
         self.drawn = table.lines().count();
         Ok(())
     }
+
+    /// What was seen of the queue, in a line; `None` when nothing was.
+    pub(crate) fn summary(&self) -> Option<String> {
+        let (largest, last) = self.queue.largest().zip(self.queue.last())?;
+        Some(format!("waiting: {largest} at most, {last} at the last look"))
+    }
 }
 
-fn render(view: &View) -> String {
+fn render(view: &View, total: &Total, queue: &Sparkline) -> String {
     let mut table = format!(
         "{:<20} {:>9} {:>8} {:>13}\n",
         "worker", "slots", "waiting", "KV blocks"
@@ -78,6 +91,15 @@ fn render(view: &View) -> String {
         0 => writeln!(table, "{} fresh", view.fresh),
         more => writeln!(table, "{} fresh, of which {more} are not shown", view.fresh),
     };
+    let _ = writeln!(
+        table,
+        "pool: {} running, {} waiting ({} at most), KV use {}",
+        number(total.running),
+        number(total.waiting),
+        number(queue.largest()),
+        percent(total.kv_use)
+    );
+    let _ = writeln!(table, "waiting {queue}");
     table
 }
 
@@ -87,6 +109,10 @@ fn of(active: Option<f64>, capacity: Option<f64>) -> String {
 
 fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+fn percent(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0))
 }
 
 #[cfg(test)]
@@ -103,28 +129,63 @@ mod tests {
         }
     }
 
+    fn drawn(view: &View, queue: &[f64]) -> String {
+        let mut sparkline = Sparkline::default();
+        queue.iter().for_each(|waiting| sparkline.push(Some(*waiting)));
+        render(view, &Total::of(view), &sparkline)
+    }
+
     #[test]
     fn every_worker_has_a_line_and_what_is_unknown_is_a_dash() {
         let view = View {
             fresh: 1.0,
             workers: [(8_041_234_567_890_123_456, load(12.0))].into(),
+            ..View::default()
         };
         let expected = "\
 worker                   slots  waiting     KV blocks
 8041234567890123456      12/64        0        1034/-
 1 fresh
+pool: 12 running, 0 waiting (0 at most), KV use -
+waiting ▁
 ";
-        assert_eq!(render(&view), expected);
+        assert_eq!(drawn(&view, &[0.0]), expected);
     }
 
     #[test]
     fn a_large_fleet_stays_on_the_screen() {
         let workers = (0..50).map(|id| (id, load(1.0))).collect();
-        let table = render(&View { fresh: 50.0, workers });
-        assert_eq!(table.lines().count(), MOST + 2);
-        assert!(
-            table.ends_with("50 fresh, of which 30 are not shown\n"),
-            "{table}"
-        );
+        let view = View {
+            fresh: 50.0,
+            workers,
+            ..View::default()
+        };
+        let table = drawn(&view, &[]);
+        assert_eq!(table.lines().count(), MOST + 4);
+        assert!(table.contains("50 fresh, of which 30 are not shown\n"), "{table}");
+    }
+
+    #[test]
+    fn the_queue_is_seen_to_rise_and_fall() {
+        let table = drawn(&View::default(), &[0.0, 4.0, 14.0, 7.0, 0.0]);
+        assert!(table.contains("(14 at most)"), "{table}");
+        assert!(table.ends_with("waiting ▁▃█▅▁\n"), "{table}");
+    }
+
+    #[test]
+    fn the_summary_tells_the_largest_and_the_last_queue() {
+        let mut table = Table::new();
+        assert_eq!(table.summary(), None);
+        for waiting in [0.0, 37.0, 2.0] {
+            table.queue.push(Some(waiting));
+        }
+        let expected = "waiting: 37 at most, 2 at the last look";
+        assert_eq!(table.summary().as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn the_use_of_the_cache_is_in_percent() {
+        assert_eq!(percent(Some(0.05859)), "5.9 %");
+        assert_eq!(percent(None), "-");
     }
 }

@@ -1,7 +1,7 @@
-//! The processes of the demo: started in an order, looked after, stopped in the reverse order.
+//! The processes that a command keeps running: started in an order, looked after, stopped in the reverse order.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,22 +17,30 @@ use crate::workspace::Workspace;
 const START: Duration = Duration::from_secs(30);
 const NATS: &str = "nats-server";
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Parts {
+    /// The folder of their logs.
+    logs: PathBuf,
     running: Vec<Running>,
     /// Where the server says its port; it takes the file away itself when it ends.
     ports: Option<TempDir>,
 }
 
 impl Parts {
+    /// None yet; the folder for what they will log is made.
+    pub(crate) fn new(logs: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&logs).with_context(|| format!("failed to make {}", logs.display()))?;
+        eprintln!("xtask: logs are in {}", logs.display());
+        Ok(Self {
+            logs,
+            running: Vec::new(),
+            ports: None,
+        })
+    }
+
     /// Starts the server, if it is ours to start, on a free port of the loopback; gives its URL.
-    pub(crate) fn start_nats(
-        &mut self,
-        server: &Server,
-        workspace: &Workspace,
-        processes: &Processes,
-    ) -> Result<String> {
-        let log = workspace.demo().join("nats-server.log");
+    pub(crate) fn start_nats(&mut self, server: &Server, processes: &Processes) -> Result<String> {
+        let log = self.logs.join("nats-server.log");
         match server {
             Server::Url(url) => Ok(url.clone()),
             Server::Binary(program) => {
@@ -49,7 +57,7 @@ impl Parts {
                 self.wait_for_nats(processes, || Ok(url_in_ports_file(&folder)))
             }
             Server::Image(image) => {
-                let name = format!("worker-metrics-demo-{}", std::process::id());
+                let name = format!("worker-metrics-nats-{}", std::process::id());
                 let mut command = docker(["run", "--rm", "--name", &name, "--publish", "127.0.0.1::4222"]);
                 command.args([image, "-a", "0.0.0.0", "-p", "4222"]);
                 self.running
@@ -75,7 +83,7 @@ impl Parts {
     ) -> Result<()> {
         let mut command = Command::new(workspace.program(name));
         command.args(args).env("NATS_URL", nats_url);
-        let log = workspace.demo().join(format!("{name}.log"));
+        let log = self.logs.join(format!("{name}.log"));
         self.running
             .push(processes.start_logged(name, &mut command, log)?);
         Ok(())
@@ -175,10 +183,8 @@ mod tests {
         let part = processes
             .start_logged("metrics", &mut script, folder.path().join("log"))
             .unwrap();
-        let mut parts = Parts {
-            running: vec![part],
-            ports: None,
-        };
+        let mut parts = Parts::new(folder.path().to_owned()).unwrap();
+        parts.running.push(part);
 
         let look = || Ok(parts.check().err());
         let error = processes.wait(Some(START), look).unwrap().expect("the part ends");
