@@ -15,7 +15,9 @@ mod page;
 mod promises;
 mod python;
 mod recordings;
+mod scenarios;
 mod shutdown;
+mod simulator;
 
 /// What most tests watch.
 const TARGET: &str = "dynamo/my_component/my_endpoint";
