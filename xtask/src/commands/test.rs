@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{SCOPE, TESTED, build_programs};
+use super::{SCOPE, TESTED, build_programs, docs};
 use crate::process::Processes;
 use crate::provision::{Requirements, TestEnvironment};
 use crate::workspace::Workspace;
@@ -26,6 +26,8 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     eprintln!("xtask: checking that protocol stands without its features ...");
     processes.run(&mut workspace.cargo(["check", "--package", "protocol", "--no-default-features"]))?;
     build_programs(&TESTED, workspace, processes)?;
+    // Pictures that are not those of this simulation would be lies.
+    docs::run(&docs::Args { check: true }, workspace, processes)?;
     eprintln!("xtask: running the tests ...");
     let mut tests = workspace.cargo(["test"]);
     let outcome = processes.run(environment.apply(tests.args(SCOPE)));
