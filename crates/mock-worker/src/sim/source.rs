@@ -148,6 +148,7 @@ enum FollowUp {
 
 #[derive(Debug, Clone)]
 struct Player {
+    began: u64,
     place: usize,
     round: u64,
     length: u64,
@@ -207,6 +208,7 @@ impl Source {
             // Between the last request and the first of the next round lies an average gap.
             let gap = last / (requests.len() as u64).saturating_sub(1).max(1);
             self.replay = Some(Player {
+                began: now,
                 place: 0,
                 round: 0,
                 length: (last + gap).max(SHORTEST_LOOP),
@@ -406,7 +408,8 @@ impl Source {
         let (player, replay) = (self.replay.as_ref()?, self.traffic.replay.as_ref()?);
         let request = replay.trace.requests().get(player.place)?;
         let at = player.round as f64 * player.length as f64 + request.at_ns as f64;
-        Some((libm::round(at / replay.speedup) as u64, player.place))
+        let after = libm::round(at / replay.speedup) as u64;
+        Some((player.began.saturating_add(after), player.place))
     }
 
     fn play(&mut self, now: u64) -> Request {
