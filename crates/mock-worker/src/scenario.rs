@@ -204,7 +204,13 @@ impl Scenario {
     pub fn with(&self, settings: &[Setting]) -> Result<Self, ScenarioError> {
         let mut settings_so_far = self.settings.clone();
         settings_so_far.extend_from_slice(settings);
-        Self::load(&self.name, &settings_so_far)
+        let changed = Self::load(&self.name, &settings_so_far)?;
+        // What else went over the scenario since it was loaded stays.
+        Ok(Self {
+            traffic: changed.traffic,
+            settings: changed.settings,
+            ..self.clone()
+        })
     }
 
     /// # Errors
@@ -232,13 +238,19 @@ impl Scenario {
             return Err("replies_per_second must be 1 or more".to_owned());
         }
         at("worker", self.worker.capacity())?;
-        for (number, variant) in self.variant.iter().enumerate() {
-            at(
-                &format!("variant {}", number + 1),
-                variant.worker.over(&self.worker).capacity(),
-            )?;
-        }
         let traffic = &self.traffic;
+        for (number, variant) in self.variant.iter().enumerate() {
+            let name = format!("variant {}", number + 1);
+            at(&name, variant.worker.over(&self.worker).capacity())?;
+            let block_size = variant.worker.block_size;
+            if traffic.router != Policy::None && block_size.is_some() && block_size != self.worker.block_size
+            {
+                let why = "workers behind one router share prompts, so their blocks have one size";
+                return Err(format!(
+                    "{name}: block_size differs from that of the others: {why}"
+                ));
+            }
+        }
         at("traffic.process", traffic.process.check())?;
         at("traffic.profile", traffic.profile.check())?;
         at("traffic.input", traffic.input.check())?;
@@ -412,6 +424,19 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_the_traffic_changes_nothing_else() {
+        let setting = |text: &str| -> Setting { text.parse().expect("a setting") };
+        let mut scenario = load("steady", &["workers=7"]).expect("valid");
+        scenario.connections = 3;
+        let changed = scenario.with(&[setting("traffic.rate=2")]).expect("valid");
+        let changed = changed.with(&[setting("traffic.output.fixed=9")]).expect("valid");
+        assert_eq!((changed.workers, changed.connections), (7, 3));
+        assert_eq!(changed.traffic.rate, Some(2.0), "the first change lasts");
+        assert_eq!(changed.traffic.output, Lengths::Fixed(9));
+        assert!(scenario.with(&[setting("traffic.rate=-2")]).is_err());
+    }
+
+    #[test]
     fn what_cannot_be_is_refused_with_key_and_remedy() {
         let check = |settings: &[&str], expected: &[&str]| {
             let error = load("steady", settings).expect_err("wrong").to_string();
@@ -425,6 +450,11 @@ mod tests {
             &["traffic.rat=3", "unknown field `rat`", "did you mean `rate`?"],
         );
         check(&["traffic.rate=-1"], &["traffic.rate is -1"]);
+        let variant = "variant=[{select={first=1},worker={block_size=32}}]";
+        check(
+            &["traffic.router=random", variant],
+            &["variant 1", "block_size", "one size"],
+        );
         check(&["worker.slots=0"], &["worker: slots is 0"]);
         check(&["traffic.process.gamma.cv=0"], &["traffic.process: cv is 0"]);
         check(
