@@ -18,7 +18,8 @@ pub(crate) mod profile;
 pub(crate) mod random;
 mod request;
 mod router;
-pub(crate) mod source;
+mod source;
+mod traffic;
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ pub use engine::{Counters, Load, Mode, Preset, Progress, View, WorkerSpec};
 pub use lengths::Lengths;
 pub use profile::{Profile, Step};
 pub use router::Policy;
-pub use source::{Prefixes, Replay, Traffic, Turns};
+pub use traffic::{Prefixes, Replay, Traffic, Turns};
 
 use cell::Cell;
 use engine::{Capacity, Engine};
