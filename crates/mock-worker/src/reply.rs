@@ -169,6 +169,8 @@ impl Voice {
 
     /// The identity as a fault wants it to be told; `None` where it is told as it is.
     pub fn spoiled_identity(&self, identity: &Identity, sample: &Sample<'_>) -> Option<Identity> {
+        let mut kinds = sample.faults.iter().map(|fault| fault.kind);
+        let kind = kinds.find(|kind| is_about_identity(*kind))?;
         let id = sample.id;
         let of = |path: &EndpointPath, id| WorkerSubject::new(path, self.layout, Some(id)).ok();
         let at = |subject: String, claimed| {
@@ -181,11 +183,6 @@ impl Voice {
         };
         let suffix = format!("-{id:x}");
         let stem = identity.subject.strip_suffix(&suffix)?;
-        let kind = sample
-            .faults
-            .iter()
-            .map(|fault| fault.kind)
-            .find(|kind| is_about_identity(*kind))?;
         match kind {
             Kind::DuplicateId => at(of(&self.path, self.first_id)?.to_string(), Some(self.first_id)),
             Kind::MaxId => {

@@ -183,42 +183,20 @@ impl Fleet {
     ///
     /// Many small steps and one large one come to the same. A `to` that has passed changes nothing.
     pub fn advance(&mut self, to: u64, hits: &mut Vec<HitEvent>) {
-        let before = hits.len();
-        for cell in &mut self.cells {
-            cell.advance(to, hits);
-        }
-        self.now = self.now.max(to);
-        // A worker's events of one moment keep their order: the sort is stable.
-        hits[before..].sort_by_key(|event| (event.time_ns, event.worker));
+        self.advance_on(1, to, hits);
     }
 
     /// [`advance`](Self::advance), with the work shared by so many threads. The result is the same.
     pub fn advance_on(&mut self, threads: usize, to: u64, hits: &mut Vec<HitEvent>) {
+        let before = hits.len();
         let share = self.cells.len().div_ceil(threads.max(1)).max(1);
         if share >= self.cells.len() {
-            return self.advance(to, hits);
+            self.cells.iter_mut().for_each(|cell| cell.advance(to, hits));
+        } else {
+            hits.extend(advance_side_by_side(&mut self.cells, share, to));
         }
-        let before = hits.len();
-        let parts = std::thread::scope(|scope| {
-            let start = |cells: &'_ mut [Cell]| {
-                let mut hits = Vec::new();
-                cells.iter_mut().for_each(|cell| cell.advance(to, &mut hits));
-                hits
-            };
-            let running: Vec<_> = self
-                .cells
-                .chunks_mut(share)
-                .map(|cells| scope.spawn(move || start(cells)))
-                .collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<HitEvent>>| {
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            running.into_iter().map(join).collect::<Vec<_>>()
-        });
-        hits.extend(parts.into_iter().flatten());
         self.now = self.now.max(to);
+        // A worker's events of one moment keep their order: the sort is stable.
         hits[before..].sort_by_key(|event| (event.time_ns, event.worker));
     }
 
@@ -261,6 +239,25 @@ impl Fleet {
             _ => (0, worker),
         }
     }
+}
+
+/// Lets a thread of its own advance each so many cells.
+fn advance_side_by_side(cells: &mut [Cell], share: usize, to: u64) -> Vec<HitEvent> {
+    let advance = |cells: &mut [Cell]| {
+        let mut hits = Vec::new();
+        cells.iter_mut().for_each(|cell| cell.advance(to, &mut hits));
+        hits
+    };
+    std::thread::scope(|scope| {
+        let start = |cells| scope.spawn(move || advance(cells));
+        let running: Vec<_> = cells.chunks_mut(share).map(start).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<HitEvent>>| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        running.into_iter().flat_map(join).collect()
+    })
 }
 
 /// The table of popularity is the same for all workers.

@@ -260,7 +260,7 @@ impl Show {
                 break;
             }
         }
-        self.report_lag(Nanos(target - self.stage.now().min(target)).seconds());
+        self.report_lag(Nanos(target.saturating_sub(self.stage.now())).seconds());
     }
 
     /// A simulation that cannot keep up says so; its schedule stays as it was.

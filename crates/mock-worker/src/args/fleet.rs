@@ -4,7 +4,7 @@ use clap::Args;
 use protocol::{Component, EndpointName, EndpointPath, Namespace};
 
 use super::LogFormat;
-use crate::nanos::Nanos;
+use crate::nanos::{Nanos, NanosError};
 use crate::scenario::{Scenario, Setting};
 
 /// Whose workers they are.
@@ -120,14 +120,9 @@ impl ScenarioArgs {
     }
 }
 
-/// A number of seconds, or a number with a unit.
-pub(super) fn time(text: &str) -> Result<Nanos, String> {
-    text.parse()
-        .map_err(|error: crate::nanos::NanosError| error.to_string())
-}
-
+/// A time that is longer than nothing.
 pub(super) fn some_time(text: &str) -> Result<Nanos, String> {
-    match time(text)? {
+    match text.parse().map_err(|error: NanosError| error.to_string())? {
         Nanos(0) => Err("it must be longer than nothing".to_owned()),
         time => Ok(time),
     }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use protocol::service::Servers;
 use protocol::{Encoding, EndpointPath, Layout, StatsShape, WorkerId};
 
-use super::fleet::{LogArg, PathArgs, ScenarioArgs, some_time, time};
+use super::fleet::{LogArg, PathArgs, ScenarioArgs, some_time};
 use super::{LogFormat, servers};
 use crate::ids;
 use crate::nanos::Nanos;
@@ -88,7 +88,7 @@ pub(super) struct RunFlags {
     ///
     /// A worker tells its load as a `kv_metrics` event at the end of every interval in which it changed. Hit-rate
     /// events do not wait for that: they go out as they happen, also with 0.
-    #[arg(long, env = "MOCK_WORKER_EVENT_INTERVAL", value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "MOCK_WORKER_EVENT_INTERVAL", value_name = "TIME")]
     event_interval: Option<Nanos>,
 
     /// Port of a page in Prometheus' format with the engines' own metrics; 0 takes a free one [default: no page]
@@ -111,7 +111,7 @@ pub(super) struct RunFlags {
     server: String,
 
     /// How long requests in flight may take at shutdown
-    #[arg(long, env = "MOCK_WORKER_GRACE", default_value = "5s", value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "MOCK_WORKER_GRACE", default_value = "5s", value_name = "TIME")]
     grace: Nanos,
 
     #[command(flatten)]

@@ -112,23 +112,22 @@ impl Cell {
     /// Does something to a worker now, and plans anew what follows from it.
     pub(super) fn change(&mut self, at: usize, change: Change, hits: &mut Vec<HitEvent>) {
         let now = self.now;
-        let request = match change {
+        match change {
             Change::Submit {
                 input,
                 output,
                 ticket,
-            } => Some(self.source.outside(now, input, output, ticket)),
-            _ => None,
-        };
-        self.with(at, hits, |engine, ear| match (change, request) {
-            (Change::Submit { .. }, request) => engine.arrive(request.expect("it was made"), now, ear),
-            (Change::Cancel { ticket }, _) => engine.cancel(ticket, now, ear),
-            (Change::Crash, _) => engine.crash(now, ear),
-            (Change::Drain, _) => engine.drain(),
-            (Change::Start, _) => engine.start(),
-            (Change::Leave, _) => engine.absent(),
-            (Change::FlushCache, _) => engine.flush_cache(),
-        });
+            } => {
+                let request = self.source.outside(now, input, output, ticket);
+                self.with(at, hits, |engine, ear| engine.arrive(request, now, ear));
+            }
+            Change::Cancel { ticket } => self.with(at, hits, |engine, ear| engine.cancel(ticket, now, ear)),
+            Change::Crash => self.with(at, hits, |engine, ear| engine.crash(now, ear)),
+            Change::Drain => self.with(at, hits, |engine, _| engine.drain()),
+            Change::Start => self.with(at, hits, |engine, _| engine.start()),
+            Change::Leave => self.with(at, hits, |engine, _| engine.absent()),
+            Change::FlushCache => self.with(at, hits, |engine, _| engine.flush_cache()),
+        }
     }
 
     /// Other requests come from now on.

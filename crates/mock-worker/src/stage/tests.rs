@@ -1,21 +1,25 @@
 //! Faults of a fleet, and whom they concern.
 
 use super::*;
-use crate::scenario::Scenario;
-
+use crate::faults::Select;
 use crate::nanos::Nanos;
-use crate::scenario::Setting;
-use crate::sim::Counters;
+use crate::scenario::{Scenario, Setting};
+use crate::sim::{Counters, Load};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What is true of four workers at each of thirty seconds, under this fault of the first.
-fn truths(router: &str, fault: Option<Fault>) -> Vec<Vec<(Option<crate::sim::Load>, Counters)>> {
-    let router: Setting = format!("traffic.router={router}").parse().expect("a setting");
-    let scenario = Scenario::load("steady", &[router]).expect("it is shipped");
-    let ids = ids::seeded(1, "pool", 4);
+/// A shipped scenario's workers under these faults alone.
+fn stage(name: &str, settings: &[Setting], faults: &[Fault], connections: u32) -> Stage {
+    let scenario = Scenario::load(name, settings).expect("it is shipped");
+    let ids = ids::seeded(1, "pool", scenario.workers);
     let config = scenario.fleet(1, &ids, true).expect("it can be had");
-    let mut stage = Stage::new(&config, &ids, fault.as_slice(), 4).expect("it can be");
+    Stage::new(&config, &ids, faults, connections).expect("it can be")
+}
+
+/// What is true of four workers at each of thirty seconds, under this fault of the first.
+fn truths(router: &str, fault: Option<Fault>) -> Vec<Vec<(Option<Load>, Counters)>> {
+    let router: Setting = format!("traffic.router={router}").parse().expect("a setting");
+    let mut stage = stage("steady", &[router], fault.as_slice(), 4);
     let look = |second: u64| {
         stage.advance(second * SECOND, &mut Vec::new(), &mut Vec::new());
         (0..4)
@@ -34,7 +38,7 @@ fn a_fault_of_one_worker_moves_no_other_workers_truth() {
         let without = truths(router, None);
         for &kind in Kind::ALL {
             let mut fault = Fault::new(kind);
-            fault.select = crate::faults::Select::First(1);
+            fault.select = Select::First(1);
             fault.at = Nanos(if kind == Kind::Absent { 0 } else { 5 * SECOND });
             fault.length = Some(Nanos(10 * SECOND));
             let with = truths(router, Some(fault));
@@ -55,21 +59,19 @@ fn a_fault_of_one_worker_moves_no_other_workers_truth() {
 
 #[test]
 fn a_crash_takes_a_worker_away_and_brings_it_back_under_the_id_that_was_asked_for() {
-    let scenario = Scenario::load("steady", &[]).expect("it is shipped");
-    let ids = ids::seeded(1, "pool", 4);
-    let config = scenario.fleet(1, &ids, true).expect("it can be had");
     for new_id in [false, true] {
         let mut fault = Fault::new(Kind::Crash);
-        fault.select = crate::faults::Select::First(1);
+        fault.select = Select::First(1);
         (fault.at, fault.length, fault.new_id) = (Nanos(5 * SECOND), Some(Nanos(2 * SECOND)), Some(new_id));
-        let mut stage = Stage::new(&config, &ids, &[fault], 1).expect("it can be");
+        let mut stage = stage("steady", &[], &[fault], 1);
+        let id = stage.id(0);
         let (mut hits, mut notices) = (Vec::new(), Vec::new());
         stage.advance(6 * SECOND, &mut hits, &mut notices);
         assert!(!stage.is_up(0) && stage.is_up(1) && stage.sample(0).truth.load.is_none());
         assert_eq!(notices, []);
         stage.advance(7 * SECOND, &mut hits, &mut notices);
         assert_eq!(notices, [Notice::Up(0)]);
-        assert_eq!(stage.id(0) == ids[0], !new_id);
+        assert_eq!(stage.id(0) == id, !new_id);
         let counters = stage.sample(0).truth.counters;
         assert_eq!((counters.restarts, counters.running), (1, 0));
         assert!(counters.cancelled > 0, "what it was doing is lost");
@@ -78,10 +80,7 @@ fn a_crash_takes_a_worker_away_and_brings_it_back_under_the_id_that_was_asked_fo
 
 #[test]
 fn a_frozen_worker_tells_what_was_and_its_truth_goes_on() {
-    let scenario = Scenario::load("steady", &[]).expect("it is shipped");
-    let ids = ids::seeded(1, "pool", 4);
-    let config = scenario.fleet(1, &ids, true).expect("it can be had");
-    let mut stage = Stage::new(&config, &ids, &[], 1).expect("it can be");
+    let mut stage = stage("steady", &[], &[], 1);
     let (mut hits, mut notices) = (Vec::new(), Vec::new());
     stage.advance(5 * SECOND, &mut hits, &mut notices);
     let then = stage.sample(0).truth;
@@ -99,12 +98,9 @@ fn a_frozen_worker_tells_what_was_and_its_truth_goes_on() {
 
 #[test]
 fn a_cut_connection_is_a_fault_of_all_who_share_it() {
-    let scenario = Scenario::load("partition", &[]).expect("it is shipped");
-    let ids = ids::seeded(1, "pool", scenario.workers);
-    let config = scenario.fleet(1, &ids, true).expect("it can be had");
     let mut fault = Fault::new(Kind::Disconnect);
-    fault.select = crate::faults::Select::Last(1);
-    let mut stage = Stage::new(&config, &ids, &[fault], 2).expect("it can be");
+    fault.select = Select::Last(1);
+    let mut stage = stage("partition", &[], &[fault], 2);
     let (mut hits, mut notices) = (Vec::new(), Vec::new());
     stage.advance(0, &mut hits, &mut notices);
     let cut: Vec<bool> = (0..6)

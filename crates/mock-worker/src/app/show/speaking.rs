@@ -84,13 +84,8 @@ impl Show {
         let outcome = self.voice.stats(identity, &sample, buffer);
         if let Some(truth) = &mut self.truth {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let claimed = match sample.faults.is_empty() {
-                true => None,
-                false => self
-                    .voice
-                    .spoiled_identity(identity, &sample)
-                    .map(|identity| identity.claimed),
-            };
+            let spoiled = self.voice.spoiled_identity(identity, &sample);
+            let claimed = spoiled.map(|identity| identity.claimed);
             let data = outcome.data.clone().map(|data| &buffer[data]);
             truth
                 .write(&sample, claimed, data, Some(now.as_secs_f64()))
