@@ -4,7 +4,7 @@ use async_nats::{Client, Message, Subscriber};
 use futures_util::{FutureExt, StreamExt};
 use protocol::{Layout, WorkerId, WorkerSubject};
 use serde_json::{Value, json};
-use tests::{Collector, NatsServer, Page, Workers, eventually};
+use tests::{Collector, NatsServer, Page, Workers, eventually, free_port};
 
 use crate::TARGET;
 
@@ -18,6 +18,9 @@ const IDLE: [&str; 7] = [
     "7",
     "--workers",
 ];
+
+/// A connection that is closed at once and opened after a while.
+const DISCONNECT: &str = "fault=[{kind='disconnect',select={first=1},at='100ms',for='8s'}]";
 
 fn subject(id: u64) -> String {
     let path = TARGET.parse().expect("a path");
@@ -373,6 +376,18 @@ async fn a_closed_connection_takes_its_own_workers_alone() {
     workers.ctl(&["clear"]).await;
     let page = collector.has_workers(4).await;
     assert_eq!(page.sum("llm_worker_restarts_total", &[]), 0.0, "{page}");
+    assert_eq!(workers.stop().await, Some(0));
+}
+
+/// Whoever waited for the server there would hear no signal.
+#[tokio::test]
+async fn workers_whose_connection_cannot_be_opened_again_can_be_stopped() {
+    let mut server = NatsServer::start_on(free_port()).await;
+    let arguments = ["run", "steady", "--connections", "2", "--set", DISCONNECT];
+    let mut workers = Workers::start(&server, &arguments).await;
+    workers.program().says(&["closed by a fault"]).await;
+    server.stop().await;
+    workers.program().says(&["NATS cannot be reached"]).await;
     assert_eq!(workers.stop().await, Some(0));
 }
 

@@ -25,7 +25,7 @@ const BACKLOG: usize = 256;
 const PACED: u32 = 64;
 
 /// How long the server may take to show that it knows our subscriptions.
-const CONFIRMATION: Duration = Duration::from_secs(5);
+const CONFIRMATION: Duration = Duration::from_secs(2);
 
 /// A message to be sent.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ use protocol::WorkerSubject;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::batch::Batch;
@@ -35,6 +36,9 @@ use crate::truth::Writer;
 /// The workers' time is made up for in such slices, and for so long, before requests are looked at again.
 const SLICE: u64 = 50_000_000;
 const BUSY: Duration = Duration::from_millis(100);
+
+/// How long it may take to open a connection again before everything else has its turn.
+const OPENING: Duration = Duration::from_secs(3);
 
 /// From this lag on, it is news.
 const LAG: f64 = 1.0;
@@ -304,10 +308,17 @@ impl Show {
         }
     }
 
+    /// Opens what faults had closed. Where NATS is away, it is tried again at the next tick: who waits here hears
+    /// neither signals nor requests.
     async fn open_lines(&mut self) -> anyhow::Result<()> {
         for number in std::mem::take(&mut self.opening) {
-            self.lines[number] = Some(self.line(number).await?);
-            info!(connection = number, "the connection is open again");
+            match timeout(OPENING, self.line(number)).await {
+                Ok(line) => {
+                    self.lines[number] = Some(line?);
+                    info!(connection = number, "the connection is open again");
+                }
+                Err(_) => self.opening.push(number),
+            }
         }
         Ok(())
     }
