@@ -323,6 +323,22 @@ mod tests {
     }
 
     #[test]
+    fn a_processing_time_is_read_by_how_it_is_written_and_not_by_its_value() {
+        fn check(written: &str, seconds: f64) {
+            let endpoint = endpoint(&format!(r#", "processing_time": {written}"#));
+            assert_eq!(endpoint.processing_seconds, Some(seconds), "{written}");
+        }
+        check("2.0", 2.0);
+        check("0.0", 0.0);
+        check("1.5e3", 1500.0);
+        check("1E2", 100.0);
+        check("2", 2e-9);
+        check("2000000000", 2.0);
+        check(r#""2.0""#, 2.0);
+        check(r#""2000000000""#, 2.0);
+    }
+
+    #[test]
     fn a_counter_that_cannot_be_is_refused_by_name() {
         fn check(written: &str, expected: &str) {
             let refused = endpoint(&format!(r#", "num_requests": {written}"#)).refused;

@@ -35,31 +35,22 @@ impl<'a> Object<'a> {
             .ok()
     }
 
-    /// A time in seconds: whole numbers are nanoseconds, as NATS has it; a number with a fraction is seconds
-    /// (old PHP clients); a text is read as Go prints durations.
+    /// A time in seconds, decided by how it is written and never by its value: an integer is nanoseconds, as NATS
+    /// specifies; a number with a fraction or an exponent is seconds (old PHP clients, `2.0`); a text such as `1.5ms`
+    /// is read as Go prints durations.
     pub(super) fn seconds(&self, field: &str) -> Option<f64> {
-        let seconds = match self.scalar(field)? {
-            Value::Number(n) => match n.as_f64()? {
-                float if float.fract() == 0.0 => float / 1e9,
-                float => float,
-            },
-            Value::String(text) => text
-                .parse()
-                .map(|nanos: f64| nanos / 1e9)
-                .ok()
-                .or_else(|| go_duration(&text))?,
+        let raw = self.raw(field)?.get();
+        let text: Cow<'_, str> = match raw.as_bytes().first()? {
+            b'"' => serde_json::from_str::<String>(raw).ok()?.into(),
+            b'-' | b'0'..=b'9' => raw.into(),
             _ => return None,
         };
+        let seconds = match text.parse::<f64>() {
+            Ok(seconds) if text.contains(['.', 'e', 'E']) => seconds,
+            Ok(nanos) => nanos / 1e9,
+            Err(_) => go_duration(&text)?,
+        };
         (seconds.is_finite() && seconds >= 0.0).then_some(seconds)
-    }
-
-    fn scalar(&self, field: &str) -> Option<Value> {
-        let raw = self.raw(field)?.get();
-        if raw.starts_with(['{', '[']) {
-            None
-        } else {
-            serde_json::from_str(raw).ok()
-        }
     }
 }
 
