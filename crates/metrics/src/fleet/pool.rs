@@ -153,7 +153,7 @@ impl Pool {
         self.foreign = 0;
         self.unreadable = 0;
 
-        let (winners, results) = settle(judged);
+        let (winners, results) = settle(judged, |sighting| self.is_outranked(sighting));
         for (judgement, result) in judged.iter().zip(&results) {
             self.count_reply(judgement, *result, summary.now);
         }
@@ -214,17 +214,19 @@ impl Pool {
         }
         let mut result = judgement.result;
         for sighting in &judgement.sightings {
-            let rival = self
-                .workers
-                .get(&sighting.key)
-                .filter(|worker| worker.missed == 0 && worker.instance.id != sighting.instance.id);
-            if rival.is_some_and(|worker| worker.instance.started >= sighting.instance.started) {
+            if self.is_outranked(sighting) {
                 result = ReplyResult::Duplicate;
             } else {
                 self.take_in(&sighting.key, sighting, now, settings);
             }
         }
         self.count_reply(judgement, result, now);
+    }
+
+    /// Whether a younger instance than the sighting's is known under its worker id.
+    fn is_outranked(&self, sighting: &Sighting) -> bool {
+        let known = self.workers.get(&sighting.key);
+        known.is_some_and(|worker| worker.outranks(&sighting.instance))
     }
 
     pub(super) fn link_lost(&mut self, settings: &FleetSettings) {

@@ -2,10 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::worker::rank;
 use crate::intake::{Judgement, ReplyResult, Sighting, WorkerKey};
 
 /// Decides which sighting of each worker counts, and the final result of each reply.
-pub(super) fn settle(judged: &[Judgement]) -> (HashMap<WorkerKey, &Sighting>, Vec<ReplyResult>) {
+///
+/// `is_outranked` says whether a younger instance is known to hold the sighting's worker id, even if that one did not
+/// answer this round.
+pub(super) fn settle(
+    judged: &[Judgement],
+    is_outranked: impl Fn(&Sighting) -> bool,
+) -> (HashMap<WorkerKey, &Sighting>, Vec<ReplyResult>) {
     let mut results: Vec<ReplyResult> = judged.iter().map(|judgement| judgement.result).collect();
     let mut seen: HashSet<(&str, &str)> = HashSet::new();
     let mut winners: HashMap<WorkerKey, (usize, &Sighting)> = HashMap::new();
@@ -16,9 +23,14 @@ pub(super) fn settle(judged: &[Judgement]) -> (HashMap<WorkerKey, &Sighting>, Ve
                 continue;
             }
             is_repeated = false;
-            let newest = |s: &Sighting| (s.instance.started, s.instance.id.clone());
+            if is_outranked(sighting) {
+                results[at] = ReplyResult::Duplicate;
+                continue;
+            }
             match winners.get(&sighting.key) {
-                Some((_, winner)) if newest(winner) >= newest(sighting) => {
+                // One instance that serves an id in two layouts is one worker, and its reply was taken in.
+                Some((_, winner)) if winner.instance.id == sighting.instance.id => {}
+                Some((_, winner)) if rank(&winner.instance) > rank(&sighting.instance) => {
                     results[at] = ReplyResult::Duplicate;
                 }
                 Some((loser, _)) => {

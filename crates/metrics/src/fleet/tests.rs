@@ -26,9 +26,10 @@ fn worker(instance: &str, id: &str, active: u64, requests: u64) -> MaybeReply {
 }
 
 fn reply(instance: &str, id: &str, started: &str, requests: u64, data: &str) -> MaybeReply {
+    let nanos = requests * 1_000_000_000;
     let text = format!(
         r#"{{"name": "dynamo_c", "id": "{instance}", "started": "{started}", "endpoints":
-           [{{"subject": "dynamo_c.gen-{id}", "num_requests": {requests}, "processing_time": {requests}e9, "data": {data}}}]}}"#
+           [{{"subject": "dynamo_c.gen-{id}", "num_requests": {requests}, "processing_time": {nanos}, "data": {data}}}]}}"#
     );
     Some(Arc::new(StatsReply::decode(text.as_bytes()).expect("readable")))
 }
@@ -149,6 +150,66 @@ fn a_counter_that_is_missing_or_refused_once_neither_restarts_the_worker_nor_cou
         let worker = bench.pool().workers.remove(0);
         assert_eq!((worker.restarts, worker.requests), (0, 1001.0), "{written}");
     }
+}
+
+#[test]
+fn a_start_time_that_is_missing_or_unreadable_in_one_reply_is_no_restart() {
+    for written in ["", "yesterday"] {
+        let mut bench = Bench::new();
+        for started in ["2026-01-01T00:00:00Z", written, "2026-01-01T00:00:00Z"] {
+            bench.round(&[reply("a", "1", started, 1000, "{}")], Finish::Complete);
+        }
+        let worker = &bench.pool().workers[0];
+        assert_eq!((worker.restarts, worker.requests), (0, 1000.0), "{written:?}");
+        bench.round(
+            &[reply("a", "1", "2026-01-02T00:00:00Z", 1000, "{}")],
+            Finish::Complete,
+        );
+        let worker = &bench.pool().workers[0];
+        assert_eq!(
+            (worker.restarts, worker.requests),
+            (1, 2000.0),
+            "another start time is one"
+        );
+    }
+}
+
+#[test]
+fn the_younger_of_two_instances_with_one_id_wins_even_over_rounds_that_it_misses() {
+    let younger = |requests| reply("young", "1", "2026-01-02T00:00:00Z", requests, "{}");
+    let older = reply("old", "1", "2026-01-01T00:00:00Z", 3, "{}");
+    let mut bench = Bench::new();
+    bench.round(&[younger(10), older.clone()], Finish::Complete);
+    bench.round(std::slice::from_ref(&older), Finish::Stall);
+    bench.between(&older, Arrival::Newcomer);
+    bench.round(&[older.clone(), younger(11)], Finish::Complete);
+    let pool = bench.pool();
+    assert_eq!((pool.workers[0].restarts, pool.workers[0].requests), (0, 11.0));
+    assert_eq!((bench.count(Taken), bench.count(Duplicate)), (2, 4));
+    for _ in 0..4 {
+        bench.round(std::slice::from_ref(&older), Finish::Stall);
+    }
+    bench.round(&[older], Finish::Complete);
+    assert_eq!(
+        &*bench.pool().workers[0].service_id,
+        "old",
+        "once the younger is gone, the older has the id"
+    );
+}
+
+#[test]
+fn one_reply_that_serves_an_id_in_two_layouts_is_one_worker_and_no_duplicate() {
+    let text = r#"{"name": "dynamo_c", "id": "a", "endpoints": [
+        {"subject": "dynamo_c.gen-1"}, {"subject": "dynamo_c_HASH.gen-1"}]}"#;
+    let hashed = protocol::Layout::Hashed
+        .service_name(&"dynamo".parse().expect("a name"), &"c".parse().expect("a name"))
+        .expect("a service name");
+    let text = text.replace("dynamo_c_HASH", hashed.as_str());
+    let both = Some(Arc::new(StatsReply::decode(text.as_bytes()).expect("readable")));
+    let mut bench = Bench::new();
+    bench.round(&[both], Finish::Complete);
+    assert_eq!((bench.count(Taken), bench.count(Duplicate)), (1, 0));
+    assert_eq!(bench.workers().len(), 1);
 }
 
 #[test]

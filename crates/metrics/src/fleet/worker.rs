@@ -85,7 +85,14 @@ impl Worker {
             self.restarts += 1;
             self.by_event.clear();
         }
-        self.instance = sighting.instance.clone();
+        let started = match self.instance.id == sighting.instance.id {
+            true => sighting.instance.started.or(self.instance.started),
+            false => sighting.instance.started,
+        };
+        self.instance = ServiceInstance {
+            started,
+            ..sighting.instance.clone()
+        };
         if *self.subject != *sighting.subject {
             self.subject = Arc::from(sighting.subject.as_str());
         }
@@ -106,11 +113,12 @@ impl Worker {
         }
     }
 
-    /// An instance that started earlier than the known one is no restart, it is a namesake that goes on living.
+    /// A new service id is a restart. With the same id, only another *known* start time is: a reply that leaves the
+    /// time out, or writes it unreadably, says nothing about a restart.
     fn has_restarted(&self, sighting: &Sighting) -> bool {
         let (old, new) = (&self.instance, &sighting.instance);
-        let began_anew = old.id != new.id || old.started != new.started;
-        let began_earlier = matches!((old.started, new.started), (Some(old), Some(new)) if new < old);
+        let began_anew =
+            old.id != new.id || matches!((old.started, new.started), (Some(old), Some(new)) if old != new);
         let count = |count: Option<u64>| count.map(|n| n as f64);
         let seconds = self.processing_seconds.map_or(0.0, |seconds| seconds.current);
         let went_back = [
@@ -120,7 +128,17 @@ impl Worker {
         ]
         .into_iter()
         .any(|(now, then)| now.is_some_and(|now| now < then));
-        (began_anew && !began_earlier) || went_back
+        began_anew || went_back
+    }
+
+    /// Whether `other` may not speak for this worker: a second instance with the same worker id, which started before
+    /// the one that is known, or at the same time under a smaller id.
+    ///
+    /// It holds as long as the known instance is remembered, so a younger instance that misses a round does not make
+    /// the two alternate.
+    pub(super) fn outranks(&self, other: &ServiceInstance) -> bool {
+        let known = &self.instance;
+        known.id != other.id && rank(known) > rank(other)
     }
 
     pub(super) fn count_hits(&mut self, event: &KvHitRate) {
@@ -205,6 +223,12 @@ impl Worker {
             (None, true) => "none",
         }
     }
+}
+
+/// By which of two instances with one worker id the younger wins; ids decide only between equals, so that the order
+/// of replies does not.
+pub(super) fn rank(instance: &ServiceInstance) -> (Option<time::OffsetDateTime>, &str) {
+    (instance.started, &instance.id)
 }
 
 /// `max(waiting / queue target, KV use / KV target)`; 1 and above is saturated.
