@@ -18,7 +18,7 @@ use tracing::warn;
 use crate::connect::Link;
 use crate::fleet::{Arrival, MaybeReply};
 
-pub use window::{Finish, MIN_STALL, RoundState, StallEstimate, Verdict, verdict};
+pub use window::{Finish, MIN_STALL, RoundState, Slowest, Verdict, verdict};
 
 /// How often unreadable replies are complained about.
 const COMPLAIN_AFTER: Duration = Duration::from_secs(60);
@@ -29,7 +29,8 @@ pub struct Gatherer {
     client: Client,
     link: Link,
     deadline: Duration,
-    stall: StallEstimate,
+    stall: Duration,
+    slowest: Slowest,
     open: Option<OpenInbox>,
     complained: Option<Instant>,
 }
@@ -58,7 +59,7 @@ struct OpenInbox {
     inbox: Subscriber,
     expected: HashSet<Expected>,
     answered: HashSet<Expected>,
-    last_reply: Instant,
+    asked_at: Instant,
 }
 
 impl Gatherer {
@@ -68,7 +69,8 @@ impl Gatherer {
             client,
             link,
             deadline,
-            stall: StallEstimate::new(stall),
+            stall,
+            slowest: Slowest::default(),
             open: None,
             complained: None,
         }
@@ -96,7 +98,8 @@ impl Gatherer {
         let mut state = RoundState {
             started,
             deadline: self.deadline,
-            stall: self.stall.stall(),
+            stall: self.stall,
+            patience: self.slowest.patience(),
             last_reply: None,
             expected: expected.len(),
             answered: 0,
@@ -105,7 +108,7 @@ impl Gatherer {
         };
         let mut replies = Vec::new();
         let mut answered: HashSet<Expected> = HashSet::new();
-        let mut largest_gap = Duration::ZERO;
+        let mut latest = Duration::ZERO;
         let finish = loop {
             // All that has arrived is taken in before any timer is looked at.
             let wake = match verdict(&state, Instant::now()) {
@@ -144,23 +147,22 @@ impl Gatherer {
                         state.answered += 1;
                     }
                 }
-                if let Some(last) = state.last_reply.filter(|_| is_expected) {
-                    largest_gap = largest_gap.max(now - last);
+                if is_expected {
+                    latest = now - started;
                 }
             }
             state.last_reply = Some(now);
             replies.push(reply);
         };
         if state.answered > 0 {
-            self.stall.learn(largest_gap);
+            self.slowest.learn(latest);
         }
         let late = previous.map_or_else(Vec::new, |inbox| self.drain(inbox));
-        let last_reply = state.last_reply.unwrap_or(started);
         self.open = Some(OpenInbox {
             inbox,
             expected,
             answered,
-            last_reply,
+            asked_at: started,
         });
         Round {
             replies,
@@ -216,11 +218,10 @@ impl Gatherer {
             (false, _) => Arrival::Repeated,
             (true, false) => Arrival::Newcomer,
             (true, true) => {
-                self.stall.learn(open.last_reply.elapsed());
+                self.slowest.learn(open.asked_at.elapsed());
                 Arrival::Late
             }
         };
-        open.last_reply = Instant::now();
         (reply, arrival)
     }
 

@@ -1,9 +1,11 @@
 //! When is a round over? There is no end marker, so the rule is written down here, as a pure function.
 //!
-//! In this order: the link failed or the server refused the request; nobody is subscribed; everyone who is expected
-//! has answered; the deadline has come; and, once there is a reply, nothing came for longer than the adaptive
-//! *stall* time. The stall time follows the largest gap that was seen between replies of expected workers, late
-//! ones included, so a slow worker is waited for after it was missed once.
+//! In this order: the link failed or the server refused the request; every expected worker has answered; the
+//! deadline has come; and the *stall*: nothing has come for 250 ms, and even the slowest expected worker has had twice
+//! the time that it took before. How long a worker takes is measured from the request and not from the reply before
+//! its own, so that the replies of other services change nothing. A "no responders" of the server ends a round at once
+//! where no worker is expected. Where one is, any service may have sent it, so it ends the round at the stall, and only
+//! if nothing else came.
 
 use std::time::Duration;
 
@@ -13,8 +15,8 @@ use tokio::time::Instant;
 /// The shortest stall time of a collector's rounds.
 pub const MIN_STALL: Duration = Duration::from_millis(250);
 
-/// How many times the smoothed largest gap the stall time is.
-const STALL_FACTOR: u32 = 3;
+/// How many times as long as the slowest expected worker took before a round waits for it.
+const PATIENCE_FACTOR: u32 = 2;
 
 /// Why a round ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -41,6 +43,8 @@ pub struct RoundState {
     pub deadline: Duration,
     /// The longest pause between replies.
     pub stall: Duration,
+    /// How long after the request an expected worker may answer, pause or not.
+    pub patience: Duration,
     /// When the last reply came, if one did.
     pub last_reply: Option<Instant>,
     /// Workers that answered the last round and are waited for.
@@ -65,46 +69,45 @@ pub enum Verdict {
 /// The rule. `now` is looked at only after all replies that have arrived were taken in.
 pub fn verdict(round: &RoundState, now: Instant) -> Verdict {
     let deadline = round.started + round.deadline;
-    let stall = round.last_reply.map(|last| last + round.stall);
+    let patient_until = match round.expected {
+        0 => round.started,
+        _ => round.started + round.patience,
+    };
+    let stall = match round.last_reply {
+        Some(last) => Some((last + round.stall).max(patient_until)),
+        None if round.no_responders && round.expected == 0 => Some(round.started),
+        None if round.no_responders => Some((round.started + round.stall).max(patient_until)),
+        None => None,
+    };
+    let is_stalled = stall.is_some_and(|stall| now >= stall);
     if round.failed {
         Verdict::Over(Finish::Error)
-    } else if round.no_responders && round.last_reply.is_none() {
-        Verdict::Over(Finish::NoResponders)
     } else if round.expected > 0 && round.answered >= round.expected {
         Verdict::Over(Finish::Complete)
+    } else if round.no_responders && round.last_reply.is_none() && (is_stalled || now >= deadline) {
+        Verdict::Over(Finish::NoResponders)
     } else if now >= deadline {
         Verdict::Over(Finish::Deadline)
-    } else if stall.is_some_and(|stall| now >= stall) {
+    } else if is_stalled {
         Verdict::Over(Finish::Stall)
     } else {
         Verdict::WaitUntil(stall.map_or(deadline, |stall| stall.min(deadline)))
     }
 }
 
-/// Learns how long a pause between replies can be.
-#[derive(Debug, Clone, Copy)]
-pub struct StallEstimate {
-    shortest: Duration,
-    smoothed_gap: Duration,
-}
+/// Learns how long after the request the slowest expected worker answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Slowest(Duration);
 
-impl StallEstimate {
-    /// Nothing learnt yet.
-    pub const fn new(shortest: Duration) -> Self {
-        Self {
-            shortest,
-            smoothed_gap: Duration::ZERO,
-        }
+impl Slowest {
+    /// Takes in when the last expected reply of a round came, or a late one. It rises at once and falls slowly.
+    pub fn learn(&mut self, latency: Duration) {
+        self.0 = latency.max((self.0 * 4 + latency) / 5);
     }
 
-    /// Takes in the largest gap of a round, or that before a late reply. It rises at once and falls slowly.
-    pub fn learn(&mut self, largest_gap: Duration) {
-        self.smoothed_gap = largest_gap.max((self.smoothed_gap * 4 + largest_gap) / 5);
-    }
-
-    /// How long to wait for the next reply.
-    pub fn stall(&self) -> Duration {
-        self.shortest.max(self.smoothed_gap * STALL_FACTOR)
+    /// How long to wait for the slowest.
+    pub fn patience(self) -> Duration {
+        self.0 * PATIENCE_FACTOR
     }
 }
 
@@ -148,6 +151,7 @@ mod tests {
             started,
             deadline: 2000 * MS,
             stall: 250 * MS,
+            patience: Duration::ZERO,
             last_reply: last_reply.map(|ms| started + ms * MS),
             expected,
             answered,
@@ -178,7 +182,9 @@ mod tests {
             round.0.no_responders = true;
             round
         };
-        check(nobody(at(3, 0, None, 0)), Finish::NoResponders);
+        check(nobody(at(0, 0, None, 0)), Finish::NoResponders);
+        check(nobody(at(3, 0, None, 250)), Finish::NoResponders);
+        check(nobody(at(3, 2, Some(10), 260)), Finish::Stall);
         check(nobody(at(3, 3, Some(1), 1)), Finish::Complete);
         let failed = |mut round: (RoundState, Instant, Instant)| {
             round.0.failed = true;
@@ -203,16 +209,35 @@ mod tests {
     }
 
     #[test]
-    fn the_stall_time_rises_at_once_and_falls_slowly() {
-        let mut estimate = StallEstimate::new(MIN_STALL);
-        assert_eq!(estimate.stall(), 250 * MS);
-        estimate.learn(390 * MS);
-        assert_eq!(estimate.stall(), 1170 * MS);
-        estimate.learn(Duration::ZERO);
-        assert_eq!(estimate.stall(), 936 * MS);
-        for _ in 0..50 {
-            estimate.learn(Duration::ZERO);
-        }
-        assert_eq!(estimate.stall(), 250 * MS);
+    fn a_503_is_not_believed_at_once_while_workers_are_expected() {
+        let mut round = at(3, 0, None, 249);
+        round.0.no_responders = true;
+        assert_eq!(verdict(&round.0, round.1), Verdict::WaitUntil(round.2 + 250 * MS));
+    }
+
+    #[test]
+    fn an_expected_worker_is_waited_for_as_long_as_it_took_before_whoever_else_answers() {
+        let patient = |expected, now| {
+            let mut round = at(expected, 0, Some(10), now);
+            round.0.patience = 900 * MS;
+            (verdict(&round.0, round.1), round.2)
+        };
+        let (verdict, started) = patient(1, 899);
+        assert_eq!(verdict, Verdict::WaitUntil(started + 900 * MS));
+        assert_eq!(patient(1, 900).0, Verdict::Over(Finish::Stall));
+        assert_eq!(
+            patient(0, 260).0,
+            Verdict::Over(Finish::Stall),
+            "no worker is expected"
+        );
+    }
+
+    #[test]
+    fn patience_rises_at_once_and_falls_slowly() {
+        let mut slowest = Slowest::default();
+        slowest.learn(450 * MS);
+        assert_eq!(slowest.patience(), 900 * MS);
+        slowest.learn(Duration::ZERO);
+        assert_eq!(slowest.patience(), 720 * MS);
     }
 }
