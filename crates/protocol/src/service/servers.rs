@@ -1,6 +1,7 @@
 //! [`Servers`]: where NATS is, with the secrets kept apart from what may be shown.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,6 +10,18 @@ use percent_encoding::percent_decode_str;
 
 /// The longest pause between two attempts to connect.
 const MAX_DELAY: Duration = Duration::from_secs(4);
+
+/// The schemes that [`Servers::redact`] may show: those of NATS, and those that are written by mistake.
+const KNOWN_SCHEMES: [&str; 6] = ["nats", "tls", "ws", "wss", "http", "https"];
+
+const NO_HOST: ServersError = ServersError("it has no host");
+const BAD_PORT: ServersError = ServersError(
+    "its port is not a number up to 65535; percent-encode `/`, `?`, `#`, `@`, `,` and `:` in a password or token",
+);
+const MORE_THAN_A_HOST: ServersError = ServersError(
+    "it has a path, query or fragment, which a NATS address does not take; \
+     percent-encode `/`, `?`, `#`, `@`, `,` and `:` in a password or token",
+);
 
 /// One or more addresses of a NATS cluster, separated by commas. `Debug` and `Display` show no secret.
 ///
@@ -33,10 +46,10 @@ enum Credentials {
     Token(String),
 }
 
-/// Why a text is no list of NATS addresses. It shows no part of the text.
+/// Why a text is no list of NATS addresses. Its message is fixed, so it shows no part of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it is no address of a NATS server ({0})")]
-pub struct ServersError(String);
+pub struct ServersError(&'static str);
 
 impl Servers {
     /// Connects once, with the credentials that stand in the addresses.
@@ -64,16 +77,30 @@ impl Servers {
         options.reconnect_delay_callback(reconnect_delay)
     }
 
-    /// A text that may not even be an address, with all that may be secret replaced.
+    /// A text that may not even be a list of addresses, with all that may be secret replaced by `***`.
+    ///
+    /// A secret may hold commas and `@`, so all up to the last `@` is hidden. What follows is shown only if all of it is
+    /// plain hosts and ports: a single odd piece means that any of its neighbours may belong to a secret.
+    ///
+    /// A secret that itself reads as a host or a port, such as `nats://me:12345` without `@`, cannot be told from one.
     pub fn redact(text: &str) -> String {
-        let redact_one = |address: &str| match address.rsplit_once('@') {
-            Some((before, host)) => match before.split_once("://") {
-                Some((scheme, _)) => format!("{scheme}://***@{host}"),
-                None => format!("***@{host}"),
-            },
-            None => address.to_owned(),
+        if text.trim().is_empty() {
+            return String::new();
+        }
+        let (hidden, shown) = match text.rsplit_once('@') {
+            Some((_, behind)) => ("***@", behind),
+            None => ("", text),
         };
-        text.split(',').map(redact_one).collect::<Vec<_>>().join(",")
+        let pieces: Vec<&str> = shown.split(',').map(str::trim).collect();
+        let is_plain = pieces.iter().enumerate().all(|(index, piece)| {
+            // A scheme does not follow an `@`.
+            let may_have_scheme = index > 0 || hidden.is_empty();
+            is_host_and_port(piece) || (may_have_scheme && is_plain_address(piece))
+        });
+        match is_plain {
+            true => format!("{hidden}{}", pieces.join(",")),
+            false => "***".to_owned(),
+        }
     }
 }
 
@@ -84,12 +111,12 @@ impl FromStr for Servers {
         let mut addresses = Vec::new();
         let mut credentials = None;
         for address in text.split(',').map(str::trim) {
-            let address: ServerAddr = address.parse().map_err(|error| ServersError(reason(&error)))?;
+            let address: ServerAddr = address.parse().map_err(|error| reason(&error))?;
             if matches!(address.scheme(), "ws" | "wss") {
-                return Err(ServersError("WebSocket is not supported".to_owned()));
+                return Err(ServersError("WebSocket is not supported"));
             }
             if address.host().is_empty() {
-                return Err(ServersError("it has no host".to_owned()));
+                return Err(NO_HOST);
             }
             credentials = credentials.or_else(|| Credentials::of(&address));
             addresses.push(without_userinfo(address)?);
@@ -131,22 +158,60 @@ impl Credentials {
     }
 }
 
+/// The bare address, which is all that is ever shown: a raw `/`, `?` or `#` moves the rest of a password behind the host.
 fn without_userinfo(address: ServerAddr) -> Result<ServerAddr, ServersError> {
     let mut url = address.into_inner();
+    if !matches!(url.path(), _) || url.query().is_some() || url.fragment().is_some() {
+        return Err(MORE_THAN_A_HOST);
+    }
     // Both fail for URLs without a host only.
     let removed = url.set_username("").is_ok() && url.set_password(None).is_ok();
     match removed {
-        true => ServerAddr::from_url(url).map_err(|error| ServersError(reason(&error))),
-        false => Err(ServersError("it has no host".to_owned())),
+        true => ServerAddr::from_url(url).map_err(|error| reason(&error)),
+        false => Err(NO_HOST),
     }
 }
 
-/// What is wrong, without the words around it. The parser's errors name no part of the text but the scheme.
-fn reason(error: &std::io::Error) -> String {
+/// What is wrong, in our own words: the parser's message repeats the scheme, which may be a user or a token.
+fn reason(error: &std::io::Error) -> ServersError {
     let text = error.to_string();
-    text.strip_prefix("NATS server URL is invalid: ")
-        .unwrap_or(&text)
-        .to_owned()
+    match text.strip_prefix("NATS server URL is invalid: ") {
+        Some("empty host") => NO_HOST,
+        Some("invalid port number") => BAD_PORT,
+        Some(_) => ServersError("it is not a valid URL"),
+        None => ServersError("its scheme is neither `nats` nor `tls`"),
+    }
+}
+
+fn is_plain_address(text: &str) -> bool {
+    match text.split_once("://") {
+        Some((scheme, rest)) => KNOWN_SCHEMES.contains(&scheme) && is_host_and_port(rest),
+        None => is_host_and_port(text),
+    }
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    // The colons of an IPv6 address stand within its brackets.
+    let host_end = text.find(']').map_or_else(|| text.find(':'), |end| Some(end + 1));
+    let (host, port) = text.split_at(host_end.unwrap_or(text.len()));
+    is_host(host) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
+fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()),
+        None => {
+            let is_host_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+            !text.is_empty() && text.chars().all(is_host_char)
+        }
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    // `u16` alone would take a `+` too.
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 /// Undoes the percent-encoding that user and password have in a URL.
@@ -205,21 +270,171 @@ mod tests {
         check("nats://me:100%@host", "nats://host", Some(("me", "100%")));
     }
 
+    /// All that may be written to a log or a terminal for this text.
+    fn outputs(text: &str) -> Vec<String> {
+        let mut outputs = vec![Servers::redact(text)];
+        match text.parse::<Servers>() {
+            Ok(servers) => {
+                outputs.extend([format!("{servers}"), format!("{servers:?}")]);
+                outputs.extend(servers.addresses().iter().map(|address| format!("{address:?}")));
+            }
+            Err(error) => outputs.extend([format!("{error}"), format!("{error:?}")]),
+        }
+        outputs
+    }
+
+    fn assert_hidden(text: &str) {
+        for output in outputs(text) {
+            assert!(
+                !output.to_lowercase().contains("secret"),
+                "{text:?} shows {output:?}"
+            );
+        }
+    }
+
     #[test]
     fn what_is_no_address_is_refused_without_showing_it() {
         fn check(text: &str, expected: &str) {
             let error = text.parse::<Servers>().expect_err(text).to_string();
-            assert!(error.contains(expected) && !error.contains("secret"), "{error}");
+            assert!(error.contains(expected), "{text:?}: {error}");
+            assert_hidden(text);
         }
-        check("", "no address");
+        check("", "no host");
+        check("a,,b", "no host");
+        check("nats:///secret", "no host");
         check("http://me:secret@host", "scheme");
+        check("secret://me@host", "scheme");
         check("nats://me:secret@host:port", "port");
+        check("nats://svc:topsecret", "port");
+        check("nats://svc:top,secret@h", "port");
         check("ws://me:secret@host", "WebSocket");
+        check("nats://me:secret@[::1", "not a valid URL");
+        check("nats://me:secret@a b", "not a valid URL");
+    }
+
+    #[test]
+    fn a_path_query_or_fragment_is_refused_with_advice() {
+        for text in [
+            "nats://me:12/secret@h",
+            "nats://me:12?secret@h",
+            "nats://me:12#secret@h",
+            "nats://h/secret",
+            "nats://h//",
+            "nats://h?token=secret",
+            "nats://h?",
+            "nats://h#x",
+            "nats://h#",
+            "nats:/svc:topsecret@h",
+            "nats:\t//me:12/secret@h://",
+            "nats://a,nats://h/secret",
+        ] {
+            assert_eq!(text.parse::<Servers>().expect_err(text), MORE_THAN_A_HOST);
+            assert_hidden(text);
+        }
+        assert!(MORE_THAN_A_HOST.to_string().contains("percent-encode `/`"));
+        assert_eq!(secrets("nats://h/").0, "nats://h/");
         assert_eq!(
-            Servers::redact("nats://me:secret@host:port,x"),
-            "nats://***@host:port,x"
+            secrets("nats://me:a%2Fb%3F%23%2C@h"),
+            (
+                "nats://h".to_owned(),
+                Some(("me".to_owned(), "a/b?#,".to_owned()))
+            )
         );
-        assert_eq!(Servers::redact("me:secret@host"), "***@host");
+    }
+
+    #[test]
+    fn redaction_shows_plain_hosts_only() {
+        fn check(text: &str, expected: &str) {
+            assert_eq!(Servers::redact(text), expected, "{text:?}");
+        }
+        for plain in [
+            "",
+            "host",
+            "a:1,tls://b-2.example:65535",
+            "http://127.0.0.1:4222",
+            "nats://[::1]:4222,[::1]",
+        ] {
+            check(plain, plain);
+        }
+        check(" a , b ", "a,b");
+        check("me:secret@host", "***@host");
+        check("nats://me:secret@host:4222", "***@host:4222");
+        check("nats://me:secret@[::1]:4222", "***@[::1]:4222");
+        check("nats://me:secret@a,nats://b:4222", "***@a,nats://b:4222");
+        check("nats://a:4222,nats://me:secret@b", "***@b");
+        check("nats://svc:topsecret,x@h", "***@h");
+        check("nats://svc:a,topsecret,b@h", "***@h");
+        check("nats://svc:a@topsecret,b@h", "***@h");
+        check("nats:/svc:topsecret@h", "***@h");
+        check("nats://me:secret@host:port,x", "***");
+        for odd in [
+            "svc:topsecret",
+            "nats://svc:topsecret",
+            "nats://svc:top,secret",
+            "nats://svc:1,top/,secret",
+            "nats://svc:1,,secret",
+            "nats://svc:99999,secret",
+            "nats://svc:+1,secret",
+            "nats://svc:,secret",
+            "nats:/svc:topsecret",
+            "secret://host",
+            "me@nats://secret",
+            "h/secret",
+            "h?token=secret",
+            "h%73ecret",
+            "sécret",
+            "[secret]",
+            "[::1]secret",
+            "x[::1]:secret",
+            "]:secret",
+        ] {
+            check(odd, "***");
+        }
+    }
+
+    #[test]
+    fn no_combination_of_shapes_shows_a_secret() {
+        fn check(text: &str) {
+            // A valid address whose host is the secret cannot be told from any other.
+            let is_host = |address: &ServerAddr| address.host().to_lowercase().contains("secret");
+            let servers = text.parse::<Servers>();
+            if !servers.is_ok_and(|servers| servers.addresses.iter().any(is_host)) {
+                assert_hidden(text);
+            }
+        }
+        let starts = [
+            "",
+            "nats://",
+            "nats:/",
+            "nats:",
+            "ws://",
+            "http://",
+            "://",
+            "a:1,nats://",
+            "x://",
+        ];
+        let users = ["svc:", "svc:1,", "svc:1/", "svc:a@", "svc", ":", ""];
+        let marks = [
+            "", ",", "@", "/", "?", "#", ":", "%40", "://", " ", "\t", "\\", ";",
+        ];
+        let ends = [
+            "@h", "@h:4222", "@h:port", "@h,b:1", "@h/", "@[::1]:1", "@h,x y", "@", "@,", "@h,c@d",
+        ];
+        for start in starts {
+            for user in users {
+                for before in marks {
+                    for after in marks {
+                        for end in ends {
+                            check(&format!("{start}{user}{before}Secret{after}{end}"));
+                        }
+                        // Behind an `@`, it stands where the host does.
+                        if before != "@" {
+                            check(&format!("{start}svc:{before}Secret{after}"));
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]
