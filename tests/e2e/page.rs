@@ -147,6 +147,26 @@ async fn pool_figures_are_those_of_its_workers() {
 }
 
 #[tokio::test]
+async fn upstreams_counters_have_one_name_whatever_format_is_asked_for() {
+    let (_server, _fleet, collector) = full_page(&[]).await;
+    for (accept, kind) in [
+        ("text/plain", "counter"),
+        ("application/openmetrics-text", "unknown"),
+    ] {
+        let reply = collector.get("/metrics", &[("accept", accept)]).await;
+        let text = String::from_utf8(reply.body).expect("text");
+        for name in ["llm_kv_hit_rate_isl_blocks", "llm_kv_hit_rate_overlap_blocks"] {
+            assert!(
+                text.contains(&format!("# TYPE {name} {kind}\n")),
+                "{accept}\n{text}"
+            );
+            assert!(text.contains(&format!("\n{name}{{")), "{accept}\n{text}");
+            assert!(!text.contains(&format!("{name}_total")), "{accept}\n{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_format_is_what_the_client_asks_for() {
     let (_server, _fleet, collector) = full_page(&[]).await;
     let classic = "text/plain; version=0.0.4; charset=utf-8";

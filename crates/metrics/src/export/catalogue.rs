@@ -11,6 +11,9 @@ pub enum Kind {
     Counter,
     /// Counts observations in buckets.
     Histogram,
+    /// Only goes up, under a name without `_total`, which OpenMetrics allows to no counter. Classic text calls it a
+    /// counter, as upstream does; its name is the same in both, so that a dashboard finds it.
+    Unknown,
 }
 
 /// One metric family.
@@ -147,9 +150,9 @@ families! {
         "compatibility alias of the mean of llm_worker_kv_blocks_active over fresh workers.";
     UP_LOAD_STD = "llm_load_std", Gauge, UPSTREAM_P,
         "compatibility alias of the population standard deviation of llm_worker_kv_blocks_active over fresh workers.";
-    UP_LOOKUPS = "llm_kv_hit_rate_isl_blocks", Counter, UPSTREAM_W,
+    UP_LOOKUPS = "llm_kv_hit_rate_isl_blocks", Unknown, UPSTREAM_W,
         "compatibility alias of llm_kv_lookup_blocks_total.";
-    UP_HITS = "llm_kv_hit_rate_overlap_blocks", Counter, UPSTREAM_W,
+    UP_HITS = "llm_kv_hit_rate_overlap_blocks", Unknown, UPSTREAM_W,
         "compatibility alias of llm_kv_hit_blocks_total.";
 }
 

@@ -348,10 +348,10 @@ impl Writer<'_> {
         if samples.peek().is_none() {
             return Ok(());
         }
-        let kind = if family.kind == Kind::Counter {
-            MetricType::Counter
-        } else {
-            MetricType::Gauge
+        let kind = match family.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Unknown => MetricType::Unknown,
+            Kind::Gauge | Kind::Histogram => MetricType::Gauge,
         };
         let mut metric = self
             .encoder
