@@ -204,6 +204,16 @@ async fn a_wrong_flag_is_named_with_its_remedy_and_exits_2() {
         ),
         (&["--target", "a/b/c", "--poll-interval", "0"], "--poll-interval"),
         (
+            &["--target", "a/b/c", "--poll-interval", "1e19"],
+            "--poll-interval",
+        ),
+        (&["--target", "a/b/c", "--poll-interval", "1e-9"], "too short"),
+        (&["--target", "a/b/c", "--grace", "1h"], "too long"),
+        (
+            &["--target", "a/b/c", "--round-timeout", "3s"],
+            "raise --poll-interval",
+        ),
+        (
             &["--target", "a/b/c", "--metrics-port", "70000"],
             "--metrics-port",
         ),
@@ -269,4 +279,85 @@ async fn every_flag_has_an_environment_twin() {
         flags.len(),
         "one for each of {flags:#?}"
     );
+}
+
+/// The names of the variables that a help text shows.
+fn variables(help: &str) -> Vec<&str> {
+    help.split("[env: ")
+        .skip(1)
+        .filter_map(|rest| rest.split(['=', ']']).next())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_empty_variable_is_an_unset_one() {
+    let server = NatsServer::start().await;
+    for (program, arguments) in [
+        ("metrics", ["list"].as_slice()),
+        ("mock-worker", &["run", "idle", "--duration", "100ms"]),
+        ("mock-worker", &["simulate", "idle", "--duration", "1s"]),
+    ] {
+        let command = || {
+            let mut command = built(program);
+            command.args(arguments);
+            if arguments[0] != "simulate" {
+                command.args(["--server", server.url()]);
+            }
+            command
+        };
+        let mut asked = built(program);
+        asked.args([arguments, &["--help"]].concat());
+        let help = finish(asked).await.stdout;
+        let names = variables(&help);
+        assert!(names.len() > 3, "{help}");
+        let unset = finish(command()).await;
+        let mut with_empty = command();
+        with_empty.env("RUST_LOG", "");
+        for name in names.iter().filter(|name| **name != "NATS_URL") {
+            with_empty.env(name, "");
+        }
+        let empty = finish(with_empty).await;
+        assert_eq!(empty.code, unset.code, "{names:?}: {empty:?}");
+        assert_eq!(
+            empty.code,
+            Some(if program == "metrics" { 3 } else { 0 }),
+            "{empty:?}"
+        );
+    }
+    let mut command = metrics(&[
+        "--target",
+        TARGET,
+        "--metrics-port",
+        "0",
+        "--server",
+        server.url(),
+    ]);
+    for name in variables(&finish(metrics(&["--help"])).await.stdout) {
+        command.env(name, "");
+    }
+    Program::start("metrics", command).says(&["serving"]).await;
+}
+
+#[tokio::test]
+async fn variables_that_kubernetes_sets_for_a_service_do_not_end_the_program() {
+    let server = NatsServer::start().await;
+    let mut command = metrics(&[
+        "--target",
+        TARGET,
+        "--metrics-port",
+        "0",
+        "--server",
+        server.url(),
+    ]);
+    for service in ["METRICS", "METRICS_HTTP", "MOCK_WORKER", "NATS"] {
+        for (end, value) in [
+            ("PORT", "tcp://10.0.0.7:80"),
+            ("SERVICE_PORT", "80"),
+            ("SERVICE_HOST", "10.0.0.7"),
+            ("PORT_80_TCP", "tcp://10.0.0.7:80"),
+        ] {
+            command.env(format!("{service}_{end}"), value);
+        }
+    }
+    Program::start("metrics", command).says(&["serving"]).await;
 }

@@ -9,6 +9,7 @@ mod events;
 mod harness;
 mod hostile;
 mod lifecycle;
+mod logging;
 mod messages;
 mod outage;
 mod page;

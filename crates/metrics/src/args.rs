@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::fleet::FleetSettings;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use program::LogFormat;
+use program::environment::without_empty_variables;
 use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern};
 
 /// Finds inference workers on NATS, reads their load and serves it to Prometheus and to people.
@@ -35,6 +37,15 @@ pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
     pub shared: SharedArgs,
+}
+
+impl Cli {
+    /// Reads the command line and the environment. Where they are wrong, or help is asked for, this ends the process
+    /// as clap does: with the flag, the value and the remedy, and exit code 2.
+    pub fn from_env() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// Commands that look once and end.
@@ -91,16 +102,21 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_TARGET", value_delimiter = ',', value_name = "PATH")]
     pub target: Vec<EndpointPath>,
 
-    /// Time between rounds: `2`, `2s` or `500ms`.
-    #[arg(long, env = "METRICS_POLL_INTERVAL", default_value = "2s", value_parser = duration, value_name = "TIME")]
+    /// Time between rounds, from 50ms to 1h: `2`, `2s` or `500ms`.
+    #[arg(long, env = "METRICS_POLL_INTERVAL", default_value = "2s", value_parser = time_within(POLL_INTERVAL), value_name = "TIME")]
     pub poll_interval: Duration,
 
     /// Port of the page; 0 takes a free one.
-    #[arg(long, env = "METRICS_HTTP_PORT", default_value_t = 9091, value_name = "PORT")]
+    #[arg(
+        long,
+        env = "METRICS_HTTP_PORT_NUMBER",
+        default_value_t = 9091,
+        value_name = "PORT"
+    )]
     pub metrics_port: u16,
 
     /// Address that the page is served on; 0.0.0.0 for all.
-    #[arg(long, env = "METRICS_HTTP_HOST", default_value = "127.0.0.1")]
+    #[arg(long, env = "METRICS_HTTP_ADDRESS", default_value = "127.0.0.1")]
     pub host: String,
 
     /// Missed rounds after which a worker is stale and its load leaves the page.
@@ -123,8 +139,8 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_COMPAT", value_enum, default_value_t = Compat::Upstream)]
     pub compat: Compat,
 
-    /// How long requests to the page may take to end at shutdown.
-    #[arg(long, env = "METRICS_GRACE", default_value = "5s", value_parser = duration, value_name = "TIME")]
+    /// How long requests to the page may take to end at shutdown, from 1ms to 10m.
+    #[arg(long, env = "METRICS_GRACE", default_value = "5s", value_parser = time_within(GRACE), value_name = "TIME")]
     pub grace: Duration,
 }
 
@@ -155,8 +171,10 @@ pub struct SharedArgs {
     )]
     pub subject_pattern: Vec<SubjectPattern>,
 
-    /// The longest that one round may take; at most the poll interval, which is the default.
-    #[arg(long, env = "METRICS_ROUND_TIMEOUT", value_parser = duration, global = true, value_name = "TIME")]
+    /// The longest that one round may take, from 10ms to 1h.
+    ///
+    /// The collector takes at most the poll interval, which is its default; `explain` and `list` wait 2s by default.
+    #[arg(long, env = "METRICS_ROUND_TIMEOUT", value_parser = time_within(ROUND_TIMEOUT), global = true, value_name = "TIME")]
     pub round_timeout: Option<Duration>,
 
     /// Which log lines to write, e.g. `debug` or `metrics=debug`.
@@ -183,26 +201,31 @@ pub enum Compat {
     Off,
 }
 
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
+/// The shortest and the longest time that a flag takes.
+type Bounds = (Duration, Duration);
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
-        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
-    };
-    match parsed {
-        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(format!(
-            "{error}; write a number of seconds, or e.g. 500ms, 2s, 1m"
-        )),
+const POLL_INTERVAL: Bounds = (Duration::from_millis(50), Duration::from_secs(3600));
+const ROUND_TIMEOUT: Bounds = (Duration::from_millis(10), Duration::from_secs(3600));
+const GRACE: Bounds = (Duration::from_millis(1), Duration::from_secs(600));
+
+/// Reads a number of seconds, or a number with a unit.
+fn time_within((shortest, longest): Bounds) -> impl Fn(&str) -> Result<Duration, String> + Clone {
+    move |text| {
+        let bounds = format!(
+            "write a time from {} to {}, as a number of seconds or e.g. 500ms, 2s, 1m",
+            humantime::format_duration(shortest),
+            humantime::format_duration(longest)
+        );
+        let parsed = match text.trim().parse::<f64>() {
+            Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+            Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
+        };
+        match parsed {
+            Ok(time) if time < shortest => Err(format!("it is too short; {bounds}")),
+            Ok(time) if time > longest => Err(format!("it is too long; {bounds}")),
+            Ok(time) => Ok(time),
+            Err(error) => Err(format!("{error}; {bounds}")),
+        }
     }
 }
 
@@ -219,27 +242,37 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn durations_are_read_as_people_write_them() {
+    fn no_variable_has_a_name_that_kubernetes_sets_for_a_service() {
+        let colliding = program::environment::colliding_variables(&Cli::command());
+        assert!(colliding.is_empty(), "{colliding:?}");
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them_and_within_their_bounds() {
         fn check(text: &str, expected: Option<u64>) {
-            assert_eq!(
-                duration(text).ok().map(|d| d.as_millis() as u64),
-                expected,
-                "{text}"
-            );
+            let read = time_within(POLL_INTERVAL)(text);
+            assert_eq!(read.ok().map(|time| time.as_millis() as u64), expected, "{text}");
         }
         check("2", Some(2000));
         check("0.5", Some(500));
         check("2s", Some(2000));
         check("500ms", Some(500));
         check("1m", Some(60_000));
-        check("0", None);
-        check("-1", None);
-        check("soon", None);
-        check("NaN", None);
+        check("1h", Some(3_600_000));
+        check("50ms", Some(50));
+        for refused in [
+            "0", "-1", "soon", "NaN", "inf", "1e19", "1e-9", "49ms", "3601", "",
+        ] {
+            check(refused, None);
+        }
+        let error = time_within(POLL_INTERVAL)("1e-9").expect_err("too short");
+        assert_eq!(
+            error,
+            "it is too short; write a time from 50ms to 1h, as a number of seconds or e.g. 500ms, 2s, 1m"
+        );
     }
 }

@@ -1,14 +1,14 @@
 //! What the binary does with its command line: logs, signals, exit codes.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use program::{Log, log};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Command, LogFormat, SharedArgs};
+use crate::args::{Cli, Command, SharedArgs};
 use crate::config::{self, Config};
 use crate::connect::ConnectError;
 use crate::{app, probe};
@@ -21,17 +21,18 @@ const REFUSED: u8 = 4;
 
 /// Runs the command and says how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers, 4 refused by NATS.
 pub async fn run(cli: Cli) -> ExitCode {
-    if let Err(error) = start_logs(&cli.shared) {
-        error.exit();
-    }
+    let log = match start_logs(&cli.shared) {
+        Ok(log) => log,
+        Err(error) => error.exit(),
+    };
     let servers = match config::servers(&cli.shared) {
         Ok(servers) => servers,
-        Err(error) => error.exit(),
+        Err(error) => wrong(&error, log),
     };
     let result = match cli.command {
         None => match Config::resolve(cli.collect, &cli.shared, servers) {
             Ok(config) => collect(config).await.map(|()| ExitCode::SUCCESS),
-            Err(error) => error.exit(),
+            Err(error) => wrong(&error, log),
         },
         Some(Command::Explain { target, json }) => {
             code(probe::explain(target, &servers, &cli.shared, json).await)
@@ -39,12 +40,18 @@ pub async fn run(cli: Cli) -> ExitCode {
         Some(Command::List { json }) => code(probe::list(&servers, &cli.shared, json).await),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        log.write_line(&format!("error: {error:#}"));
         match error.downcast_ref::<ConnectError>() {
             Some(ConnectError::Refused { .. }) => ExitCode::from(REFUSED),
             _ => ExitCode::FAILURE,
         }
     })
+}
+
+/// Ends the process as clap does, after what is logged is written.
+fn wrong(error: &clap::Error, log: Log) -> ! {
+    drop(log);
+    error.exit()
 }
 
 fn code(found: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
@@ -70,7 +77,7 @@ async fn collect(config: Config) -> anyhow::Result<()> {
     app.run(shutdown).await
 }
 
-fn start_logs(shared: &SharedArgs) -> Result<(), clap::Error> {
+fn start_logs(shared: &SharedArgs) -> Result<Log, clap::Error> {
     let filter = EnvFilter::try_new(&shared.log).map_err(|error| {
         let message = format!(
             "--log {:?} is no filter: {error}; write e.g. info or metrics=debug",
@@ -78,13 +85,5 @@ fn start_logs(shared: &SharedArgs) -> Result<(), clap::Error> {
         );
         <Cli as clap::CommandFactory>::command().error(clap::error::ErrorKind::ValueValidation, message)
     })?;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match shared.log_format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
-    }
-    Ok(())
+    Ok(log::start(filter, shared.log_format))
 }

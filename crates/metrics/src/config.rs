@@ -49,6 +49,17 @@ impl Config {
                 ),
             ));
         }
+        let round_timeout = shared.round_timeout.unwrap_or(collect.poll_interval);
+        if round_timeout > collect.poll_interval {
+            return Err(Cli::command().error(
+                ErrorKind::ValueValidation,
+                format!(
+                    "--round-timeout {} must not be longer than --poll-interval {}: a round ends before the next begins; raise --poll-interval",
+                    humantime::format_duration(round_timeout),
+                    humantime::format_duration(collect.poll_interval)
+                ),
+            ));
+        }
         let flags = collect.component.zip(collect.endpoint);
         let named =
             flags.map(|(component, endpoint)| EndpointPath::new(collect.namespace, component, endpoint));
@@ -62,10 +73,7 @@ impl Config {
                 .collect(),
             servers,
             poll_interval: collect.poll_interval,
-            round_timeout: shared
-                .round_timeout
-                .unwrap_or(collect.poll_interval)
-                .min(collect.poll_interval),
+            round_timeout,
             host: collect.host,
             port: collect.metrics_port,
             fleet: FleetSettings {

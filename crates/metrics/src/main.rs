@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use metrics::args::Cli;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    metrics::cli::run(Cli::parse()).await
+    metrics::cli::run(Cli::from_env()).await
 }

@@ -185,8 +185,9 @@ fn describe_misses(wanted: &EndpointPath, misses: &[NearMissCount]) -> (String, 
     let mut text = texts.join("; ");
     if misses.len() > named.len() {
         text.push_str(&format!(
-            "; and {} more kinds, which `metrics explain {wanted}` shows",
-            misses.len() - named.len()
+            "; and {} more kinds, which `metrics explain {}` shows",
+            misses.len() - named.len(),
+            quoted(&wanted.to_string())
         ));
     }
     let key = named.iter().map(|miss| key(&miss.miss)).collect();
@@ -216,6 +217,11 @@ fn describe_miss(wanted: &EndpointPath, NearMissCount { miss, count }: &NearMiss
     }
 }
 
+/// A name as a shell takes it: advice is copied into a terminal, and names come from outside.
+fn quoted(name: &str) -> std::borrow::Cow<'_, str> {
+    shlex::try_quote(name).unwrap_or_else(|_| "''".into())
+}
+
 /// What to type, or to mend, so that the near miss becomes a match.
 pub fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
     match (&miss.reason, &miss.found) {
@@ -233,16 +239,14 @@ pub fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
         (Reason::UnknownLayout, _) => Some("describe its subject with --subject-pattern".to_owned()),
         (_, None) => Some("`metrics list` shows the exact names".to_owned()),
         (_, Some(found)) => {
-            let changed =
-                |part| match part {
-                    Part::Namespace => (found.namespace != wanted.namespace)
-                        .then(|| format!("--namespace {}", found.namespace)),
-                    Part::Component => (found.component != wanted.component)
-                        .then(|| format!("--component {}", found.component)),
-                    Part::Endpoint => {
-                        (found.endpoint != wanted.endpoint).then(|| format!("--endpoint {}", found.endpoint))
-                    }
-                };
+            let changed = |part| match part {
+                Part::Namespace => (found.namespace != wanted.namespace)
+                    .then(|| format!("--namespace {}", quoted(found.namespace.as_str()))),
+                Part::Component => (found.component != wanted.component)
+                    .then(|| format!("--component {}", quoted(found.component.as_str()))),
+                Part::Endpoint => (found.endpoint != wanted.endpoint)
+                    .then(|| format!("--endpoint {}", quoted(found.endpoint.as_str()))),
+            };
             let flags: Vec<String> = [Part::Namespace, Part::Component, Part::Endpoint]
                 .into_iter()
                 .filter_map(changed)
@@ -320,6 +324,27 @@ mod tests {
             )
             .ends_with("(longer endpoint name): use --endpoint my_endpoint_v2")
         );
+    }
+
+    #[test]
+    fn advice_can_be_pasted_into_a_shell_whatever_the_names_are() {
+        fn check(component: &str, expected: &str) {
+            let wanted: EndpointPath = "dynamo/my_component/my_endpoint".parse().expect("a path");
+            let miss = NearMiss {
+                reason: Reason::OtherComponent,
+                part: Some(Part::Component),
+                found: Some(format!("dynamo/{component}/my_endpoint").parse().expect("a path")),
+            };
+            let advice = remedy(&wanted, &miss).expect("a remedy");
+            assert_eq!(advice, expected);
+            let words = shlex::split(&advice).expect("words");
+            assert_eq!(words, ["use", "--component", component]);
+        }
+        check("planner", "use --component planner");
+        check("x;reboot", "use --component 'x;reboot'");
+        check("$(reboot)", "use --component '$(reboot)'");
+        check("it's", "use --component \"it's\"");
+        check("`id`", "use --component '`id`'");
     }
 
     #[test]

@@ -6,7 +6,9 @@ mod run;
 mod simulate;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use program::LogFormat;
+use program::environment::without_empty_variables;
 use protocol::service::Servers;
 
 use crate::scenario::Scenario;
@@ -109,15 +111,6 @@ pub enum Command {
     Ctl(Servers, Call),
 }
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 impl Command {
     /// Reads the command line and the environment. Where they are wrong, or help is asked for, this ends the process
     /// as clap does: with the flag, the value and the remedy, and exit code 2.
@@ -133,7 +126,7 @@ impl Command {
     where
         T: Into<std::ffi::OsString> + Clone,
     {
-        let mut command = Cli::command();
+        let mut command = without_empty_variables(Cli::command());
         let matches = command.try_get_matches_from_mut(args)?;
         let cli = Cli::from_arg_matches(&matches)?;
         cli.resolve()

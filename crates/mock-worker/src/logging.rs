@@ -1,23 +1,48 @@
-//! The log: on stderr, as text or JSON, as much as `RUST_LOG` says.
+//! How much is logged: as `RUST_LOG` says.
 
-use std::io::{IsTerminal, stderr};
-
+use program::{Log, LogFormat, log};
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
-
-use crate::args::LogFormat;
 
 /// What async-nats logs by itself is said by our own events, in words that people know.
 const DEFAULT_FILTER: &str = "info,async_nats=off";
 
-/// Sends the log of this process to stderr; without colours where that is no terminal.
-pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_target(false);
-    match format {
-        LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().init(),
+/// Starts the log of this process, which lasts as long as what is returned.
+pub fn start(format: LogFormat) -> Log {
+    let wanted = std::env::var_os(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let (filter, fault) = filter(&wanted.to_string_lossy());
+    let log = log::start(filter, format);
+    if let Some(error) = fault {
+        warn!(RUST_LOG = ?wanted, used = DEFAULT_FILTER, error, "RUST_LOG is no filter; the default is used");
+    }
+    log
+}
+
+/// The filter that is wanted, or the default: silently where nothing is wanted, else with what is wrong.
+fn filter(wanted: &str) -> (EnvFilter, Option<String>) {
+    let default = || EnvFilter::new(DEFAULT_FILTER);
+    if wanted.is_empty() {
+        return (default(), None);
+    }
+    match EnvFilter::try_new(wanted) {
+        Ok(filter) => (filter, None),
+        Err(error) => (default(), Some(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_filter_is_none_and_a_wrong_one_is_told() {
+        let shown = |wanted| {
+            let (filter, fault) = filter(wanted);
+            (filter.to_string(), fault.is_some())
+        };
+        let default = EnvFilter::new(DEFAULT_FILTER).to_string();
+        assert_eq!(shown(""), (default.clone(), false));
+        assert_eq!(shown("debug"), ("debug".to_owned(), false));
+        assert_eq!(shown("info,=,x=loud"), (default, true));
     }
 }

@@ -9,7 +9,8 @@ use tracing::error;
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Command::from_env();
-    logging::start(command.log_format());
+    // It lives until the last word is written.
+    let _log = logging::start(command.log_format());
     match commands::run(command).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

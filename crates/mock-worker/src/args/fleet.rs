@@ -3,9 +3,9 @@
 use clap::Args;
 use protocol::{Component, EndpointName, EndpointPath, Namespace};
 
-use super::LogFormat;
 use crate::nanos::{Nanos, NanosError};
 use crate::scenario::{Scenario, Setting};
+use program::LogFormat;
 
 /// Whose workers they are.
 #[derive(Debug, Clone, Args)]

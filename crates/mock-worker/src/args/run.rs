@@ -92,7 +92,7 @@ pub(super) struct RunFlags {
     event_interval: Option<Nanos>,
 
     /// Port of a page in Prometheus' format with the engines' own metrics; 0 takes a free one [default: no page]
-    #[arg(long, env = "MOCK_WORKER_METRICS_PORT", value_name = "PORT")]
+    #[arg(long, env = "MOCK_WORKER_METRICS_PORT_NUMBER", value_name = "PORT")]
     metrics_port: Option<u16>,
 
     /// The name by which `mock-worker ctl` finds this process

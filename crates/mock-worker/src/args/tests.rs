@@ -250,3 +250,9 @@ fn the_request_rate_is_that_of_the_scenario_or_of_the_flag() {
 fn the_command_line_is_sound() {
     Cli::command().debug_assert();
 }
+
+#[test]
+fn no_variable_has_a_name_that_kubernetes_sets_for_a_service() {
+    let colliding = program::environment::colliding_variables(&Cli::command());
+    assert!(colliding.is_empty(), "{colliding:?}");
+}

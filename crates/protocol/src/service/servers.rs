@@ -87,7 +87,7 @@ impl Servers {
         if text.trim().is_empty() {
             return String::new();
         }
-        let (hidden, shown) = match text.rsplit_once('@') {
+        let (hidden, shown) = match text.split_once('@') {
             Some((_, behind)) => ("***@", behind),
             None => ("", text),
         };
@@ -161,7 +161,7 @@ impl Credentials {
 /// The bare address, which is all that is ever shown: a raw `/`, `?` or `#` moves the rest of a password behind the host.
 fn without_userinfo(address: ServerAddr) -> Result<ServerAddr, ServersError> {
     let mut url = address.into_inner();
-    if !matches!(url.path(), _) || url.query().is_some() || url.fragment().is_some() {
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(MORE_THAN_A_HOST);
     }
     // Both fail for URLs without a host only.

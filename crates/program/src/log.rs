@@ -1,0 +1,260 @@
+//! The log: on stderr, best effort. It never blocks and never fails; lines that no reader takes are dropped and counted.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write, stderr};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that may wait for the reader of the log; what comes on top is dropped.
+const WAITING: usize = 8192;
+
+/// Lost lines are reported no more often than this.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Sends the log of this process to stderr; without colours where that is no terminal.
+pub fn start(filter: EnvFilter, format: LogFormat) -> Log {
+    let log = Log::to_stderr();
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(log.lines.clone())
+        .with_ansi(stderr().is_terminal())
+        .log_internal_errors(false);
+    match format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+    log
+}
+
+/// The log of this process. Dropping it writes what still waits, for a second at most.
+#[derive(Debug)]
+pub struct Log {
+    lines: Lines,
+    _guard: WorkerGuard,
+}
+
+impl Log {
+    /// How many lines were dropped so far, because the reader was too slow or a write failed.
+    pub fn dropped_lines(&self) -> u64 {
+        self.lines.state.dropped()
+    }
+
+    /// Writes a line that is no event, in the order of the log.
+    pub fn write_line(&self, line: &str) {
+        let mut lines = self.lines.clone();
+        // A writer of lines never fails; what it cannot take, it counts.
+        let _ = lines.write(format!("{line}\n").as_bytes());
+    }
+
+    /// Goes around the lock of the standard library's stderr, which the log's thread would hold while it waits for the
+    /// reader.
+    fn to_stderr() -> Self {
+        match stderr().as_fd().try_clone_to_owned() {
+            Ok(unlocked) => Self::new(File::from(unlocked)),
+            Err(_) => Self::new(stderr()),
+        }
+    }
+
+    fn new(sink: impl Write + Send + 'static) -> Self {
+        let state = Arc::new(State::default());
+        let sink = Sink {
+            sink,
+            state: Arc::clone(&state),
+            report_after: Instant::now(),
+        };
+        // The place on top is for the end: where it finds none, the guard says so on stdout, which may block or panic.
+        let (queue, guard) = NonBlockingBuilder::default()
+            .lossy(true)
+            .buffered_lines_limit(WAITING + 1)
+            .thread_name("log")
+            .finish(sink);
+        Self {
+            lines: Lines { queue, state },
+            _guard: guard,
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.lines.state.report();
+    }
+}
+
+/// Where the log's lines are queued; this neither blocks nor fails.
+#[derive(Debug, Clone)]
+struct Lines {
+    queue: NonBlocking,
+    state: Arc<State>,
+}
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.state.waiting.fetch_add(1, Relaxed) < WAITING {
+            return self.queue.write(line);
+        }
+        self.state.waiting.fetch_sub(1, Relaxed);
+        self.state.too_slow.add();
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Where the log's thread writes them; this may block, and a failure costs the line.
+struct Sink<W> {
+    sink: W,
+    state: Arc<State>,
+    report_after: Instant,
+}
+
+impl<W: Write> Write for Sink<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let waiting = self.state.waiting.fetch_sub(1, Relaxed);
+        if self.sink.write_all(line).is_err() {
+            self.state.failed.add();
+        } else if waiting < WAITING / 2 && Instant::now() >= self.report_after && self.state.report() {
+            self.report_after = Instant::now() + REPORT_EVERY;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: AtomicUsize,
+    too_slow: Lost,
+    failed: Lost,
+}
+
+impl State {
+    fn dropped(&self) -> u64 {
+        self.too_slow.total.load(Relaxed) + self.failed.total.load(Relaxed)
+    }
+
+    /// Logs how many lines were lost since the last report; false where there were none.
+    fn report(&self) -> bool {
+        let (too_slow, failed) = (self.too_slow.unreported(), self.failed.unreported());
+        if too_slow > 0 {
+            warn!(
+                lines = too_slow,
+                "log lines were dropped because the reader of the log is too slow"
+            );
+        }
+        if failed > 0 {
+            warn!(
+                lines = failed,
+                "log lines were dropped because they could not be written"
+            );
+        }
+        too_slow + failed > 0
+    }
+}
+
+#[derive(Debug, Default)]
+struct Lost {
+    total: AtomicU64,
+    reported: AtomicU64,
+}
+
+impl Lost {
+    fn add(&self) {
+        self.total.fetch_add(1, Relaxed);
+    }
+
+    fn unreported(&self) -> u64 {
+        let total = self.total.load(Relaxed);
+        total.saturating_sub(self.reported.fetch_max(total, Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    /// Takes nothing until its other end is gone.
+    struct Stuck(Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_takes_nothing_costs_lines_and_no_more_than_a_second_at_the_end() {
+        let (reader, stuck) = channel();
+        let log = Log::new(Stuck(stuck));
+        let mut lines = log.lines.clone();
+        for _ in 0..WAITING + 10 {
+            lines.write_all(b"line\n").expect("a line never fails");
+        }
+        // The log's thread may have taken one line out of the queue.
+        assert!((9..=10).contains(&log.dropped_lines()), "{}", log.dropped_lines());
+        let begun = Instant::now();
+        drop(log);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        drop(reader);
+    }
+
+    #[test]
+    fn every_line_that_could_not_be_written_is_counted() {
+        let log = Log::new(Full);
+        let state = Arc::clone(&log.lines.state);
+        let mut lines = log.lines.clone();
+        for _ in 0..3 {
+            lines.write_all(b"line\n").expect("a line never fails");
+        }
+        drop(log);
+        assert_eq!(state.dropped(), 3);
+    }
+}
