@@ -153,7 +153,19 @@ impl Pool {
         self.foreign = 0;
         self.unreadable = 0;
 
-        let (winners, results) = settle(judged, |sighting| self.is_outranked(sighting));
+        let speaking: HashSet<&str> = judged
+            .iter()
+            .flat_map(|judgement| &judgement.sightings)
+            .map(|sighting| &*sighting.instance.id)
+            .collect();
+        // An instance that answers under another id has given this one up.
+        let holder_is_silent = |sighting: &Sighting| {
+            let holder = self.workers.get(&sighting.key);
+            holder.is_some_and(|worker| !speaking.contains(&*worker.instance.id))
+        };
+        let (winners, results) = settle(judged, |sighting| {
+            self.is_outranked(sighting) && holder_is_silent(sighting)
+        });
         for (judgement, result) in judged.iter().zip(&results) {
             self.count_reply(judgement, *result, summary.now);
         }

@@ -113,7 +113,7 @@ impl Worker {
         }
     }
 
-    /// A new service id is a restart. With the same id, only another *known* start time is: a reply that leaves the
+    /// A new service id is a restart, unless it started earlier: that is a second instance which goes on. With the same id, only another *known* start time is: a reply that leaves the
     /// time out, or writes it unreadably, says nothing about a restart.
     fn has_restarted(&self, sighting: &Sighting) -> bool {
         let (old, new) = (&self.instance, &sighting.instance);
@@ -128,7 +128,8 @@ impl Worker {
         ]
         .into_iter()
         .any(|(now, then)| now.is_some_and(|now| now < then));
-        began_anew || went_back
+        let began_earlier = matches!((old.started, new.started), (Some(old), Some(new)) if new < old);
+        (began_anew && !began_earlier) || went_back
     }
 
     /// Whether `other` may not speak for this worker: a second instance with the same worker id, which started before

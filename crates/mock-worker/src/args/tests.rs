@@ -213,7 +213,7 @@ fn a_flag_before_a_command_is_refused_and_not_passed_over() {
 fn a_wrong_address_does_not_give_its_password_away() {
     let error = parse(&["--server", "nats://me:secret@host:port"]).expect_err("no port");
     assert!(!error.to_string().contains("secret"), "{error}");
-    assert!(error.to_string().contains("host:port"), "{error}");
+    assert!(error.to_string().contains("***"), "{error}");
 }
 
 #[test]
