@@ -87,7 +87,7 @@ impl Servers {
         if text.trim().is_empty() {
             return String::new();
         }
-        let (hidden, shown) = match text.split_once('@') {
+        let (hidden, shown) = match text.rsplit_once('@') {
             Some((_, behind)) => ("***@", behind),
             None => ("", text),
         };
