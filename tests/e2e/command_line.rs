@@ -281,6 +281,12 @@ async fn every_flag_has_an_environment_twin() {
     );
 }
 
+/// A collector that needs no variable.
+fn collector(server: &NatsServer) -> tokio::process::Command {
+    let target = ["--target", TARGET, "--metrics-port", "0"];
+    metrics(&[target.as_slice(), &["--server", server.url()]].concat())
+}
+
 /// The names of the variables that a help text shows.
 fn variables(help: &str) -> Vec<&str> {
     help.split("[env: ")
@@ -324,14 +330,7 @@ async fn an_empty_variable_is_an_unset_one() {
             "{empty:?}"
         );
     }
-    let mut command = metrics(&[
-        "--target",
-        TARGET,
-        "--metrics-port",
-        "0",
-        "--server",
-        server.url(),
-    ]);
+    let mut command = collector(&server);
     for name in variables(&finish(metrics(&["--help"])).await.stdout) {
         command.env(name, "");
     }
@@ -341,14 +340,7 @@ async fn an_empty_variable_is_an_unset_one() {
 #[tokio::test]
 async fn variables_that_kubernetes_sets_for_a_service_do_not_end_the_program() {
     let server = NatsServer::start().await;
-    let mut command = metrics(&[
-        "--target",
-        TARGET,
-        "--metrics-port",
-        "0",
-        "--server",
-        server.url(),
-    ]);
+    let mut command = collector(&server);
     for service in ["METRICS", "METRICS_HTTP", "MOCK_WORKER", "NATS"] {
         for (end, value) in [
             ("PORT", "tcp://10.0.0.7:80"),

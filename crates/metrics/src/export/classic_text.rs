@@ -1,8 +1,9 @@
 //! Prometheus' text format 0.0.4, made from the OpenMetrics page.
 //!
 //! The two differ in the names of counters (`_total` belongs to the family here), in `# UNIT` and `# EOF`, which do
-//! not exist here, and in quotes, which `# HELP` does not escape here. What is `unknown` there is a counter here: upstream's
-//! counters, which never had `_total`. A gauge with a label `quantile` is called a summary here, because Prometheus' own lint allows that label to nothing else.
+//! not exist here, and in quotes, which `# HELP` does not escape here. What is `unknown` there is a counter here:
+//! upstream's counters, which never had `_total`. A gauge with a label `quantile` is called a summary here, because
+//! Prometheus' own lint allows that label to nothing else.
 
 use std::fmt::Write;
 

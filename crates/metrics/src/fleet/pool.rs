@@ -158,14 +158,7 @@ impl Pool {
             .flat_map(|judgement| &judgement.sightings)
             .map(|sighting| &*sighting.instance.id)
             .collect();
-        // An instance that answers under another id has given this one up.
-        let holder_is_silent = |sighting: &Sighting| {
-            let holder = self.workers.get(&sighting.key);
-            holder.is_some_and(|worker| !speaking.contains(&*worker.instance.id))
-        };
-        let (winners, results) = settle(judged, |sighting| {
-            self.is_outranked(sighting) && holder_is_silent(sighting)
-        });
+        let (winners, results) = settle(judged, |sighting| self.is_outranked(sighting, &speaking));
         for (judgement, result) in judged.iter().zip(&results) {
             self.count_reply(judgement, *result, summary.now);
         }
@@ -226,7 +219,7 @@ impl Pool {
         }
         let mut result = judgement.result;
         for sighting in &judgement.sightings {
-            if self.is_outranked(sighting) {
+            if self.is_outranked(sighting, &HashSet::new()) {
                 result = ReplyResult::Duplicate;
             } else {
                 self.take_in(&sighting.key, sighting, now, settings);
@@ -235,10 +228,12 @@ impl Pool {
         self.count_reply(judgement, result, now);
     }
 
-    /// Whether a younger instance than the sighting's is known under its worker id.
-    fn is_outranked(&self, sighting: &Sighting) -> bool {
-        let known = self.workers.get(&sighting.key);
-        known.is_some_and(|worker| worker.outranks(&sighting.instance))
+    /// Whether a younger instance holds the sighting's worker id. One of those that are `speaking`, and not for this
+    /// id or it would win anyway, has given the id up.
+    fn is_outranked(&self, sighting: &Sighting, speaking: &HashSet<&str>) -> bool {
+        self.workers.get(&sighting.key).is_some_and(|holder| {
+            holder.outranks(&sighting.instance) && !speaking.contains(&*holder.instance.id)
+        })
     }
 
     pub(super) fn link_lost(&mut self, settings: &FleetSettings) {

@@ -198,6 +198,24 @@ fn the_younger_of_two_instances_with_one_id_wins_even_over_rounds_that_it_misses
 }
 
 #[test]
+fn an_instance_that_answers_under_another_id_gives_its_old_one_up_at_once() {
+    let younger = |id| reply("young", id, "2026-01-02T00:00:00Z", 10, "{}");
+    let older = reply("old", "1", "2026-01-01T00:00:00Z", 3, "{}");
+    let mut bench = Bench::new();
+    bench.round(&[younger("1"), older.clone()], Finish::Complete);
+    assert_eq!(&*bench.pool().workers[0].service_id, "young");
+    bench.round(&[younger("2"), older], Finish::Complete);
+    let owners: Vec<_> = bench
+        .pool()
+        .workers
+        .iter()
+        .map(|w| w.service_id.to_string())
+        .collect();
+    assert_eq!(owners, ["old", "young"]);
+    assert_eq!((bench.count(Taken), bench.count(Duplicate)), (3, 1));
+}
+
+#[test]
 fn one_reply_that_serves_an_id_in_two_layouts_is_one_worker_and_no_duplicate() {
     let text = r#"{"name": "dynamo_c", "id": "a", "endpoints": [
         {"subject": "dynamo_c.gen-1"}, {"subject": "dynamo_c_HASH.gen-1"}]}"#;

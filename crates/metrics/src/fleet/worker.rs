@@ -113,8 +113,9 @@ impl Worker {
         }
     }
 
-    /// A new service id is a restart, unless it started earlier: that is a second instance which goes on. With the same id, only another *known* start time is: a reply that leaves the
-    /// time out, or writes it unreadably, says nothing about a restart.
+    /// A new service id is a restart, unless that instance started earlier: then it is a second one that goes on. With
+    /// the same id, only another *known* start time is a restart: a reply that leaves the time out, or writes it
+    /// unreadably, says nothing about it.
     fn has_restarted(&self, sighting: &Sighting) -> bool {
         let (old, new) = (&self.instance, &sighting.instance);
         let began_anew =

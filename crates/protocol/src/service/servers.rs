@@ -82,7 +82,7 @@ impl Servers {
     /// A secret may hold commas and `@`, so all up to the last `@` is hidden. What follows is shown only if all of it is
     /// plain hosts and ports: a single odd piece means that any of its neighbours may belong to a secret.
     ///
-    /// A secret that itself reads as a host or a port, such as `nats://me:12345` without `@`, cannot be told from one.
+    /// A secret that is itself a valid host or port is shown: `nats://me:12345`, without an `@`, is an address.
     pub fn redact(text: &str) -> String {
         if text.trim().is_empty() {
             return String::new();
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn no_combination_of_shapes_shows_a_secret() {
         fn check(text: &str) {
-            // A valid address whose host is the secret cannot be told from any other.
+            // Here the secret is the host of a valid address.
             let is_host = |address: &ServerAddr| address.host().to_lowercase().contains("secret");
             let servers = text.parse::<Servers>();
             if !servers.is_ok_and(|servers| servers.addresses.iter().any(is_host)) {
@@ -427,7 +427,7 @@ mod tests {
                         for end in ends {
                             check(&format!("{start}{user}{before}Secret{after}{end}"));
                         }
-                        // Behind an `@`, it stands where the host does.
+                        // The text after an `@` is the host.
                         if before != "@" {
                             check(&format!("{start}svc:{before}Secret{after}"));
                         }
