@@ -1,10 +1,13 @@
-//! JSON and MessagePack, told apart by the header `Content-Type` or, for those who send none, by the first byte.
+//! JSON and MessagePack, distinguished by the header `Content-Type` or, without one, by the first byte.
 
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{Error, MapAccess};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::record::{self, Record};
 
 /// How an event's payload is encoded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -23,7 +26,14 @@ pub const CONTENT_TYPE: &str = "Content-Type";
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 
 /// The deepest nesting that is decoded.
-const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
+
+/// What a header may say for MessagePack.
+const MESSAGE_PACK_TYPES: [&str; 3] = [
+    "application/msgpack",
+    "application/x-msgpack",
+    "application/vnd.msgpack",
+];
 
 /// Why a payload cannot be decoded, or a value not encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,14 +101,17 @@ impl Encoding {
             .next()
             .unwrap_or_default()
             .trim();
-        match media_type.to_ascii_lowercase().as_str() {
-            "application/json" => Self::Json,
-            "application/msgpack" | "application/x-msgpack" | "application/vnd.msgpack" => Self::MessagePack,
-            // A MessagePack map begins with 0x80..=0x8f, 0xde or 0xdf; no JSON text does.
-            _ => match payload.first() {
-                Some(0x80..=0x8f | 0xde | 0xdf) => Self::MessagePack,
-                _ => Self::Json,
-            },
+        if media_type.eq_ignore_ascii_case(Self::Json.content_type()) {
+            return Self::Json;
+        }
+        let is_message_pack = |known: &&str| media_type.eq_ignore_ascii_case(known);
+        if MESSAGE_PACK_TYPES.iter().any(is_message_pack) {
+            return Self::MessagePack;
+        }
+        // A MessagePack map begins with 0x80..=0x8f, 0xde or 0xdf; no JSON text does.
+        match payload.first() {
+            Some(0x80..=0x8f | 0xde | 0xdf) => Self::MessagePack,
+            _ => Self::Json,
         }
     }
 
@@ -148,10 +161,62 @@ pub fn decode(content_type: Option<&str>, payload: &[u8]) -> Result<Value, Codec
     }
 }
 
-fn from_message_pack<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, CodecError> {
+/// Reads a payload into a record without an allocation; `None` where [`decode`] has to look at it. Where the record is
+/// read, [`decode`] returns the object that it was read from.
+pub(crate) fn read_into<'a>(
+    content_type: Option<&str>,
+    payload: &'a [u8],
+    record: &mut impl Record<'a>,
+) -> Option<()> {
+    if payload.len() > MAX_PAYLOAD_BYTES {
+        return None;
+    }
+    match Encoding::of(content_type, payload) {
+        Encoding::Json => {
+            let mut deserializer = serde_json::Deserializer::from_slice(payload);
+            record::read(record, &mut deserializer).ok()?;
+            deserializer.end().ok()
+        }
+        Encoding::MessagePack => match from_message_pack::<BorrowedEnvelope<'_>>(payload) {
+            Ok(envelope) => record::read(record, &mut message_pack(envelope.payload)).ok(),
+            Err(_) => record::read(&mut NoEnvelope(record), &mut message_pack(payload)).ok(),
+        },
+    }
+}
+
+/// An [`Envelope`] of which only the payload matters.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "a map is an envelope only with all these fields")]
+struct BorrowedEnvelope<'a> {
+    publisher_id: u64,
+    sequence: u64,
+    published_at: u64,
+    topic: &'a str,
+    #[serde(borrow, with = "serde_bytes")]
+    payload: &'a [u8],
+}
+
+/// A record that is certainly not in an envelope: an [`Envelope`] may be written in ways that [`BorrowedEnvelope`]
+/// does not read, but never without a payload.
+struct NoEnvelope<'r, R>(&'r mut R);
+
+impl<'de, R: Record<'de>> Record<'de> for NoEnvelope<'_, R> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &'de str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "payload" => Err(A::Error::custom("an unusual envelope")),
+            _ => self.0.field(name, map),
+        }
+    }
+}
+
+fn message_pack(payload: &[u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadRefReader<'_, [u8]>> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
     deserializer.set_max_depth(MAX_DEPTH);
-    T::deserialize(&mut deserializer).map_err(|error| CodecError::MessagePack(error.to_string()))
+    deserializer
+}
+
+fn from_message_pack<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, CodecError> {
+    T::deserialize(&mut message_pack(payload)).map_err(|error| CodecError::MessagePack(error.to_string()))
 }
 
 impl fmt::Display for Encoding {

@@ -3,6 +3,8 @@
 //! Both are read in every generation that Dynamo has sent: JSON with and without `dp_rank`, the nested load, the
 //! single counts of 0.8, and the MessagePack envelope of 0.9 and later.
 
+mod fast;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -34,7 +36,7 @@ pub struct KvHitRate {
     overlap_blocks: u64,
 }
 
-/// The load of one worker, told when it changes rather than when asked.
+/// The load of one worker, published when it changes rather than when asked for.
 ///
 /// ```
 /// use protocol::KvMetrics;
@@ -50,15 +52,15 @@ pub struct KvMetrics {
     pub dp_rank: u64,
     /// The load. In the short form of 0.8 and later only the active KV blocks are known.
     pub stats: WorkerStats,
-    /// Who told it.
+    /// Which process reports it.
     pub source: LoadSource,
-    /// Fields that were refused; the others stand in `stats`.
+    /// Fields that were refused; the others are in `stats`.
     pub refused: Vec<StatsError>,
 }
 
-/// Who told the load of a [`KvMetrics`] event, the least trustworthy first.
+/// Which process reports the load of a [`KvMetrics`] event, the least trustworthy first.
 ///
-/// Routers and workers publish the same event about the same worker; what the worker says itself counts.
+/// Routers and workers publish the same event about the same worker; the worker's own report counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LoadSource {
     /// A router estimates it: `active_decode_blocks` together with `active_prefill_tokens`.
@@ -148,6 +150,13 @@ impl KvHitRate {
     /// # Errors
     /// [`EventError`] names what is missing or wrong.
     pub fn decode(content_type: Option<&str>, payload: &[u8]) -> Result<Self, EventError> {
+        match fast::hit_rate(content_type, payload) {
+            Some(event) => Ok(event),
+            None => Self::decode_any(content_type, payload),
+        }
+    }
+
+    fn decode_any(content_type: Option<&str>, payload: &[u8]) -> Result<Self, EventError> {
         let fields = object(content_type, payload)?;
         let isl_blocks = required(&fields, "isl_blocks")?;
         let overlap_blocks = required(&fields, "overlap_blocks")?;
@@ -209,6 +218,13 @@ impl KvMetrics {
     /// # Errors
     /// [`EventError`] names what is missing or wrong; [`EventError::NoLoad`] where nothing is said.
     pub fn decode(content_type: Option<&str>, payload: &[u8]) -> Result<Self, EventError> {
+        match fast::metrics(content_type, payload) {
+            Some(event) => Ok(event),
+            None => Self::decode_any(content_type, payload),
+        }
+    }
+
+    fn decode_any(content_type: Option<&str>, payload: &[u8]) -> Result<Self, EventError> {
         let fields = object(content_type, payload)?;
         let worker_id = required(&fields, "worker_id")?.into();
         let rank = optional(&fields, "dp_rank")?;
@@ -222,17 +238,7 @@ impl KvMetrics {
                 let used = optional(&fields, "kv_used_blocks")?;
                 let active = optional(&fields, "active_decode_blocks")?;
                 let tokens = optional(&fields, "active_prefill_tokens")?;
-                let source = match (used, active, tokens) {
-                    (None, None, None) => return Err(EventError::NoLoad),
-                    (Some(_), _, _) => LoadSource::Engine,
-                    (None, _, Some(_)) => LoadSource::Router,
-                    (None, Some(_), None) => LoadSource::Worker,
-                };
-                let builder = used
-                    .or(active)
-                    .into_iter()
-                    .fold(WorkerStats::builder(), WorkerStatsBuilder::kv_blocks_active);
-                let stats = builder.build().expect("one count has no range to leave");
+                let (stats, source) = load_of_counts(used, active, tokens).ok_or(EventError::NoLoad)?;
                 (stats, Vec::new(), source)
             }
         };
@@ -269,6 +275,26 @@ impl Serialize for KvMetrics {
         }
         .serialize(serializer)
     }
+}
+
+/// The load in the short form of 0.8 and later, and its source.
+fn load_of_counts(
+    used: Option<u64>,
+    active: Option<u64>,
+    tokens: Option<u64>,
+) -> Option<(WorkerStats, LoadSource)> {
+    let source = match (used, active, tokens) {
+        (None, None, None) => return None,
+        (Some(_), _, _) => LoadSource::Engine,
+        (None, _, Some(_)) => LoadSource::Router,
+        (None, Some(_), None) => LoadSource::Worker,
+    };
+    let builder = used
+        .or(active)
+        .into_iter()
+        .fold(WorkerStats::builder(), WorkerStatsBuilder::kv_blocks_active);
+    let stats = builder.build().expect("one count has no range to leave");
+    Some((stats, source))
 }
 
 fn object(content_type: Option<&str>, payload: &[u8]) -> Result<Map<String, Value>, EventError> {
@@ -335,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_event_tells_who_says_it() {
+    fn a_load_event_shows_which_process_reports_it() {
         fn check(fields: &str, expected: LoadSource) {
             let payload = format!(r#"{{"worker_id": 1, {fields}}}"#);
             let event = KvMetrics::decode(None, payload.as_bytes()).expect(&payload);

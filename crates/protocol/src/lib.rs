@@ -25,7 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Whoever reads it matches exactly, against what was asked for:
+//! A reader matches exactly, against the path that it looks for:
 //!
 //! ```
 //! use protocol::{EndpointPath, Layout, WorkerId, subject::{Instance, SubjectParts}};
@@ -44,22 +44,29 @@
 pub mod codec;
 pub mod description;
 pub mod events;
+mod info;
 mod path;
 mod pattern;
+mod record;
 mod reply;
 #[cfg(feature = "service")]
 pub mod service;
 mod service_name;
 mod stats;
 pub mod subject;
+pub mod text;
 mod token;
 
 pub use codec::{CodecError, Encoding, EncodingError, Envelope};
 pub use description::Description;
 pub use events::{EventError, KvHitRate, KvMetrics, LoadSource};
+pub use info::{InfoError, InfoReply};
 pub use path::{EndpointPath, PathError};
 pub use pattern::{BoundPattern, PatternError, PatternMismatch, SubjectPattern};
-pub use reply::{DataError, EndpointError, EndpointStats, ReplyError, ReplyLimits, StatsReply};
+pub use reply::{
+    DataError, EndpointError, EndpointLoad, EndpointStats, LoadError, LoadReply, ReplyError, ReplyLimits,
+    StatsReply,
+};
 pub use service_name::{Layout, LayoutError, ServiceName, ServiceNameError};
 pub use stats::{
     StatsError, StatsFault, StatsReading, StatsRefusal, StatsShape, StatsShapeError, WorkerStats,

@@ -15,8 +15,8 @@ use crate::{Component, EndpointName, NameError, Namespace};
 /// | form | read as |
 /// |---|---|
 /// | `dynamo/backend/generate` | the canonical form |
-/// | `dynamo.backend.generate` | dots split only where no `/` stands |
-/// | `my.dotted.ns/backend/generate` | with a `/`, dots belong to the names |
+/// | `dynamo.backend.generate` | dots split only where there is no `/` |
+/// | `my.dotted.ns/back end/generate` | with a `/`, dots belong to the names, as white space always does |
 /// | `dyn://dynamo.backend.generate` | the scheme is dropped |
 /// | `dynamo/backend/_endpoint_/generate` | the form that Dynamo displays |
 ///
@@ -62,7 +62,7 @@ pub enum PathError {
     },
     /// More than three parts.
     #[error(
-        "{text:?} has {found} parts; write namespace/component/endpoint (with `/`, a dot belongs to the name it stands in)"
+        "{text:?} has {found} parts; write namespace/component/endpoint (with `/`, dots belong to the names)"
     )]
     TooManyParts {
         /// The text that was given.
@@ -165,6 +165,11 @@ mod tests {
         check("dyn://dynamo/backend/generate", "dynamo/backend/generate");
         check("dyn://dynamo.backend.generate", "dynamo/backend/generate");
         check("My-NS.x/back-end/gen-erate", "My-NS.x/back-end/gen-erate");
+        check("a/c d/e", "a/c d/e");
+        check("_a.b/c d/e", "_a.b/c d/e");
+        check("a.c d.e", "a/c d/e");
+        check("dyn://.a./*/e", ".a./*/e");
+        check("a../_endpoint_b/_endpoint_/e", "a../_endpoint_b/e");
         check("dynamo/backend/_endpoint_/generate", "dynamo/backend/generate");
         check("dynamo.backend._endpoint_.generate", "dynamo/backend/generate");
     }
@@ -186,6 +191,9 @@ mod tests {
             "a/b/c d",
             "the endpoint \"c d\" has the character ' ' at byte 1: white space",
         );
+        check("a..b", "the component is empty");
+        check(".a.b", "the namespace is empty");
+        check("a/b\n/c", "control characters");
         check("a/_endpoint_/b", "the component cannot be \"_endpoint_\"");
     }
 }

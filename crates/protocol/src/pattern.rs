@@ -11,6 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::service_name::{hash8, slug};
+use crate::token::is_subject_text;
 use crate::{EndpointPath, WorkerId, WorkerIdError};
 use guess::Guess;
 use template::{Base, Segment};
@@ -20,14 +21,14 @@ pub use template::PatternError;
 /// A subject format written by the user, as in `--subject-pattern`.
 ///
 /// * `{worker_id}` is hexadecimal; `{worker_id:dec}` is decimal, `{worker_id:hex}` says the default.
-/// * `{hash}` is the last 8 hex digits of BLAKE3(`{namespace}_{component}`). Where it stands, namespace and
-///   component are written as the hashed layout does (lower case, `_` for all but `a-z 0-9`); elsewhere they
-///   are tried as they are and as the plain layout writes them (`-` kept).
+/// * `{hash}` is the last 8 hex digits of BLAKE3(`{namespace}_{component}`). In a template with it, namespace and
+///   component are written as the hashed layout does (lower case, `_` for all but `a-z 0-9`). Without it, they are tried
+///   as they are, if a subject can carry both, and as the plain layout writes them (`-` kept).
 /// * `{endpoint}` is written as it is.
 ///
 /// # Errors
 /// Parsing fails with [`PatternError`] where a template is ambiguous (nothing separates two placeholders, or
-/// the text beside the id could be read as part of it) or incomplete (it cannot tell two workers apart).
+/// the text next to the id could be read as part of it) or incomplete (two workers would have one subject).
 ///
 /// ```
 /// use protocol::{SubjectPattern, WorkerId};
@@ -49,7 +50,7 @@ pub struct SubjectPattern {
 /// A [`SubjectPattern`] with all but the worker id filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundPattern {
-    /// What stands before and behind the id, in each spelling of the names.
+    /// The text before and after the id, in each spelling of the names.
     spellings: Vec<(String, String)>,
     base: Base,
 }
@@ -64,7 +65,7 @@ pub enum PatternMismatch {
     /// All is right but the id.
     #[error("{found:?} is no worker id: {source}")]
     BadId {
-        /// What stands in the id's place.
+        /// What is in the id's place.
         found: String,
         /// What is wrong with it.
         source: WorkerIdError,
@@ -87,7 +88,7 @@ impl SubjectPattern {
     /// Fills in the path that is looked for; see [`BoundPattern::read`].
     pub fn bind(&self, path: &EndpointPath) -> BoundPattern {
         let mut spellings: Vec<(String, String)> = self
-            .spellings()
+            .spellings(path)
             .iter()
             .map(|&spelling| self.around_id(path, spelling))
             .collect();
@@ -98,7 +99,7 @@ impl SubjectPattern {
         }
     }
 
-    /// The subject of one worker of `path`; where names have two spellings, the one with the names as they are.
+    /// The subject of one worker of `path`. If the names have two spellings, it has the names as they are.
     ///
     /// ```
     /// use protocol::{SubjectPattern, WorkerId};
@@ -108,7 +109,7 @@ impl SubjectPattern {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn subject(&self, path: &EndpointPath, id: WorkerId) -> String {
-        let (before, behind) = self.around_id(path, self.spellings()[0]);
+        let (before, behind) = self.around_id(path, self.spellings(path)[0]);
         match self.base() {
             Base::Hex => format!("{before}{id:x}{behind}"),
             Base::Dec => format!("{before}{id}{behind}"),
@@ -117,7 +118,7 @@ impl SubjectPattern {
 
     /// Reads a subject without knowing whose it is; good for showing what is there, [`bind`](Self::bind) decides.
     ///
-    /// Names are taken without dots, and where a separator may belong to a name, the namespace is the shorter and
+    /// Names are read without dots, and where a separator may belong to a name, the namespace is the shorter and
     /// the endpoint the longer one. `None` where the subject is written otherwise, where `{hash}` shows that
     /// the names were spelled differently before they were folded, and where there are too many ways to read it.
     ///
@@ -138,11 +139,14 @@ impl SubjectPattern {
         Some((path, id))
     }
 
-    fn spellings(&self) -> &'static [Spelling] {
+    fn spellings(&self, path: &EndpointPath) -> &'static [Spelling] {
+        let names = [path.namespace.as_str(), path.component.as_str()];
         if self.segments.contains(&Segment::Hash) {
             &[Spelling::Slug { keep_dash: false }]
-        } else {
+        } else if names.into_iter().all(is_subject_text) {
             &[Spelling::Raw, Spelling::Slug { keep_dash: true }]
+        } else {
+            &[Spelling::Slug { keep_dash: true }]
         }
     }
 
@@ -181,7 +185,7 @@ impl SubjectPattern {
             behind.as_mut().unwrap_or(&mut before).push_str(&text);
         }
         // As in the built-in layouts, a slug at the subject's beginning has no leading `_`, unless nothing else
-        // stands before the first dot.
+        // precedes the first dot.
         let first_is_name = matches!(self.segments[0], Segment::Namespace | Segment::Component);
         if spelling != Spelling::Raw && first_is_name {
             let trimmed = before.trim_start_matches('_');
@@ -218,7 +222,7 @@ impl BoundPattern {
         })
     }
 
-    /// The subjects it takes, with `{worker_id}` where the id stands; for explanations.
+    /// The subjects it takes, with `{worker_id}` in the id's place; for explanations.
     ///
     /// ```
     /// let pattern: protocol::SubjectPattern = "{namespace}.{component}.{endpoint}.{worker_id}".parse()?;
@@ -297,6 +301,30 @@ mod tests {
     }
 
     #[test]
+    fn names_that_no_subject_carries_are_only_written_as_slugs() {
+        fn check(path: &str, expected: &[&str]) {
+            let pattern: SubjectPattern = "w.{namespace}.{component}.{endpoint}-{worker_id}"
+                .parse()
+                .expect("complete");
+            let path = path.parse().expect("a path");
+            let candidates: Vec<String> = pattern.bind(&path).candidates().collect();
+            assert_eq!(candidates, expected);
+            let subject = pattern.subject(&path, WorkerId::new(42));
+            assert_eq!(subject, expected[0].replace("{worker_id}", "2a"));
+            assert_eq!(pattern.guess(&subject).map(|(_, id)| id.get()), Some(42));
+        }
+        check("_a.b/c d/e", &["w._a_b.c_d.e-{worker_id}"]);
+        check("a..b/C/e", &["w.a__b.c.e-{worker_id}"]);
+        check("*/>/e", &["w._._.e-{worker_id}"]);
+        let pattern: SubjectPattern = "w.{namespace}.{component}.{endpoint}-{worker_id}"
+            .parse()
+            .expect("complete");
+        for stranger in ["w.a.c d.e-2a", "w.*.c.e-2a", "w.a.>.e-2a"] {
+            assert_eq!(pattern.guess(stranger), None, "{stranger}");
+        }
+    }
+
+    #[test]
     fn a_subject_with_too_many_readings_is_given_up() {
         let pattern: SubjectPattern = "{namespace}-{component}-{endpoint}-{worker_id}.load"
             .parse()
@@ -350,13 +378,13 @@ mod tests {
         );
         check(
             "{namespace}.{component}.{endpoint}.a{worker_id}",
-            "ambiguous: 'a' beside",
+            "ambiguous: 'a' next to",
         );
         check(
             "{namespace}.{component}.{endpoint}.{worker_id:dec}0",
-            "ambiguous: '0' beside",
+            "ambiguous: '0' next to",
         );
-        check("{namespace}.{namespace}", "stands twice");
+        check("{namespace}.{namespace}", "occurs twice");
         check("{namespace}.{componnent}", "did you mean {component}?");
         check("{namespace}.{component", "brace without its partner at byte 12");
         check("namespace}", "brace without its partner at byte 9");

@@ -6,6 +6,7 @@
 //! endpoint never takes its neighbours with it. Source of the format: NATS ADR-32.
 
 mod lenient;
+mod load;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -14,6 +15,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::StatsError;
 use lenient::Object;
+
+pub use load::{EndpointLoad, LoadError, LoadReply};
 
 /// The longest id of a service instance; NATS clients make 22 characters.
 const MAX_ID_BYTES: usize = 255;
@@ -27,7 +30,7 @@ pub struct StatsReply {
     pub id: String,
     /// The service's version; Dynamo says `0.0.1` up to 0.6.0 and its own version from then on.
     pub version: String,
-    /// When the instance started, where it says so readably.
+    /// When the instance started, if the reply has a readable time.
     pub started: Option<OffsetDateTime>,
     /// Its endpoints, in the reply's order. Empty for a process that serves none.
     pub endpoints: Vec<EndpointStats>,
@@ -46,7 +49,7 @@ pub struct EndpointStats {
     pub requests: Option<u64>,
     /// Requests answered with an error; `None` where the client leaves it out, as some do for 0.
     pub errors: Option<u64>,
-    /// Time spent on requests since the start, in seconds, where the client tells it; finite and not negative.
+    /// Time spent on requests since the start, in seconds, if the client reports it; finite and not negative.
     pub processing_seconds: Option<f64>,
     /// What the worker adds: `Ok(Value::Null)` where it adds nothing, an error where it cannot be read.
     pub data: Result<Value, DataError>,
@@ -150,7 +153,7 @@ impl StatsReply {
     /// Reads a reply within the default [`ReplyLimits`].
     ///
     /// # Errors
-    /// [`ReplyError`] where not even the instance and its list of endpoints can be told.
+    /// [`ReplyError`] where not even the instance and its list of endpoints can be read.
     ///
     /// ```
     /// use protocol::StatsReply;
@@ -386,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_tells_nothing_is_refused_with_the_reason() {
+    fn a_reply_that_says_nothing_is_refused_with_the_reason() {
         fn check(payload: &[u8], expected: &str) {
             let error = StatsReply::decode(payload).expect_err("refused").to_string();
             assert!(error.contains(expected), "{error}");

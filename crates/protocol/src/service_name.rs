@@ -101,7 +101,7 @@ impl Layout {
 }
 
 impl ServiceName {
-    /// The name as it stands in subjects and in the `name` of a NATS micro reply.
+    /// The name as it is in subjects and in the `name` of a NATS micro reply.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -184,18 +184,24 @@ mod tests {
         check(Layout::Plain, "dynamo", "MyComponent", "dynamo_mycomponent");
         check(Layout::Plain, "My-NS.x", "back-end", "my-ns_x_back-end");
         check(Layout::Plain, "_x", "y", "x_y");
+        check(Layout::Plain, "_a.b", "c d", "a_b_c_d");
     }
 
     #[test]
     fn names_without_latin_letters_have_a_hashed_name_but_no_plain_one() {
-        let (namespace, component) = ("日".parse().expect("valid"), "本".parse().expect("valid"));
-        let hashed = Layout::Hashed
-            .service_name(&namespace, &component)
-            .expect("hashed");
-        assert_eq!(hashed.as_str().len(), 8, "{hashed}");
-        let error = Layout::Plain
-            .service_name(&namespace, &component)
-            .expect_err("nothing is left");
-        assert!(error.to_string().contains("use the hashed layout"), "{error}");
+        for (namespace, component) in [("日", "本"), (" ", "*"), (".", ">")] {
+            let (namespace, component) = (
+                namespace.parse().expect("valid"),
+                component.parse().expect("valid"),
+            );
+            let hashed = Layout::Hashed
+                .service_name(&namespace, &component)
+                .expect("hashed");
+            assert_eq!(hashed.as_str().len(), 8, "{hashed}");
+            let error = Layout::Plain
+                .service_name(&namespace, &component)
+                .expect_err("nothing is left");
+            assert!(error.to_string().contains("use the hashed layout"), "{error}");
+        }
     }
 }

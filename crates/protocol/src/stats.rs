@@ -5,9 +5,12 @@
 //! says one thing wrong is still a worker: the field is refused by name, the rest is kept.
 
 mod fault;
+mod strict;
 mod wire;
+mod write;
 
 pub use fault::{StatsError, StatsFault, StatsRefusal};
+pub(crate) use strict::Data;
 pub(crate) use wire::whole;
 pub use wire::{StatsShape, StatsShapeError};
 
@@ -40,12 +43,15 @@ pub struct WorkerStats {
 /// What the `data` of one endpoint says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StatsReading {
-    /// The load, or `None` where the data carries none: absent, `null`, or an object of some other schema.
+    /// The load, or `None` without load: the data is absent, `null`, or an object of some other schema.
     pub stats: Option<WorkerStats>,
     /// The shape it came in, or `None` without load.
     pub shape: Option<StatsShape>,
-    /// Fields that were refused; the others stand in `stats`.
+    /// Fields that were refused; the others are in `stats`.
     pub refused: Vec<StatsError>,
+    /// The names of the fields in an object without any known load field, at most 8 of at most 40 characters: load
+    /// of another schema, such as `kvActiveBlocks`. Empty for everything else.
+    pub other_fields: Vec<String>,
 }
 
 /// Puts [`WorkerStats`] together; [`build`](Self::build) checks them.
@@ -147,7 +153,7 @@ impl WorkerStats {
             prefix_cache_hit_ratio: mean(Self::prefix_cache_hit_ratio),
             data_parallel_rank: None,
         };
-        // Where only some ranks tell their capacity, the sums need not fit each other.
+        // If only some ranks report their capacity, the sums need not fit each other.
         group.drop_pairs_above_capacity();
         group
     }
@@ -166,6 +172,15 @@ impl WorkerStats {
                 KV_ACTIVE,
             ),
         ]
+    }
+
+    /// Whether any load is known; a rank alone is none.
+    fn has_load(&self) -> bool {
+        let no_load = Self {
+            data_parallel_rank: self.data_parallel_rank,
+            ..Self::default()
+        };
+        *self != no_load
     }
 
     fn drop_pairs_above_capacity(&mut self) -> Vec<StatsError> {

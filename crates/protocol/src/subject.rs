@@ -10,6 +10,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
+use crate::token::is_subject_text;
 use crate::{
     EndpointName, EndpointPath, Layout, Namespace, ServiceName, ServiceNameError, WorkerId, WorkerIdError,
 };
@@ -21,7 +22,7 @@ pub const STATS: &str = "$SRV.STATS";
 pub const SERVICE_API: &str = "$SRV.>";
 
 /// The subjects that together are [`SERVICE_API`] and nothing else: a verb for all services, for those of a name, and
-/// for one instance. Who answers for many services subscribes to these three once.
+/// for one instance. A process that answers for many services subscribes to these three once.
 pub const SERVICE_API_LEVELS: [&str; 3] = ["$SRV.*", "$SRV.*.*", "$SRV.*.*.*"];
 
 /// The queue group in which Dynamo's workers serve their endpoints.
@@ -29,22 +30,42 @@ pub const QUEUE_GROUP: &str = "q";
 
 /// The subject that asks one service instance for its description.
 ///
-/// `None` where the reply named its service or itself with something that cannot stand in a subject, so a
-/// hostile reply cannot make a client publish elsewhere.
+/// `None` if the reply names its service or itself with something that no subject carries, so a hostile reply cannot
+/// make a client publish elsewhere.
 ///
 /// ```
 /// assert_eq!(protocol::subject::info_of("svc", "5hkw").as_deref(), Some("$SRV.INFO.svc.5hkw"));
 /// assert_eq!(protocol::subject::info_of("svc", ">"), None);
 /// ```
 pub fn info_of(service: &str, instance: &str) -> Option<String> {
-    let is_token = |text: &str| {
-        !text.is_empty()
-            && text.len() <= crate::MAX_NAME_BYTES
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-    };
     (is_token(service) && is_token(instance)).then(|| format!("$SRV.INFO.{service}.{instance}"))
+}
+
+/// The subject that asks all instances of a service for their descriptions; `None` as for [`info_of`].
+///
+/// ```
+/// assert_eq!(protocol::subject::info_of_service("svc").as_deref(), Some("$SRV.INFO.svc"));
+/// assert_eq!(protocol::subject::info_of_service("a.b"), None);
+/// ```
+pub fn info_of_service(service: &str) -> Option<String> {
+    is_token(service).then(|| format!("$SRV.INFO.{service}"))
+}
+
+/// The subject that asks one service instance for its statistics; `None` as for [`info_of`].
+///
+/// ```
+/// assert_eq!(protocol::subject::stats_of("svc", "5hkw").as_deref(), Some("$SRV.STATS.svc.5hkw"));
+/// ```
+pub fn stats_of(service: &str, instance: &str) -> Option<String> {
+    (is_token(service) && is_token(instance)).then(|| format!("{STATS}.{service}.{instance}"))
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= crate::MAX_NAME_BYTES
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 /// A request of the micro protocol, as its subject says it: what is asked, and of whom.
@@ -99,20 +120,29 @@ pub fn endpoints_of(service: &ServiceName) -> String {
     format!("{service}.>")
 }
 
-/// The subject of a namespace's event, e.g. `namespace.dynamo.kv-hit-rate`. Names stand in it raw.
+/// The subject of a namespace's event, e.g. `namespace.dynamo.kv-hit-rate`. The namespace is written as it is, or
+/// percent-encoded if a subject cannot carry it.
 ///
 /// ```
-/// let ns = "My-NS.x".parse().expect("a name");
-/// assert_eq!(protocol::subject::event(&ns, "kv-hit-rate"), "namespace.My-NS.x.kv-hit-rate");
+/// use protocol::subject::event;
+/// assert_eq!(event(&"My-NS.x".parse()?, "kv-hit-rate"), "namespace.My-NS.x.kv-hit-rate");
+/// assert_eq!(event(&"a b".parse()?, "kv-hit-rate"), "namespace.a%20b.kv-hit-rate");
+/// # Ok::<(), protocol::NameError>(())
 /// ```
 pub fn event(namespace: &Namespace, name: &str) -> String {
-    format!("namespace.{namespace}.{name}")
+    let namespace = namespace.as_str();
+    if is_subject_text(namespace) {
+        format!("namespace.{namespace}.{name}")
+    } else {
+        format!("namespace.{}.{name}", encoded(namespace))
+    }
 }
 
 /// Every subject at which an event about a path's workers may be published.
 ///
 /// Besides [`event`], runtimes from 1.4 on percent-encode the names (all but `A-Z a-z 0-9 - _`) and send `kv_metrics`
-/// at the endpoint's own subject; and in a nested namespace, runtimes up to 0.8 use its last name alone.
+/// at the endpoint's own subject; and in a nested namespace, runtimes up to 0.8 use its last name alone. A name that a
+/// subject cannot carry is only percent-encoded.
 ///
 /// ```
 /// let path = "a.b/c/d".parse().expect("a path");
@@ -134,6 +164,7 @@ pub fn events_of(path: &EndpointPath, name: &str) -> Vec<String> {
     if let Some((_, last)) = namespace.rsplit_once('.') {
         spellings.extend([last.to_owned(), encoded(last)]);
     }
+    spellings.retain(|spelling| is_subject_text(spelling));
     spellings.dedup();
     let mut subjects: Vec<String> = spellings
         .into_iter()
@@ -185,7 +216,7 @@ pub enum Instance {
 /// A subject split at its first dot: `service` and, behind it, the endpoint with or without an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubjectParts<'a> {
-    /// What stands before the first dot.
+    /// What precedes the first dot.
     pub service: &'a str,
     /// All that follows it.
     pub tail: &'a str,
@@ -218,7 +249,7 @@ pub enum TailMismatch {
     /// The endpoint is right, and what follows the `-` is no id.
     #[error("{found:?} is no worker id: {source}")]
     BadId {
-        /// What stands in the id's place.
+        /// What is in the id's place.
         found: String,
         /// What is wrong with it.
         source: WorkerIdError,

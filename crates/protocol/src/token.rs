@@ -1,8 +1,9 @@
 //! Validated names: [`Namespace`], [`Component`], [`EndpointName`] and the numeric [`WorkerId`].
 //!
-//! A name that exists is safe to put into a NATS subject: it has no white space, no wildcard, no `/` and no
-//! empty dot-separated part, and is at most [`MAX_NAME_BYTES`] long. Nothing else is asked of it: Dynamo's own
-//! names carry capitals, dots, dashes and letters of any script, and their case is kept.
+//! Every name has 1 to [`MAX_NAME_BYTES`] bytes and no `/` or control character, and keeps its case. Dynamo's own names
+//! carry capitals, dots, dashes, white space and letters of any script. Namespace and component reach a service name
+//! only as a slug, so nothing else is required of them. An endpoint is part of the subject as it is, so an
+//! [`EndpointName`] is also a valid piece of a NATS subject.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The longest name in bytes. Three of them with their separators stay far below the 4,096 bytes that a NATS
-/// server takes as a control line.
+/// server accepts as a control line.
 pub const MAX_NAME_BYTES: usize = 255;
 
 /// The word that the display form `ns/comp/_endpoint_/ep` puts before the endpoint; no name may be it.
@@ -34,7 +35,7 @@ pub enum NameError {
         /// Its length.
         bytes: usize,
     },
-    /// The name has a character that a NATS subject cannot carry, or that separates parts.
+    /// The name has a character that no name has, or an endpoint one that a NATS subject cannot carry.
     #[error("the {part} {name:?} has the character {character:?} at byte {at}: {why}")]
     BadCharacter {
         /// Which name.
@@ -43,12 +44,12 @@ pub enum NameError {
         name: String,
         /// The first character at fault.
         character: char,
-        /// Where it stands, in bytes.
+        /// Its position, in bytes.
         at: usize,
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The name begins or ends with a dot, or has two in a row: a NATS subject has no empty parts.
+    /// The endpoint begins or ends with a dot, or has two in a row: a NATS subject has no empty parts.
     #[error("the {part} {name:?} has an empty part between dots, which a NATS subject cannot carry")]
     EmptyDotPart {
         /// Which name.
@@ -56,7 +57,7 @@ pub enum NameError {
         /// The text that was given.
         name: String,
     },
-    /// The name is the word that stands before an endpoint in `ns/comp/_endpoint_/ep`.
+    /// The name is the word that precedes an endpoint in `ns/comp/_endpoint_/ep`.
     #[error("the {part} cannot be {ENDPOINT_KEYWORD:?}: that word only marks where the endpoint begins")]
     Reserved {
         /// Which name.
@@ -64,7 +65,8 @@ pub enum NameError {
     },
 }
 
-fn check(part: &'static str, name: &str) -> Result<(), NameError> {
+/// Checks a name that is folded into a slug before it is part of a subject.
+fn check_folded(part: &'static str, name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty { part });
     }
@@ -74,36 +76,62 @@ fn check(part: &'static str, name: &str) -> Result<(), NameError> {
             bytes: name.len(),
         });
     }
-    for (at, character) in name.char_indices() {
-        let why = match character {
-            '/' => "it separates namespace, component and endpoint",
-            '*' | '>' => "it is a NATS wildcard",
-            c if c.is_whitespace() => "white space cannot stand in a NATS subject",
-            c if c.is_control() => "control characters cannot stand in a NATS subject",
-            _ => continue,
-        };
-        return Err(NameError::BadCharacter {
-            part,
-            name: name.to_owned(),
-            character,
-            at,
-            why,
-        });
-    }
-    if name.split('.').any(str::is_empty) {
-        return Err(NameError::EmptyDotPart {
-            part,
-            name: name.to_owned(),
-        });
-    }
+    check_characters(part, name, |character| match character {
+        '/' => Some("it separates namespace, component and endpoint"),
+        c if c.is_control() => Some("control characters are not allowed in names"),
+        _ => None,
+    })?;
     if name == ENDPOINT_KEYWORD {
         return Err(NameError::Reserved { part });
     }
     Ok(())
 }
 
+/// Checks a name that is part of a subject as it is.
+fn check_raw(part: &'static str, name: &str) -> Result<(), NameError> {
+    check_folded(part, name)?;
+    check_characters(part, name, |character| match character {
+        '*' | '>' => Some("it is a NATS wildcard"),
+        c if c.is_whitespace() => Some("white space is not allowed in a NATS subject"),
+        _ => None,
+    })?;
+    if name.split('.').any(str::is_empty) {
+        return Err(NameError::EmptyDotPart {
+            part,
+            name: name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn check_characters(
+    part: &'static str,
+    name: &str,
+    fault: impl Fn(char) -> Option<&'static str>,
+) -> Result<(), NameError> {
+    let mut faults = name
+        .char_indices()
+        .filter_map(|(at, character)| Some((at, character, fault(character)?)));
+    match faults.next() {
+        None => Ok(()),
+        Some((at, character, why)) => Err(NameError::BadCharacter {
+            part,
+            name: name.to_owned(),
+            character,
+            at,
+            why,
+        }),
+    }
+}
+
+/// Whether a text can be part of a NATS subject as it is.
+pub(crate) fn is_subject_text(text: &str) -> bool {
+    let is_bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '*' | '>');
+    !text.contains(is_bad) && !text.split('.').any(str::is_empty)
+}
+
 macro_rules! name {
-    ($(#[$docs:meta])* $type:ident, $part:literal) => {
+    ($(#[$docs:meta])* $type:ident, $part:literal, $check:ident) => {
         $(#[$docs])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -120,7 +148,7 @@ macro_rules! name {
             type Err = NameError;
 
             fn from_str(text: &str) -> Result<Self, NameError> {
-                check($part, text).map(|()| Self(text.to_owned()))
+                $check($part, text).map(|()| Self(text.to_owned()))
             }
         }
 
@@ -128,7 +156,7 @@ macro_rules! name {
             type Error = NameError;
 
             fn try_from(text: String) -> Result<Self, NameError> {
-                check($part, &text).map(|()| Self(text))
+                $check($part, &text).map(|()| Self(text))
             }
         }
 
@@ -159,26 +187,28 @@ macro_rules! name {
 }
 
 name!(
-    /// The outermost name of a worker's path, e.g. `dynamo`. It may hold dots: `My-NS.x`.
+    /// The outermost name of a worker's path, e.g. `dynamo`. It may hold dots and white space: `My-NS.x`, `_a b`.
     ///
     /// # Errors
-    /// Parsing fails with [`NameError`] where the text cannot stand in a NATS subject.
+    /// Parsing fails with [`NameError`] if the text is empty, longer than 255 bytes or the word `_endpoint_`, or has a
+    /// `/` or a control character.
     ///
     /// ```
     /// use protocol::Namespace;
     /// assert_eq!("My-NS.x".parse::<Namespace>()?.as_str(), "My-NS.x");
-    /// let error = "a b".parse::<Namespace>().unwrap_err();
-    /// assert!(error.to_string().contains("white space"));
+    /// let error = "a/b".parse::<Namespace>().unwrap_err();
+    /// assert!(error.to_string().contains("it separates namespace, component and endpoint"));
     /// # Ok::<(), protocol::NameError>(())
     /// ```
     Namespace,
-    "namespace"
+    "namespace",
+    check_folded
 );
 name!(
     /// The service that a worker belongs to within its namespace, e.g. `backend`.
     ///
     /// # Errors
-    /// Parsing fails with [`NameError`] where the text cannot stand in a NATS subject.
+    /// Parsing fails with [`NameError`], as that of a [`Namespace`].
     ///
     /// ```
     /// use protocol::Component;
@@ -186,13 +216,15 @@ name!(
     /// # Ok::<(), protocol::NameError>(())
     /// ```
     Component,
-    "component"
+    "component",
+    check_folded
 );
 name!(
     /// What a component offers, e.g. `generate`. It goes into the subject as it is, never slugified.
     ///
     /// # Errors
-    /// Parsing fails with [`NameError`] where the text cannot stand in a NATS subject.
+    /// Parsing fails with [`NameError`] as that of a [`Namespace`], and if the text cannot be part of a NATS subject: it
+    /// has white space, `*`, `>`, or an empty part between dots.
     ///
     /// ```
     /// use protocol::EndpointName;
@@ -201,10 +233,11 @@ name!(
     /// # Ok::<(), protocol::NameError>(())
     /// ```
     EndpointName,
-    "endpoint"
+    "endpoint",
+    check_raw
 );
 
-/// The number that tells one worker of an endpoint from another: Dynamo's *instance id*, a `u64`.
+/// The number that identifies one worker of an endpoint: Dynamo's *instance id*, a `u64`.
 ///
 /// Real ids use all 64 bits (they exceed `i64::MAX`). [`Display`](fmt::Display) and [`FromStr`] use decimal, as
 /// in labels and events; subjects carry lower-case hexadecimal without leading zeros, which
@@ -251,7 +284,7 @@ impl WorkerId {
         self.0
     }
 
-    /// Reads the form that stands in subjects.
+    /// Reads the form that subjects have.
     ///
     /// # Errors
     /// [`WorkerIdError`] where the text is not lower-case hexadecimal, is padded, or exceeds 64 bits.
@@ -306,24 +339,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_cannot_stand_in_a_subject_is_refused_with_its_part_and_reason() {
+    fn a_name_that_no_layout_can_carry_is_refused_with_its_part_and_reason() {
         fn check(text: &str, expected: &str) {
-            let error = text.parse::<Component>().expect_err(text).to_string();
-            assert!(
-                error.contains("component") && error.contains(expected),
-                "{text:?}: {error}"
-            );
+            let refusals = [
+                ("namespace", text.parse::<Namespace>().expect_err(text)),
+                ("component", text.parse::<Component>().expect_err(text)),
+                ("endpoint", text.parse::<EndpointName>().expect_err(text)),
+            ];
+            for (part, error) in refusals {
+                let error = error.to_string();
+                assert!(
+                    error.contains(part) && error.contains(expected),
+                    "{text:?}: {error}"
+                );
+            }
         }
         check("", "empty");
         check("a/b", "separates");
-        check("a*", "wildcard");
-        check(">", "wildcard");
-        check("a\u{a0}b", "white space");
         check("a\u{7}", "control");
-        check(".a", "empty part");
-        check("a..b", "empty part");
+        check("a\nb", "control");
         check("_endpoint_", "marks where the endpoint begins");
         check(&"x".repeat(256), "at most 255");
+    }
+
+    #[test]
+    fn only_an_endpoint_must_be_text_that_a_subject_can_carry() {
+        fn check(text: &str, expected: &str) {
+            let error = text.parse::<EndpointName>().expect_err(text).to_string();
+            assert!(
+                error.contains("endpoint") && error.contains(expected),
+                "{text:?}: {error}"
+            );
+            assert_eq!(text.parse::<Namespace>().expect(text).as_str(), text);
+            assert_eq!(text.parse::<Component>().expect(text).as_str(), text);
+        }
+        check("a*", "wildcard");
+        check(">", "wildcard");
+        check("c d", "white space");
+        check("a\u{a0}b", "white space");
+        check(".a", "empty part");
+        check("a..b", "empty part");
+        check("a.", "empty part");
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use super::template::Segment;
 
-/// The longest subject that is guessed at: what a NATS server takes as a control line.
+/// The longest subject that is guessed at: what a NATS server accepts as a control line.
 const MAX_SUBJECT_BYTES: usize = 4096;
 
 /// How many readings of a subject are tried. Real ones take a few hundred; a hostile one that is all separators
 /// has as many as its length to the power of the placeholders.
 const MAX_GUESS_STEPS: usize = 20_000;
 
-/// What the placeholders stand for in one reading of a subject.
+/// The names in one reading of a subject.
 #[derive(Default)]
 pub(super) struct Guess<'a> {
     pub(super) namespace: Option<&'a str>,

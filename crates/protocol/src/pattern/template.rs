@@ -9,7 +9,7 @@ pub enum PatternError {
     Brace {
         /// The template.
         template: String,
-        /// Where the brace stands.
+        /// The position of the brace, in bytes.
         at: usize,
     },
     /// No placeholder has this name or format.
@@ -18,34 +18,34 @@ pub enum PatternError {
         .nearest.map(|name| format!(" (did you mean {{{name}}}?)")).unwrap_or_default()
     )]
     UnknownPlaceholder {
-        /// What stands between the braces.
+        /// What is between the braces.
         found: String,
         /// The name that it is closest to, if any is close.
         nearest: Option<&'static str>,
     },
-    /// A placeholder stands twice.
-    #[error("{{{0}}} stands twice; say each name once")]
+    /// A placeholder occurs twice.
+    #[error("{{{0}}} occurs twice; write each name once")]
     Repeated(&'static str),
     /// Two placeholders touch.
     #[error(
         "ambiguous: nothing separates {{{0}}} and {{{1}}}; put a literal such as `.` or `-` between them"
     )]
     Adjacent(&'static str, &'static str),
-    /// A literal beside the id could be read as part of it.
+    /// A literal next to the id could be read as part of it.
     #[error(
-        "ambiguous: {0:?} beside {{worker_id}} could be a digit of the id; put a literal such as `.` or `-` there"
+        "ambiguous: {0:?} next to {{worker_id}} could be a digit of the id; put a literal such as `.` or `-` there"
     )]
-    DigitBesideId(char),
+    DigitNextToId(char),
     /// A placeholder is missing.
     #[error("incomplete: without {missing}, {consequence}")]
     Incomplete {
         /// The placeholder, or the choice of them.
         missing: &'static str,
-        /// What could not be told apart.
+        /// What would have one subject.
         consequence: &'static str,
     },
     /// A literal has a character that no subject carries.
-    #[error("the literal {0:?} cannot stand in a NATS subject (white space, control character, `*` or `>`)")]
+    #[error("no NATS subject has {0:?} (white space, control character, `*` or `>`)")]
     BadLiteral(char),
     /// Two dots meet, or a dot begins or ends the template.
     #[error("the template {0:?} has an empty part between dots, which a NATS subject cannot carry")]
@@ -168,13 +168,13 @@ fn check(template: &str, segments: &[Segment]) -> Result<(), PatternError> {
                 Some(Segment::Literal(text)) => text.as_str(),
                 _ => "",
             };
-            let beside = [
+            let neighbours = [
                 literal(at.checked_sub(1)).chars().next_back(),
                 literal(Some(at + 1)).chars().next(),
             ];
             let radix = if *base == Base::Hex { 16 } else { 10 };
-            if let Some(digit) = beside.into_iter().flatten().find(|c| c.is_digit(radix)) {
-                return Err(PatternError::DigitBesideId(digit));
+            if let Some(digit) = neighbours.into_iter().flatten().find(|c| c.is_digit(radix)) {
+                return Err(PatternError::DigitNextToId(digit));
             }
         }
     }

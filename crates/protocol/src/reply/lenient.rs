@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::StatsError;
 use crate::stats::whole;
 
-/// An object whose fields are read one by one, so that a bad one costs only itself. Of a field that stands twice
+/// An object whose fields are read one by one, so that a bad one costs only itself. Of a field that occurs twice
 /// the last counts, as in most JSON readers.
 #[derive(Deserialize)]
 #[serde(transparent)]

@@ -1,10 +1,10 @@
-//! Load as JSON: two shapes, the names of their fields, and numbers as clients write them.
+//! Load as JSON: two shapes, the names of their fields, and how the numbers of lax clients are read.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{StatsError, StatsFault, StatsReading, StatsRefusal, WorkerStats};
 
@@ -69,103 +69,25 @@ impl WorkerStats {
         for error in stats.drop_pairs_above_capacity() {
             reader.refused.push(error);
         }
-        if stats
-            != (Self {
-                data_parallel_rank: stats.data_parallel_rank,
-                ..Self::default()
-            })
-        {
+        if stats.has_load() {
             return Ok(StatsReading {
                 stats: Some(stats),
                 shape: Some(shape),
                 refused: reader.refused,
+                other_fields: Vec::new(),
             });
         }
-        if reader.refused.is_empty() {
-            Ok(StatsReading::default())
-        } else {
-            Err(StatsRefusal::NothingUsable(reader.refused))
+        if !reader.refused.is_empty() {
+            return Err(StatsRefusal::NothingUsable(reader.refused));
         }
-    }
-
-    /// Appends what [`to_data`](Self::to_data) writes as JSON text, for those who write much of it.
-    ///
-    /// ```
-    /// use protocol::{StatsShape, WorkerStats};
-    /// let stats = WorkerStats::builder().requests(3, 100, 7).build()?;
-    /// let mut text = Vec::new();
-    /// stats.write_data(StatsShape::Flat, &mut text);
-    /// assert_eq!(text, br#"{"request_active_slots":3,"request_total_slots":100,"num_requests_waiting":7}"#);
-    /// # Ok::<(), protocol::StatsError>(())
-    /// ```
-    pub fn write_data(&self, shape: StatsShape, out: &mut Vec<u8>) {
-        let worker = [
-            (SLOTS_ACTIVE, self.request_slots_active),
-            (SLOTS_CAPACITY, self.request_slots_capacity),
-            (WAITING, self.requests_waiting),
-            (RANK, self.data_parallel_rank),
-        ];
-        let kv = [
-            (KV_ACTIVE, self.kv_blocks_active),
-            (KV_CAPACITY, self.kv_blocks_capacity),
-        ];
-        let ratios = [
-            (KV_USAGE, self.kv_usage_ratio),
-            (PREFIX_HITS, self.prefix_cache_hit_ratio),
-        ];
-        let mut fields = Fields { out, is_first: true };
-        if shape == StatsShape::Nested {
-            fields.open(WORKER_SECTION);
-        } else {
-            fields.out.push(b'{');
-        }
-        worker
-            .into_iter()
-            .for_each(|(name, value)| fields.write(name, value));
-        if shape == StatsShape::Nested {
-            fields.out.push(b'}');
-            fields.open(KV_SECTION);
-        }
-        kv.into_iter().for_each(|(name, value)| fields.write(name, value));
-        ratios
-            .into_iter()
-            .for_each(|(name, value)| fields.write(name, value));
-        if shape == StatsShape::Nested {
-            out.extend_from_slice(br#"},"spec_decode_stats":null}"#);
-        } else {
-            out.push(b'}');
-        }
-    }
-
-    /// Writes the `data` of an endpoint; [`read`](Self::read) reads it back. Fields of which nothing is known are
-    /// left out.
-    ///
-    /// ```
-    /// use protocol::{StatsShape, WorkerStats};
-    /// let stats = WorkerStats::builder().requests(3, 100, 7).build()?;
-    /// assert_eq!(stats.to_data(StatsShape::Flat)["num_requests_waiting"], 7);
-    /// assert_eq!(stats.to_data(StatsShape::Nested)["worker_stats"]["num_requests_waiting"], 7);
-    /// # Ok::<(), protocol::StatsError>(())
-    /// ```
-    pub fn to_data(&self, shape: StatsShape) -> Value {
-        let worker = fields([
-            (SLOTS_ACTIVE, self.request_slots_active.map(Value::from)),
-            (SLOTS_CAPACITY, self.request_slots_capacity.map(Value::from)),
-            (WAITING, self.requests_waiting.map(Value::from)),
-            (RANK, self.data_parallel_rank.map(Value::from)),
-        ]);
-        let kv = fields([
-            (KV_ACTIVE, self.kv_blocks_active.map(Value::from)),
-            (KV_CAPACITY, self.kv_blocks_capacity.map(Value::from)),
-            (KV_USAGE, self.kv_usage_ratio.map(Value::from)),
-            (PREFIX_HITS, self.prefix_cache_hit_ratio.map(Value::from)),
-        ]);
-        match shape {
-            StatsShape::Flat => Value::Object(worker.into_iter().chain(kv).collect()),
-            StatsShape::Nested => {
-                json!({ WORKER_SECTION: worker, KV_SECTION: kv, "spec_decode_stats": null })
-            }
-        }
+        Ok(StatsReading {
+            other_fields: if nested {
+                other_fields([(worker, &WORKER_FIELDS[..]), (kv, &KV_FIELDS)])
+            } else {
+                other_fields([(Some(fields), &[WORKER_FIELDS, KV_FIELDS].concat()[..])])
+            },
+            ..StatsReading::default()
+        })
     }
 }
 
@@ -198,49 +120,39 @@ impl FromStr for StatsShape {
 }
 
 pub(super) const SLOTS_ACTIVE: &str = "request_active_slots";
-const SLOTS_CAPACITY: &str = "request_total_slots";
-const WAITING: &str = "num_requests_waiting";
+pub(super) const SLOTS_CAPACITY: &str = "request_total_slots";
+pub(super) const WAITING: &str = "num_requests_waiting";
 pub(super) const KV_ACTIVE: &str = "kv_active_blocks";
-const KV_CAPACITY: &str = "kv_total_blocks";
+pub(super) const KV_CAPACITY: &str = "kv_total_blocks";
 pub(super) const KV_USAGE: &str = "gpu_cache_usage_perc";
 pub(super) const PREFIX_HITS: &str = "gpu_prefix_cache_hit_rate";
-const RANK: &str = "data_parallel_rank";
-const WORKER_SECTION: &str = "worker_stats";
-const KV_SECTION: &str = "kv_stats";
+pub(super) const RANK: &str = "data_parallel_rank";
+pub(super) const WORKER_SECTION: &str = "worker_stats";
+pub(super) const KV_SECTION: &str = "kv_stats";
+const WORKER_FIELDS: [&str; 4] = [SLOTS_ACTIVE, SLOTS_CAPACITY, WAITING, RANK];
+const KV_FIELDS: [&str; 4] = [KV_ACTIVE, KV_CAPACITY, KV_USAGE, PREFIX_HITS];
 
-/// Writes the fields of a JSON object one by one.
-struct Fields<'a> {
-    out: &'a mut Vec<u8>,
-    is_first: bool,
-}
+/// The fields of a JSON object.
+type Fields = Map<String, Value>;
 
-impl Fields<'_> {
-    /// Begins an object within the outermost one, which the first of them opens.
-    fn open(&mut self, section: &str) {
-        self.out.push(if section == WORKER_SECTION { b'{' } else { b',' });
-        self.out.push(b'"');
-        self.out.extend_from_slice(section.as_bytes());
-        self.out.extend_from_slice(b"\":{");
-        self.is_first = true;
-    }
+/// How many names of unknown fields are kept, and how many characters of each.
+const MAX_OTHER_FIELDS: usize = 8;
+const MAX_OTHER_CHARS: usize = 40;
 
-    fn write(&mut self, name: &str, value: Option<impl Serialize>) {
-        let Some(value) = value else { return };
-        if !std::mem::take(&mut self.is_first) {
-            self.out.push(b',');
+/// The names in data that has no known load field, each object with the fields known in it.
+fn other_fields<'a>(objects: impl IntoIterator<Item = (Option<&'a Fields>, &'a [&'a str])>) -> Vec<String> {
+    let mut others = Vec::new();
+    for (fields, known) in objects {
+        for name in fields.into_iter().flat_map(Fields::keys) {
+            if known.contains(&name.as_str()) {
+                return Vec::new();
+            }
+            if others.len() < MAX_OTHER_FIELDS {
+                others.push(name.chars().take(MAX_OTHER_CHARS).collect());
+            }
         }
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
-        serde_json::to_writer(&mut *self.out, &value).expect("numbers are JSON, and a vector takes all");
     }
-}
-
-fn fields<const N: usize>(pairs: [(&'static str, Option<Value>); N]) -> Map<String, Value> {
-    pairs
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
+    others
 }
 
 struct Reader {
@@ -248,11 +160,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn section<'a>(
-        &mut self,
-        field: &'static str,
-        value: Option<&'a Value>,
-    ) -> Option<&'a Map<String, Value>> {
+    fn section<'a>(&mut self, field: &'static str, value: Option<&'a Value>) -> Option<&'a Fields> {
         match value {
             None | Some(Value::Null) => None,
             Some(Value::Object(fields)) => Some(fields),
@@ -264,17 +172,17 @@ impl Reader {
         }
     }
 
-    fn count(&mut self, section: Option<&Map<String, Value>>, field: &'static str) -> Option<u64> {
+    fn count(&mut self, section: Option<&Fields>, field: &'static str) -> Option<u64> {
         self.field(section, field, whole)
     }
 
-    fn ratio(&mut self, section: Option<&Map<String, Value>>, field: &'static str) -> Option<f64> {
+    fn ratio(&mut self, section: Option<&Fields>, field: &'static str) -> Option<f64> {
         self.field(section, field, |value| number(value).and_then(in_unit_range))
     }
 
     fn field<T>(
         &mut self,
-        section: Option<&Map<String, Value>>,
+        section: Option<&Fields>,
         field: &'static str,
         read: impl FnOnce(&Value) -> Result<T, StatsFault>,
     ) -> Option<T> {
@@ -339,6 +247,8 @@ fn type_name(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -408,9 +318,10 @@ mod tests {
         for none in [
             json!(null),
             json!({}),
-            json!({"custom": 1}),
             json!({"kv_stats": null}),
             json!({"kv_stats": {}}),
+            json!({"data_parallel_rank": 1, "custom": 1}),
+            json!({"kv_active_blocks": null, "custom": 1}),
         ] {
             assert_eq!(WorkerStats::read(&none), Ok(StatsReading::default()), "{none}");
         }
@@ -423,6 +334,34 @@ mod tests {
         ] {
             assert!(WorkerStats::read(&refused).is_err(), "{refused}");
         }
+    }
+
+    #[test]
+    fn data_of_another_schema_is_no_error_and_its_fields_are_named() {
+        fn check(data: Value, expected: &[&str]) {
+            let reading = WorkerStats::read(&data).expect("no error");
+            let named = StatsReading {
+                other_fields: expected.iter().map(|&name| name.to_owned()).collect(),
+                ..StatsReading::default()
+            };
+            assert_eq!(reading, named, "{data}");
+        }
+        check(
+            json!({"kvActiveBlocks": 1, "kvTotalBlocks": 2}),
+            &["kvActiveBlocks", "kvTotalBlocks"],
+        );
+        check(json!({"data": {"kv_active_blocks": 1}}), &["data"]);
+        check(
+            json!({"worker_stats": {"waiting": 1}, "kv_stats": {"active": 1}, "x": 1}),
+            &["waiting", "active"],
+        );
+        check(
+            json!({"worker_stats": {"kv_active_blocks": 1}}),
+            &["kv_active_blocks"],
+        );
+        check(json!({"é".repeat(50): 1}), &[&"é".repeat(40)]);
+        let many: Value = (0..9).map(|at| (format!("f{at}"), Value::from(at))).collect();
+        check(many, &["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7"]);
     }
 
     #[test]

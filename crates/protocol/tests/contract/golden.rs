@@ -62,7 +62,7 @@ fn every_recorded_subject_is_written_again_from_the_description_of_its_instance(
 }
 
 #[test]
-fn recorded_descriptions_tell_namespace_and_component_in_their_own_case() {
+fn recorded_descriptions_name_namespace_and_component_in_their_own_case() {
     fn check(file: &str, instance: &str, namespace: &str, component: &str) {
         let recording = recording(file);
         let described = &descriptions(&recording)[instance];
@@ -298,6 +298,12 @@ fn subjects_are_those_of_every_runtime_that_was_seen() {
         "My-NS.x/back-end/gen-erate",
         Some(4_111_120_194_704_496_476),
         "my-ns_x_back-end.gen-erate-390da209124bd75c",
+    );
+    check(
+        Plain,
+        "_a.b/c d/e",
+        Some(4_111_120_194_704_496_479),
+        "a_b_c_d.e-390da209124bd75f",
     );
     check(
         Plain,

@@ -6,4 +6,3 @@ mod docs;
 mod golden;
 mod property;
 mod recordings;
-mod strays;

@@ -1,12 +1,15 @@
-//! What holds for any input: names, subjects, templates, and bytes that nobody meant to send.
+//! What holds for any input: names, subjects, templates, and bytes that are no message at all.
 
+mod agreement;
 mod inputs;
 
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use protocol::subject::{Instance, SubjectParts};
+use protocol::description::NotADescription;
+use protocol::events::KV_METRICS;
+use protocol::subject::{self, Instance, SubjectParts};
 use protocol::{
     Description, Encoding, EndpointPath, KvHitRate, KvMetrics, Layout, ReplyLimits, StatsReading, StatsReply,
     StatsShape, SubjectPattern, WorkerId, WorkerStats, WorkerSubject,
@@ -146,11 +149,25 @@ proptest! {
     }
 
     #[test]
-    fn a_description_is_read_back_as_it_was_written(path in path()) {
+    fn a_description_is_read_back_as_it_was_written_or_not_at_all(path in path()) {
         let description = Description { component: path.component, namespace: path.namespace };
-        prop_assert_eq!(description.to_string().parse::<Description>(), Ok(description.clone()));
-        let reply = serde_json::json!({"description": description.to_string()}).to_string();
-        prop_assert_eq!(Description::from_info_reply(reply.as_bytes()), Ok(description));
+        let text = description.to_string();
+        let names = text.strip_prefix("Dynamo component ").expect("its beginning");
+        let has_two_readings = names.find(" in namespace ") != names.rfind(" in namespace ");
+        let expected = if has_two_readings { Err(NotADescription) } else { Ok(description) };
+        prop_assert_eq!(text.parse::<Description>(), expected.clone());
+        let reply = serde_json::json!({"description": text}).to_string();
+        prop_assert_eq!(Description::from_info_reply(reply.as_bytes()), expected);
+    }
+
+    #[test]
+    fn whatever_the_names_are_the_subjects_of_events_are_valid(path in path()) {
+        let published = subject::event(&path.namespace, KV_METRICS);
+        let subjects = subject::events_of(&path, KV_METRICS);
+        prop_assert!(subjects.contains(&published), "{} is not in {:?}", published, subjects);
+        for subject in &subjects {
+            prop_assert!(is_subject(subject), "{}", subject);
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! Input for the properties: what is valid, what is nearly so, and what nobody should send.
+//! Input for the properties: what is valid, what is nearly so, and what no client should send.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use protocol::{EndpointPath, Layout, SubjectPattern, WorkerId, WorkerStats, WorkerStatsBuilder};
 use serde_json::Value;
 
-/// Any valid name: dotted, dashed, with capitals and letters of any script.
-pub(crate) fn name() -> impl Strategy<Value = String> {
+/// Any valid endpoint: dotted, dashed, with capitals and letters of any script.
+fn endpoint() -> impl Strategy<Value = String> {
     let odd = select(
         &[
             "_", "__", "-", "日本", "Éa", "ßİK", "my-add", "ff", "7", "dyn:", "Q_",
@@ -28,8 +28,39 @@ pub(crate) fn name() -> impl Strategy<Value = String> {
         .prop_filter("the one word that is reserved", |name| name != "_endpoint_")
 }
 
+/// Any valid namespace or component: those that are valid endpoints, and those that no subject carries as they are.
+fn name() -> impl Strategy<Value = String> {
+    let odd = select(
+        &[
+            " ",
+            "*",
+            ">",
+            ".",
+            "..",
+            ".a",
+            "a.",
+            "a..b",
+            "_a.b",
+            "c d",
+            "a\u{a0}b",
+            "a\u{2028}b",
+            "a > *",
+            "in namespace",
+            " in namespace ",
+            "a in namespace b",
+            "%20",
+        ][..],
+    );
+    let any = any::<char>().prop_filter("not in a name", |c| !c.is_control() && *c != '/');
+    prop_oneof![
+        4 => endpoint(),
+        2 => odd.prop_map(str::to_owned),
+        1 => prop::collection::vec(any, 1..8).prop_map(String::from_iter),
+    ]
+}
+
 pub(crate) fn path() -> impl Strategy<Value = EndpointPath> {
-    (name(), name(), name()).prop_map(|(namespace, component, endpoint)| {
+    (name(), name(), endpoint()).prop_map(|(namespace, component, endpoint)| {
         EndpointPath::new(
             namespace.parse().expect("valid"),
             component.parse().expect("valid"),
