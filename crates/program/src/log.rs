@@ -1,5 +1,7 @@
 //! The log: on stderr, best effort. It never blocks and never fails; lines that no reader takes are dropped and counted.
 
+mod panics;
+
 use std::fs::File;
 use std::io::{self, IsTerminal, Write, stderr};
 use std::os::fd::AsFd;
@@ -27,22 +29,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sends the log of this process to stderr; without colours where that is no terminal.
-pub fn start(filter: EnvFilter, format: LogFormat) -> Log {
-    let log = Log::to_stderr();
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(log.lines.clone())
-        .with_ansi(stderr().is_terminal())
-        .log_internal_errors(false);
-    match format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
-    }
-    log
-}
-
-/// The log of this process. Dropping it writes what still waits, for a second at most.
+/// The log of this process. Dropping it writes what is still queued, for a second at most.
 #[derive(Debug)]
 pub struct Log {
     lines: Lines,
@@ -50,6 +37,29 @@ pub struct Log {
 }
 
 impl Log {
+    /// Opens the log on stderr. From now on, panics are written to it too.
+    pub fn open() -> Self {
+        let log = Self::to_stderr();
+        panics::write_to(log.lines());
+        log
+    }
+
+    /// Records events that pass `filter`; without colours where stderr is no terminal.
+    ///
+    /// # Panics
+    /// Where events of this process are recorded already.
+    pub fn record(&self, filter: EnvFilter, format: LogFormat) {
+        let events = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(self.lines())
+            .with_ansi(stderr().is_terminal())
+            .log_internal_errors(false);
+        match format {
+            LogFormat::Text => events.init(),
+            LogFormat::Json => events.json().init(),
+        }
+    }
+
     /// How many lines were dropped so far, because the reader was too slow or a write failed.
     pub fn dropped_lines(&self) -> u64 {
         self.lines.state.dropped()
@@ -57,9 +67,12 @@ impl Log {
 
     /// Writes a line that is no event, in the order of the log.
     pub fn write_line(&self, line: &str) {
-        let mut lines = self.lines.clone();
-        // A writer of lines never fails; what it cannot take, it counts.
-        let _ = lines.write(format!("{line}\n").as_bytes());
+        self.lines.write_line(line);
+    }
+
+    /// The queue of this log, for everything else that is written to stderr.
+    pub fn lines(&self) -> Lines {
+        self.lines.clone()
     }
 
     /// Goes around the lock of the standard library's stderr, which the log's thread would hold while it waits for the
@@ -97,11 +110,31 @@ impl Drop for Log {
     }
 }
 
-/// Where the log's lines are queued; this neither blocks nor fails.
+/// The queue of the log. Writing to it neither blocks nor fails: what the queue cannot hold is dropped and counted.
 #[derive(Debug, Clone)]
-struct Lines {
+pub struct Lines {
     queue: NonBlocking,
     state: Arc<State>,
+}
+
+impl Lines {
+    /// Reads how many lines were dropped so far, from any thread.
+    pub fn dropped_lines_counter(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let state = Arc::clone(&self.state);
+        move || state.dropped()
+    }
+
+    /// Writes a line that is no event, in the order of the log.
+    pub fn write_line(&self, line: &str) {
+        self.write_text(&format!("{line}\n"));
+    }
+
+    /// Writes a text as it is, e.g. progress that replaces itself on a terminal.
+    pub fn write_text(&self, text: &str) {
+        let mut queue = self.clone();
+        // It never fails; see below.
+        let _ = queue.write(text.as_bytes());
+    }
 }
 
 impl Write for Lines {

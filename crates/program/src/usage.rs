@@ -1,0 +1,37 @@
+//! How a command line ends that asks for help or is wrong: as clap ends it, except that the log is not waited for, and
+//! that help which could not be printed is an error.
+
+use std::env::var_os;
+use std::io::{IsTerminal, stderr, stdout};
+use std::process::ExitCode;
+
+use crate::Log;
+use crate::output::print_text;
+
+/// The exit code of a wrong command line.
+pub const WRONG: u8 = 2;
+
+/// Prints what was asked for, with exit code 0, or writes what is wrong to the log, with exit code 2.
+#[must_use]
+pub fn end(error: &clap::Error, log: &Log) -> ExitCode {
+    if error.use_stderr() {
+        log.lines().write_text(&rendered(error, &stderr()));
+        return ExitCode::from(WRONG);
+    }
+    match print_text(&rendered(error, &stdout())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log.write_line(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn rendered(error: &clap::Error, stream: &impl IsTerminal) -> String {
+    let has_colours = stream.is_terminal() && var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if has_colours {
+        error.render().ansi().to_string()
+    } else {
+        error.render().to_string()
+    }
+}
