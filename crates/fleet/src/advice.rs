@@ -1,0 +1,121 @@
+//! What to type, or to mend, so that a near miss becomes a match.
+
+use std::borrow::Cow;
+
+use protocol::EndpointPath;
+
+use crate::matching::{NearMiss, Part, Reason};
+
+/// Near misses that one message names.
+const NAMED_MISSES: usize = 3;
+
+/// How many endpoints miss a path in the same way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NearMissCount {
+    pub(crate) miss: NearMiss,
+    pub(crate) count: u64,
+}
+
+/// A key that is the same for all that is the same to a reader, and the text.
+pub(crate) fn describe_misses(wanted: &EndpointPath, misses: &[NearMissCount]) -> (String, String) {
+    let named = &misses[..misses.len().min(NAMED_MISSES)];
+    let texts: Vec<String> = named.iter().map(|miss| describe_miss(wanted, miss)).collect();
+    let mut text = texts.join("; ");
+    if misses.len() > named.len() {
+        text.push_str(&format!(
+            "; and {} more kinds, which `metrics explain {}` shows",
+            misses.len() - named.len(),
+            quoted(&wanted.to_string())
+        ));
+    }
+    let key = named.iter().map(|miss| key(&miss.miss)).collect();
+    (key, text)
+}
+
+/// What a worker sends anew each time does not count.
+fn key(miss: &NearMiss) -> String {
+    let reason = match &miss.reason {
+        Reason::DataUndecodable { .. } => "data".to_owned(),
+        Reason::BadId { .. } => "id".to_owned(),
+        reason => format!("{reason:?}"),
+    };
+    format!("{reason} {:?} {:?};", miss.part, miss.found)
+}
+
+fn describe_miss(wanted: &EndpointPath, NearMissCount { miss, count }: &NearMissCount) -> String {
+    let subject = match (&miss.found, count) {
+        (Some(found), 1) => format!("1 worker of {found} did"),
+        (Some(found), n) => format!("{n} workers of {found} did"),
+        (None, 1) => "1 similar service answered".to_owned(),
+        (None, n) => format!("{n} similar services answered"),
+    };
+    match remedy(wanted, miss) {
+        Some(remedy) => format!("{subject} ({miss}): {remedy}"),
+        None => format!("{subject} ({miss})"),
+    }
+}
+
+/// A name as a shell takes it: advice is copied into a terminal, and names come from outside.
+fn quoted(name: &str) -> Cow<'_, str> {
+    shlex::try_quote(name).unwrap_or_else(|_| "''".into())
+}
+
+/// What to type, or to mend, so that the near miss becomes a match. Names in it are quoted for a shell.
+pub(crate) fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
+    match (&miss.reason, &miss.found) {
+        (Reason::DataUndecodable { .. }, _) => {
+            Some("correct what the worker puts into its statistics".to_owned())
+        }
+        (Reason::NoId | Reason::BadId { .. }, _) => Some(
+            "the id must be lower-case hexadecimal, or decimal where a template says so, without padding"
+                .to_owned(),
+        ),
+        (Reason::NoEndpoint, _) => Some("it may be starting, or offers its endpoint elsewhere".to_owned()),
+        (Reason::HashDiffers, _) => Some(
+            "the hash is that of other names, or of another runtime; `metrics list` shows whose".to_owned(),
+        ),
+        (Reason::UnknownLayout, _) => Some("describe its subject with --subject-pattern".to_owned()),
+        (_, None) => Some("`metrics list` shows the exact names".to_owned()),
+        (_, Some(found)) => {
+            let changed = |part| match part {
+                Part::Namespace => (found.namespace != wanted.namespace)
+                    .then(|| format!("--namespace {}", quoted(found.namespace.as_str()))),
+                Part::Component => (found.component != wanted.component)
+                    .then(|| format!("--component {}", quoted(found.component.as_str()))),
+                Part::Endpoint => (found.endpoint != wanted.endpoint)
+                    .then(|| format!("--endpoint {}", quoted(found.endpoint.as_str()))),
+            };
+            let flags: Vec<String> = [Part::Namespace, Part::Component, Part::Endpoint]
+                .into_iter()
+                .filter_map(changed)
+                .collect();
+            (!flags.is_empty()).then(|| format!("use {}", flags.join(" ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_can_be_pasted_into_a_shell_whatever_the_names_are() {
+        fn check(component: &str, expected: &str) {
+            let wanted: EndpointPath = "dynamo/my_component/my_endpoint".parse().expect("a path");
+            let miss = NearMiss {
+                reason: Reason::OtherComponent,
+                part: Some(Part::Component),
+                found: Some(format!("dynamo/{component}/my_endpoint").parse().expect("a path")),
+            };
+            let advice = remedy(&wanted, &miss).expect("a remedy");
+            assert_eq!(advice, expected);
+            let words = shlex::split(&advice).expect("words");
+            assert_eq!(words, ["use", "--component", component]);
+        }
+        check("planner", "use --component planner");
+        check("x;reboot", "use --component 'x;reboot'");
+        check("$(reboot)", "use --component '$(reboot)'");
+        check("it's", "use --component \"it's\"");
+        check("`id`", "use --component '`id`'");
+    }
+}

@@ -1,0 +1,323 @@
+//! [`Core`]: the collector's state machine. `handle(input, now)` returns what is to be done; it never waits.
+
+mod budget;
+#[cfg(test)]
+mod check;
+mod complaints;
+mod descriptions;
+mod endpoints;
+mod events;
+mod inspect;
+mod plan;
+mod publish;
+mod replies;
+mod report;
+mod rounds;
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use protocol::Description;
+use slotmap::SlotMap;
+
+use crate::aging::Aging;
+use crate::describe::{Asker, Question};
+use crate::events::{EventBatch, SubjectId, Topic};
+use crate::notice::{About, Level, Limiter, Notice};
+use crate::pool::{Common, Pool};
+use crate::roster::{InstanceKey, PoolKey, Roster};
+use crate::round::{Round, Slowest};
+use crate::router::Router;
+use crate::snapshot::{LinkView, PoolName, Snapshot};
+use crate::voice::Voice;
+use crate::{Finish, Now, Plan, Settings};
+
+use events::{Early, Listeners};
+
+pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
+
+/// Something that has happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Time has passed. It is due at [`Core::wake_at`], and harmless at any other time.
+    Tick,
+    /// A reply to a round, or to no round that there was.
+    Reply {
+        /// The number of the round that it answers.
+        round: Option<u64>,
+        /// Its bytes.
+        payload: &'a [u8],
+    },
+    /// The server reports that no service listens to a round's request.
+    NoResponders {
+        /// The number of the round.
+        round: Option<u64>,
+    },
+    /// A round's request could not be sent, or the server refused it.
+    AskFailed {
+        /// The number of the round.
+        round: u64,
+        /// Why, for the log; `None` where the log has it already.
+        reason: Option<String>,
+    },
+    /// An INFO reply.
+    Described {
+        /// The service and the instance that were asked, if it was one alone.
+        asked: Option<(&'a str, &'a str)>,
+        /// Its bytes.
+        payload: &'a [u8],
+    },
+    /// The server reports that no service listens to a request for a description.
+    Undescribed {
+        /// The service that was asked.
+        service: &'a str,
+        /// The instance, if it was one alone.
+        instance: Option<&'a str>,
+    },
+    /// Events.
+    Events(EventBatch),
+    /// The state of the link.
+    Link(LinkView),
+    /// What checking the link for a silent round showed.
+    LinkChecked {
+        /// The number of the round.
+        round: u64,
+        /// Whether the server answered.
+        is_alive: bool,
+    },
+    /// Another plan.
+    Plan(Plan),
+}
+
+/// Something that is to be done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask all services for their statistics; replies carry the number.
+    Ask {
+        /// The number of the round.
+        round: u64,
+    },
+    /// Ask single instances, which did not hear the request, for their statistics.
+    AskInstances {
+        /// The number of the round.
+        round: u64,
+        /// Service and instance of each.
+        instances: Vec<(Arc<str>, Arc<str>)>,
+    },
+    /// Ask for descriptions.
+    Describe(Question),
+    /// Find out whether the server answers at all.
+    CheckLink {
+        /// The number of the round.
+        round: u64,
+    },
+    /// Subscribe to events.
+    Listen {
+        /// The number under which they are reported.
+        id: SubjectId,
+        /// The subject.
+        subject: Arc<str>,
+        /// What is published there.
+        topic: Topic,
+    },
+    /// Unsubscribe.
+    Unlisten {
+        /// The number of the subscription.
+        id: SubjectId,
+    },
+    /// A round has ended; nothing is to be done about it.
+    RoundEnded {
+        /// The number of the round.
+        round: u64,
+        /// Why.
+        finish: Finish,
+    },
+    /// Publish a snapshot.
+    Publish(Arc<Snapshot>),
+    /// Write a line to the log.
+    Say(Notice),
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Core {
+    plan: Plan,
+    router: Router,
+    roster: Roster,
+    pools: SlotMap<PoolKey, Pool>,
+    pool_of: HashMap<PoolName, PoolKey>,
+    common: Common,
+    aging: Aging,
+    round: Option<Round>,
+    /// When each of the last rounds was asked.
+    asked: VecDeque<(u64, Duration)>,
+    next_tick: Duration,
+    slowest: Slowest,
+    asker: Asker,
+    /// Instances whose replies wait for a description, in the order in which they cease to.
+    awaiting: VecDeque<(Duration, InstanceKey)>,
+    /// Instances that were asked only to explain why a pool is empty, one for each service.
+    hints: HashMap<Arc<str>, InstanceKey>,
+    /// Services that had no room in this round.
+    turned_away: HashSet<Arc<str>>,
+    listeners: Listeners,
+    early: Early,
+    shared_queues: HashMap<Arc<str>, u32>,
+    voice: Voice,
+    limiter: Limiter,
+    link: LinkView,
+    up: bool,
+    round_ended_at: Option<Duration>,
+    rounds_skipped: u64,
+    sequence: u64,
+    dirty_since: Option<Duration>,
+    words: HashSet<Arc<str>>,
+    descriptions: HashSet<Arc<Description>>,
+    budget: budget::Budget,
+    effects: Vec<Effect>,
+}
+
+/// How long changes may wait before they are published, so that a burst costs one snapshot.
+const PUBLISH_AFTER: Duration = Duration::from_millis(100);
+
+/// How long changes may wait for the end of a round, which is published in any case.
+const PUBLISH_AFTER_ROUND_BEGAN: Duration = Duration::from_secs(1);
+
+/// Texts of which one copy is kept, because many workers have the same.
+const MAX_WORDS: usize = 10_000;
+
+impl Core {
+    /// A core that has seen nothing. Its first round begins when the link is up, or fails after one interval without.
+    pub fn new(plan: Plan, now: Now) -> Self {
+        let mut core = Self {
+            router: Router::new(&plan),
+            roster: Roster::default(),
+            pools: SlotMap::with_key(),
+            pool_of: HashMap::new(),
+            common: Common::default(),
+            aging: Aging::default(),
+            round: None,
+            asked: VecDeque::new(),
+            // A connection brings it forward.
+            next_tick: now.mono + plan.settings.poll_interval,
+            plan,
+            slowest: Slowest::default(),
+            asker: Asker::default(),
+            awaiting: VecDeque::new(),
+            hints: HashMap::new(),
+            turned_away: HashSet::new(),
+            listeners: Listeners::default(),
+            early: Early::default(),
+            shared_queues: HashMap::new(),
+            voice: Voice::default(),
+            limiter: Limiter::default(),
+            link: LinkView::default(),
+            up: false,
+            round_ended_at: None,
+            rounds_skipped: 0,
+            sequence: 0,
+            dirty_since: None,
+            words: HashSet::new(),
+            descriptions: HashSet::new(),
+            budget: budget::Budget::default(),
+            effects: Vec::new(),
+        };
+        core.make_target_pools();
+        core.publish(now);
+        core
+    }
+
+    /// Takes in what has happened and returns what is to be done.
+    pub fn handle(&mut self, input: Input<'_>, now: Now) -> Vec<Effect> {
+        match input {
+            Input::Tick => {}
+            Input::Reply { round, payload } => {
+                self.reply(round, payload, now);
+                return self.done(now);
+            }
+            Input::NoResponders { round } => self.no_responders(round),
+            Input::AskFailed { round, reason } => self.ask_failed(round, reason, now),
+            Input::Described { asked, payload } => self.described(asked, payload, now),
+            Input::Undescribed { service, instance } => self.undescribed(service, instance, now),
+            Input::Events(batch) => self.events(batch, now),
+            Input::Link(view) => self.link_changed(view, now),
+            Input::LinkChecked { round, is_alive } => self.link_checked(round, is_alive),
+            Input::Plan(plan) => self.take_plan(plan, now),
+        }
+        self.timers(now);
+        self.done(now)
+    }
+
+    /// When the next [`Input::Tick`] is due, on the monotonic clock.
+    pub fn wake_at(&self) -> Duration {
+        [
+            self.round_wakes_at(),
+            self.awaiting.front().map(|(until, _)| *until),
+            self.asker.wake_at(),
+            self.publish_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(self.next_tick, Duration::min)
+    }
+
+    /// The plan in force.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn settings(&self) -> Settings {
+        self.plan.settings
+    }
+
+    /// What many replies in a row cost: only the end of the round is looked at; timers wait for the next tick.
+    fn done(&mut self, now: Now) -> Vec<Effect> {
+        self.end_complete_round(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn timers(&mut self, now: Now) {
+        self.stop_waiting_for_descriptions(now);
+        self.round_timers(now);
+        for question in self.asker.due(&self.roster, now.mono) {
+            self.effects.push(Effect::Describe(question));
+        }
+        if self.publish_at().is_some_and(|at| now.mono >= at) {
+            self.publish(now);
+        }
+    }
+
+    fn say(&mut self, notice: Notice) {
+        self.effects.push(Effect::Say(notice));
+    }
+
+    /// Says something once a minute. The key must not contain what changes from reply to reply.
+    fn say_seldom(&mut self, about: About, key: &str, now: Now, notice: impl FnOnce() -> Notice) {
+        if self.limiter.is_due(about, key, now.mono) {
+            self.say(notice());
+        }
+    }
+
+    fn warn(&mut self, key: &str, now: Now, text: impl Into<String>) {
+        self.say_seldom(About::Collector, key, now, || Notice::new(Level::Warn, text));
+    }
+
+    fn dirty(&mut self, now: Now) {
+        self.dirty_since.get_or_insert(now.mono);
+    }
+
+    /// One copy of a text that many workers have.
+    fn word(&mut self, text: &str) -> Arc<str> {
+        if let Some(word) = self.words.get(text) {
+            return word.clone();
+        }
+        if self.words.len() >= MAX_WORDS {
+            self.words.clear();
+        }
+        let word: Arc<str> = text.into();
+        self.words.insert(word.clone());
+        word
+    }
+}

@@ -1,0 +1,107 @@
+//! Plans: which pools there are, and what a new plan changes.
+
+use std::collections::BTreeSet;
+
+use super::Core;
+use crate::pool::Pool;
+use crate::roster::{PoolKey, Route, Slot};
+use crate::router::Router;
+use crate::voice::Standing;
+use crate::{Now, Plan, PoolName};
+
+impl Core {
+    /// Makes the pools that are reported even while they have no workers.
+    pub(super) fn make_target_pools(&mut self) {
+        let targets = self.router.targets().to_vec();
+        for (place, target) in targets.into_iter().enumerate() {
+            let key = self.pool(PoolName::Workers(target.path.clone()));
+            self.pools[key].target = Some(target);
+            self.pools[key].place = Some(place);
+        }
+    }
+
+    /// The pool of this name, which is made where it is not there.
+    pub(super) fn pool(&mut self, name: PoolName) -> PoolKey {
+        if let Some(pool) = self.pool_of.get(&name) {
+            return *pool;
+        }
+        let mut pool = Pool::new(name.clone(), None, self.common);
+        pool.up = self.up;
+        let key = self.pools.insert(pool);
+        if let Some(path) = self.listens(&name) {
+            self.listen(key, &path);
+        }
+        self.pool_of.insert(name, key);
+        key
+    }
+
+    /// Removes a pool; it leaves nothing behind.
+    pub(super) fn drop_pool(&mut self, key: PoolKey, now: Now) {
+        // That its last workers were given up is news.
+        self.say_news(key, Standing::Unknown, now);
+        let Some(pool) = self.pools.remove(key) else {
+            return;
+        };
+        self.pool_of.remove(&pool.name);
+        self.unlisten(key);
+        self.voice.forget(key);
+        self.dirty(now);
+    }
+
+    /// Drops pools that no exact path asks for and that have no workers. A pool stays while endpoints of it answer, even if
+    /// no load of theirs can be used: it would be made anew by the next reply.
+    pub(super) fn drop_empty_pools(&mut self, now: Now) {
+        let is_empty = |pool: &Pool| pool.target.is_none() && pool.workers.is_empty();
+        let empty = self.pools.iter().filter(|(_, pool)| is_empty(pool));
+        let mut empty: BTreeSet<PoolKey> = empty.map(|(key, _)| key).collect();
+        if empty.is_empty() {
+            return;
+        }
+        let (rounds, gone_after) = (self.aging.rounds(), u64::from(self.plan.settings.gone_after));
+        for (_, instance) in self
+            .roster
+            .instances()
+            .filter(|(_, instance)| instance.heard_in + gone_after > rounds)
+        {
+            let slots = instance.slots.iter().filter_map(|slot| self.roster.slot(*slot));
+            for slot in slots.filter(|slot| slot.answered_in >= instance.answered_in) {
+                if let Route::Member { pool, .. } = &slot.route {
+                    empty.remove(pool);
+                }
+            }
+        }
+        // An endpoint that answers again is new, and finds its pool again.
+        let leads_there =
+            |slot: &Slot| matches!(&slot.route, Route::Member { pool, .. } if empty.contains(pool));
+        let instances: Vec<_> = self.roster.instances().map(|(key, _)| key).collect();
+        for key in instances {
+            self.roster.retain_slots(key, |slot| !leads_there(slot));
+        }
+        for key in empty {
+            self.drop_pool(key, now);
+        }
+    }
+
+    /// Takes another plan. Pools that both plans have keep their workers and their books.
+    pub(super) fn take_plan(&mut self, plan: Plan, now: Now) {
+        if plan == self.plan {
+            return;
+        }
+        self.router = Router::new(&plan);
+        self.plan = plan;
+        for pool in self.pools.values_mut() {
+            pool.target = None;
+            pool.place = None;
+            pool.changed();
+        }
+        self.make_target_pools();
+        self.hints.clear();
+        let instances: Vec<_> = self.roster.instances().map(|(key, _)| key).collect();
+        for key in instances {
+            self.want_description_again(key);
+            self.route_again(key);
+        }
+        self.drop_empty_pools(now);
+        self.publish(now);
+    }
+}

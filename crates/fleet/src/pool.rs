@@ -1,0 +1,258 @@
+//! [`Pool`]: the workers of one path or service, and the books about its rounds, replies and events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use slotmap::SlotMap;
+
+use crate::aging::Aging;
+use crate::histogram::{RATIO_BUCKETS, ROUND_BUCKETS};
+use crate::matching::Target;
+use crate::outcome::{EventCounts, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
+use crate::roster::WorkerIdx;
+use crate::snapshot::{PoolName, PoolView, WorkerKey, WorkerView};
+use crate::worker::Worker;
+use crate::{Histogram, Now, Settings};
+
+/// Workers of one pool that are kept at most; twice the largest fleet.
+pub(crate) const MAX_WORKERS: usize = 200_000;
+
+/// One pool.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) name: PoolName,
+    /// The exact path that is watched; `None` for a pool that a glob found, which is dropped with its last worker.
+    pub(crate) target: Option<Arc<Target>>,
+    /// The place of the target in the plan.
+    pub(crate) place: Option<usize>,
+    pub(crate) workers: SlotMap<WorkerIdx, Worker>,
+    pub(crate) by_key: HashMap<WorkerKey, WorkerIdx>,
+    /// The workers in the order of their keys.
+    order: Vec<WorkerIdx>,
+    is_ordered: bool,
+    /// What this round waits for, and what it has brought.
+    pub(crate) expected: usize,
+    pub(crate) answered: usize,
+    pub(crate) refreshed: usize,
+    /// Every worker has answered the last round, so that all are fresh and none is gone.
+    pub(crate) all_answered: bool,
+    pub(crate) books: Books,
+    pub(crate) up: bool,
+    pub(crate) missing: u64,
+    pub(crate) round_ended: Option<Duration>,
+    view: Option<(Arc<PoolView>, Common)>,
+    /// Whether a worker has changed since.
+    workers_changed: bool,
+    /// When a worker of the view becomes too old for what it shows.
+    view_until: Duration,
+}
+
+/// What is counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Books {
+    pub(crate) rounds: FinishCounts,
+    pub(crate) round_seconds: Histogram,
+    /// Replies that belong to this pool, by result.
+    pub(crate) replies: ReplyCounts,
+    /// What the collector had counted when the pool was made.
+    since: Common,
+    pub(crate) events: EventCounts,
+    pub(crate) hit_ratios: Histogram,
+    pub(crate) ignored: u64,
+}
+
+/// What is counted once for all pools.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Common {
+    /// All replies that have been counted; those below, and each pool's own, are a part of them.
+    pub(crate) replies: u64,
+    /// Replies that cannot be read; they may be of any pool.
+    pub(crate) unreadable: u64,
+    /// Replies that were not read.
+    pub(crate) over_limit: u64,
+}
+
+impl Pool {
+    pub(crate) fn new(name: PoolName, target: Option<Arc<Target>>, common: Common) -> Self {
+        Self {
+            name,
+            target,
+            place: None,
+            workers: SlotMap::with_key(),
+            by_key: HashMap::new(),
+            order: Vec::new(),
+            is_ordered: true,
+            expected: 0,
+            answered: 0,
+            refreshed: 0,
+            all_answered: false,
+            books: Books {
+                rounds: FinishCounts::default(),
+                round_seconds: Histogram::new(ROUND_BUCKETS),
+                replies: ReplyCounts::default(),
+                since: common,
+                events: EventCounts::default(),
+                hit_ratios: Histogram::new(RATIO_BUCKETS),
+                ignored: 0,
+            },
+            up: false,
+            missing: 0,
+            round_ended: None,
+            view: None,
+            workers_changed: false,
+            view_until: Duration::ZERO,
+        }
+    }
+
+    /// Something that the pool's view shows has changed, perhaps of a worker.
+    pub(crate) fn changed(&mut self) {
+        self.workers_changed = true;
+    }
+
+    pub(crate) fn add(&mut self, worker: Worker) -> WorkerIdx {
+        let key = worker.identity.key.clone();
+        let idx = self.workers.insert(worker);
+        self.by_key.insert(key, idx);
+        self.order.push(idx);
+        self.is_ordered = false;
+        idx
+    }
+
+    pub(crate) fn remove(&mut self, idx: WorkerIdx) -> Option<Worker> {
+        let worker = self.workers.remove(idx)?;
+        self.by_key.remove(&worker.identity.key);
+        self.changed();
+        Some(worker)
+    }
+
+    /// Marks the workers that the round of this number waits for: all that are fresh.
+    pub(crate) fn begin_round(&mut self, number: u64, aging: &Aging, now: Now, settings: &Settings) {
+        (self.expected, self.answered, self.refreshed) = (0, 0, 0);
+        for worker in self.workers.values_mut() {
+            if worker.seen.state(aging, now, settings) == WorkerState::Fresh {
+                worker.expected_in = number;
+                self.expected += 1;
+            }
+        }
+    }
+
+    /// Ends a round for this pool. One that ended for another pool's sake is complete for this one if all of its own
+    /// workers answered.
+    pub(crate) fn end_round(&mut self, finish: Finish, duration: Duration, now: Now) -> Finish {
+        let is_complete = self.expected > 0 && self.answered >= self.expected;
+        let finish = match finish {
+            Finish::Stall | Finish::Deadline if is_complete => Finish::Complete,
+            other => other,
+        };
+        self.books.rounds[finish] += 1;
+        self.books.round_seconds.observe(duration.as_secs_f64());
+        self.missing = self.expected.saturating_sub(self.refreshed) as u64;
+        if finish != Finish::Error {
+            self.round_ended = Some(now.unix);
+        }
+        self.all_answered = finish != Finish::Error && self.refreshed == self.workers.len();
+        self.changed();
+        finish
+    }
+
+    /// How many workers are fresh at the end of a round.
+    pub(crate) fn fresh(&self, aging: &Aging, now: Now, settings: &Settings) -> usize {
+        if self.all_answered {
+            return self.workers.len();
+        }
+        self.workers
+            .values()
+            .filter(|worker| worker.seen.state(aging, now, settings) == WorkerState::Fresh)
+            .count()
+    }
+
+    /// The pool as everything else sees it; the same as before where nothing has changed.
+    pub(crate) fn view(
+        &mut self,
+        common: &Common,
+        aging: &Aging,
+        now: Now,
+        settings: &Settings,
+    ) -> Arc<PoolView> {
+        let is_current = !self.workers_changed && now.mono <= self.view_until;
+        let known = self.view.as_ref().filter(|_| is_current);
+        if let Some((view, _)) = known.filter(|(_, counted)| counted == common) {
+            return view.clone();
+        }
+        // Replies that other pools received change what is counted here, and no worker.
+        let (workers, totals) = match known {
+            Some((view, _)) => (view.workers.clone(), view.totals.clone()),
+            None => (self.workers_view(aging, now, settings), Arc::default()),
+        };
+        let view = Arc::new(PoolView {
+            name: self.name.clone(),
+            settings: *settings,
+            workers,
+            up: self.up,
+            missing: self.missing,
+            round_ended: self.round_ended,
+            rounds: self.books.rounds,
+            round_seconds: self.books.round_seconds.clone(),
+            replies: self.books.replies(common),
+            events: self.books.events,
+            hit_ratios: self.books.hit_ratios.clone(),
+            ignored: self.books.ignored,
+            totals,
+        });
+        self.view = Some((view.clone(), *common));
+        view
+    }
+
+    /// All workers as they are seen now, in the order of their keys.
+    fn workers_view(&mut self, aging: &Aging, now: Now, settings: &Settings) -> Arc<Vec<WorkerView>> {
+        if !self.is_ordered || self.order.len() != self.workers.len() {
+            let workers = &self.workers;
+            self.order.retain(|idx| workers.contains_key(*idx));
+            let key = |idx: &WorkerIdx| &workers[*idx].identity.key;
+            self.order.sort_unstable_by(|a, b| key(a).cmp(key(b)));
+            self.is_ordered = true;
+        }
+        let mut view_until = Duration::MAX;
+        let shown = |idx: &WorkerIdx| {
+            let worker = &self.workers[*idx];
+            let state = worker.seen.state(aging, now, settings);
+            if state == WorkerState::Fresh
+                && let Some(until) = worker.holds_until(now, settings)
+            {
+                view_until = view_until.min(until);
+            }
+            worker.view(state, aging, now, settings)
+        };
+        let mut workers = Vec::with_capacity(room_for(self.order.len()));
+        workers.extend(self.order.iter().map(shown));
+        (self.workers_changed, self.view_until) = (false, view_until);
+        workers.into()
+    }
+}
+
+/// Room for the view of so many workers. A large view is allocated by itself, so that its memory goes back to the system
+/// when the next view replaces it; of the room, only what is written is taken.
+fn room_for(workers: usize) -> usize {
+    const LARGE_FLEET: usize = 2_000;
+    const OWN_MAPPING: usize = (33 << 20) / size_of::<WorkerView>();
+    match workers {
+        0..LARGE_FLEET => workers,
+        _ => workers.max(OWN_MAPPING),
+    }
+}
+
+impl Books {
+    /// Every reply has one result for every pool: what is no pool's own is foreign, and what cannot be read may be its own.
+    pub(crate) fn replies(&self, common: &Common) -> ReplyCounts {
+        let mut replies = self.replies;
+        let since = &self.since;
+        let unreadable = common.unreadable - since.unreadable;
+        let over_limit = common.over_limit - since.over_limit;
+        let readable = common.replies - since.replies - unreadable - over_limit;
+        replies[ReplyResult::Foreign] += readable - self.replies.total();
+        replies[ReplyResult::Malformed] += unreadable;
+        replies[ReplyResult::OverLimit] += over_limit;
+        replies
+    }
+}

@@ -1,0 +1,312 @@
+//! [`Router`]: to which pool an endpoint of a service belongs, for all selectors at once.
+//!
+//! Exact paths are looked up by service name, so a hundred targets cost what one costs. Globs look at the path that the
+//! subject and the description give.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use protocol::subject::{Instance, SubjectParts};
+use protocol::{Description, EndpointPath, SubjectPattern};
+use smallvec::SmallVec;
+
+use crate::matching::{NearMiss, Outcome, SubjectLayout, Target, full_namespace};
+use crate::{NameGlob, PathGlob, Plan, PoolName, Selector};
+
+/// A plan, compiled.
+#[derive(Debug)]
+pub(crate) struct Router {
+    targets: Vec<Arc<Target>>,
+    by_service: HashMap<Box<str>, SmallVec<[usize; 2]>>,
+    globs: Vec<PathGlob>,
+    services: Vec<NameGlob>,
+    excludes: Vec<PathGlob>,
+    patterns: Vec<SubjectPattern>,
+}
+
+/// Where an endpoint belongs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Verdict {
+    /// To this pool.
+    Member {
+        /// Which pool.
+        pool: PoolName,
+        /// How its subject is written; `None` for an endpoint of a plain service.
+        layout: Option<SubjectLayout>,
+        /// Which of the pool's workers it is.
+        instance: Instance,
+    },
+    /// To no pool, although it serves under a watched pool's service name.
+    Rejected(Vec<(EndpointPath, NearMiss)>),
+    /// To no pool.
+    Foreign,
+}
+
+impl Router {
+    /// Compiles a plan.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let mut router = Self {
+            targets: Vec::new(),
+            by_service: HashMap::new(),
+            globs: Vec::new(),
+            services: Vec::new(),
+            excludes: plan.excludes.clone(),
+            patterns: plan.patterns.clone(),
+        };
+        for selector in &plan.selectors {
+            match selector {
+                Selector::Path(path) => router.watch(path),
+                Selector::Glob(glob) => router.globs.push(glob.clone()),
+                Selector::Services(glob) => router.services.push(glob.clone()),
+            }
+        }
+        router
+    }
+
+    fn watch(&mut self, path: &EndpointPath) {
+        let is_known = self.targets.iter().any(|target| target.path == *path);
+        if is_known || self.is_excluded(path) {
+            return;
+        }
+        let target = Arc::new(Target::new(path.clone(), &self.patterns));
+        for service in target.services() {
+            let targets = self.by_service.entry(service.into()).or_default();
+            targets.push(self.targets.len());
+        }
+        self.targets.push(target);
+    }
+
+    /// The exact paths, without repetition, in the order of the plan.
+    pub(crate) fn targets(&self) -> &[Arc<Target>] {
+        &self.targets
+    }
+
+    /// Whether the description of a service's instance that serves `subject` can decide whose it is.
+    pub(crate) fn wants_description(&self, service: &str, subject: &str) -> bool {
+        !self.globs.is_empty()
+            || self.services.iter().any(|glob| glob.matches(service))
+            || self.candidates(subject).next().is_some()
+    }
+
+    /// Where an endpoint belongs. `description` is that of its instance; without one only the subject decides.
+    pub(crate) fn route(
+        &self,
+        service: &str,
+        endpoint: &str,
+        subject: &str,
+        description: Option<&Description>,
+    ) -> Verdict {
+        let mut misses = Vec::new();
+        let mut member: Option<Verdict> = None;
+        for target in self.candidates(subject) {
+            match target.classify(subject, description) {
+                Outcome::Matched { layout, instance } => {
+                    // A subject whose whole tail is one target's endpoint is that target's static worker, and not a worker of
+                    // another target with an id that is a word such as `add`.
+                    let is_better = member.is_none() || instance == Instance::Static;
+                    if is_better {
+                        member = Some(Verdict::Member {
+                            pool: PoolName::Workers(target.path.clone()),
+                            layout: Some(layout),
+                            instance,
+                        });
+                    }
+                }
+                Outcome::NearMiss(miss) => misses.push((target.path.clone(), miss)),
+                Outcome::Foreign => {}
+            }
+        }
+        member
+            .or_else(|| self.by_glob(subject, description))
+            .or_else(|| self.plain_service(service, endpoint, description))
+            .unwrap_or(match misses.is_empty() {
+                true => Verdict::Foreign,
+                false => Verdict::Rejected(misses),
+            })
+    }
+
+    /// The targets whose service name or template the subject has.
+    fn candidates<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Arc<Target>> {
+        let by_service = SubjectParts::split(subject)
+            .and_then(|parts| self.by_service.get(parts.service))
+            .into_iter()
+            .flatten()
+            .map(|&target| &self.targets[target]);
+        let by_pattern = (!self.patterns.is_empty())
+            .then(|| {
+                self.targets
+                    .iter()
+                    .filter(|target| target.has_pattern_of(subject))
+            })
+            .into_iter()
+            .flatten();
+        by_pattern.chain(by_service)
+    }
+
+    fn by_glob(&self, subject: &str, description: Option<&Description>) -> Option<Verdict> {
+        if self.globs.is_empty() {
+            return None;
+        }
+        let (path, layout, instance) = identify(subject, description, &self.patterns)?;
+        let is_wanted = self.globs.iter().any(|glob| glob.matches(&path)) && !self.is_excluded(&path);
+        is_wanted.then_some(Verdict::Member {
+            pool: PoolName::Workers(path),
+            layout: Some(layout),
+            instance,
+        })
+    }
+
+    fn plain_service(
+        &self,
+        service: &str,
+        endpoint: &str,
+        description: Option<&Description>,
+    ) -> Option<Verdict> {
+        let is_wanted = description.is_none() && self.services.iter().any(|glob| glob.matches(service));
+        is_wanted.then(|| Verdict::Member {
+            pool: PoolName::Service {
+                service: service.into(),
+                endpoint: endpoint.into(),
+            },
+            layout: None,
+            instance: Instance::Static,
+        })
+    }
+
+    fn is_excluded(&self, path: &EndpointPath) -> bool {
+        self.excludes.iter().any(|glob| glob.matches(path))
+    }
+}
+
+/// The path of the worker that serves `subject`, how the subject is written, and which worker it is. `None` where it is
+/// no worker's, or where only a description could say whose it is.
+pub(crate) fn identify(
+    subject: &str,
+    description: Option<&Description>,
+    patterns: &[SubjectPattern],
+) -> Option<(EndpointPath, SubjectLayout, Instance)> {
+    let described = description.and_then(|description| {
+        let parts = SubjectParts::split(subject)?;
+        let endpoint = parts.guess().0.parse().ok()?;
+        let namespace = full_namespace(description, parts.service);
+        Some(EndpointPath::new(
+            namespace,
+            description.component.clone(),
+            endpoint,
+        ))
+    });
+    let guessed = patterns
+        .iter()
+        .filter_map(|pattern| Some(pattern.guess(subject)?.0));
+    described.into_iter().chain(guessed).find_map(|path| {
+        match Target::new(path.clone(), patterns).classify(subject, description) {
+            Outcome::Matched { layout, instance } => Some((path, layout, instance)),
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+
+    fn router(selectors: &[&str], excludes: &[&str], patterns: &[&str]) -> Router {
+        Router::new(&Plan {
+            selectors: selectors.iter().map(|s| s.parse().expect(s)).collect(),
+            excludes: excludes.iter().map(|e| e.parse().expect(e)).collect(),
+            patterns: patterns.iter().map(|p| p.parse().expect(p)).collect(),
+            settings: Settings::default(),
+        })
+    }
+
+    /// `path layout instance`, or what else the verdict is.
+    fn routed(router: &Router, subject: &str, description: &str) -> String {
+        let description = description.parse().ok();
+        match router.route("service", "endpoint", subject, description.as_ref()) {
+            Verdict::Member {
+                pool,
+                layout,
+                instance,
+            } => {
+                let layout = layout.map_or("none".to_owned(), |layout| layout.to_string());
+                format!("{pool} {layout} {instance:?}")
+            }
+            Verdict::Rejected(misses) => format!("{}: {}", misses[0].0, misses[0].1),
+            Verdict::Foreign => "foreign".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_exact_target_takes_its_own_workers_alone() {
+        let router = router(&["a/b/gen", "a/c/gen"], &[], &[]);
+        let check = |subject, expected| assert_eq!(routed(&router, subject, ""), expected, "{subject}");
+        check("a_b.gen-1", "a/b/gen plain Worker(WorkerId(1))");
+        check("a_c.gen-2", "a/c/gen plain Worker(WorkerId(2))");
+        check("a_c.gen", "a/c/gen plain Static");
+        check("a_d.gen-1", "foreign");
+        check("a_b.gen2-1", "a/b/gen: longer endpoint name");
+    }
+
+    #[test]
+    fn a_tail_that_is_another_targets_endpoint_is_not_an_id() {
+        for targets in [["a/c/my", "a/c/my-add"], ["a/c/my-add", "a/c/my"]] {
+            let router = router(&targets, &[], &[]);
+            assert_eq!(routed(&router, "a_c.my-add", ""), "a/c/my-add plain Static");
+        }
+        assert_eq!(
+            routed(&router(&["a/c/my"], &[], &[]), "a_c.my-add", ""),
+            "a/c/my plain Worker(WorkerId(2781))"
+        );
+    }
+
+    #[test]
+    fn a_glob_takes_what_its_description_puts_under_a_matching_path() {
+        let router = router(&["dynamo/*/gen"], &["*/secret/*"], &[]);
+        let check = |subject, component: &str, expected| {
+            let description = format!("Dynamo component {component} in namespace dynamo");
+            assert_eq!(routed(&router, subject, &description), expected, "{subject}");
+        };
+        check("dynamo_b.gen-1", "b", "dynamo/b/gen plain Worker(WorkerId(1))");
+        check("dynamo_b.gen2-1", "b", "foreign");
+        check("dynamo_secret.gen-1", "secret", "foreign");
+        check("other_b.gen-1", "b", "foreign");
+        assert_eq!(routed(&router, "dynamo_b.gen-1", ""), "foreign", "no description");
+    }
+
+    #[test]
+    fn a_glob_reads_the_users_own_subjects_without_a_description() {
+        let router = router(
+            &["*/*/gen"],
+            &[],
+            &["w.{namespace}.{component}.{endpoint}.{worker_id}"],
+        );
+        let expected = "a/b/gen w.{namespace}.{component}.{endpoint}.{worker_id} Worker(WorkerId(255))";
+        assert_eq!(routed(&router, "w.a.b.gen.ff", ""), expected);
+    }
+
+    #[test]
+    fn a_plain_service_is_a_pool_unless_it_is_a_dynamo_worker() {
+        let mut plan = Plan {
+            selectors: vec![Selector::Services(NameGlob::new("serv*"))],
+            excludes: vec![],
+            patterns: vec![],
+            settings: Settings::default(),
+        };
+        let described = "Dynamo component b in namespace a";
+        assert_eq!(
+            routed(&Router::new(&plan), "orders.create", ""),
+            "service/endpoint none Static"
+        );
+        assert_eq!(routed(&Router::new(&plan), "a_b.gen-1", described), "foreign");
+        plan.selectors = vec![Selector::Services(NameGlob::new("other"))];
+        assert_eq!(routed(&Router::new(&plan), "orders.create", ""), "foreign");
+    }
+
+    #[test]
+    fn an_excluded_target_is_not_watched() {
+        let router = router(&["a/b/gen", "a/c/gen"], &["a/c/*"], &[]);
+        assert_eq!(router.targets().len(), 1);
+        assert_eq!(routed(&router, "a_c.gen-1", ""), "foreign");
+    }
+}

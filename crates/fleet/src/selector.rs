@@ -1,0 +1,164 @@
+//! [`Selector`]: what the user asked to watch. An exact path yields one pool; a glob yields a pool for each path found.
+
+use std::fmt;
+use std::str::FromStr;
+
+use protocol::{EndpointPath, PathError};
+use wildmatch::WildMatchPattern;
+
+/// One thing to watch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Selector {
+    /// Exactly this pool, which is reported even while it has no workers.
+    Path(EndpointPath),
+    /// Every pool whose path matches; a pool is there as long as it has workers.
+    Glob(PathGlob),
+    /// Every endpoint of the NATS services whose names match, unless it is a worker's.
+    Services(NameGlob),
+}
+
+/// A path in which each name may hold `*`, which matches any text within that name.
+///
+/// ```
+/// use fleet::PathGlob;
+/// let glob: PathGlob = "dynamo-*/*/generate".parse()?;
+/// assert!(glob.matches(&"dynamo-7f/backend/generate".parse()?));
+/// assert!(!glob.matches(&"dynamo/backend/generate".parse()?));
+/// # Ok::<(), protocol::PathError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathGlob {
+    namespace: NameGlob,
+    component: NameGlob,
+    endpoint: NameGlob,
+}
+
+/// A name that may hold `*`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NameGlob(WildMatchPattern<'*', '\0'>);
+
+/// Replaces each `*` while a glob's form is checked; it is allowed in every name.
+const ANY: &str = "x";
+
+impl PathGlob {
+    /// Whether the glob matches this path.
+    pub fn matches(&self, path: &EndpointPath) -> bool {
+        self.namespace.matches(path.namespace.as_str())
+            && self.component.matches(path.component.as_str())
+            && self.endpoint.matches(path.endpoint.as_str())
+    }
+}
+
+impl NameGlob {
+    /// A glob of one name.
+    pub fn new(glob: &str) -> Self {
+        Self(WildMatchPattern::new(glob))
+    }
+
+    /// Whether the glob matches this name.
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.matches(name)
+    }
+}
+
+impl FromStr for PathGlob {
+    type Err = PathError;
+
+    /// # Errors
+    /// [`PathError`] where the text, with a name in place of each `*`, is no path.
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        let named = |error: PathError| match error {
+            PathError::TooFewParts { found, missing, .. } => PathError::TooFewParts {
+                text: text.to_owned(),
+                found,
+                missing,
+            },
+            PathError::TooManyParts { found, .. } => PathError::TooManyParts {
+                text: text.to_owned(),
+                found,
+            },
+            PathError::Name { source, .. } => PathError::Name {
+                text: text.to_owned(),
+                source,
+            },
+            other => other,
+        };
+        text.replace('*', ANY).parse::<EndpointPath>().map_err(named)?;
+        let rest = text.strip_prefix("dyn://").unwrap_or(text);
+        let separator = if rest.contains('/') { '/' } else { '.' };
+        let parts: Vec<&str> = rest.split(separator).collect();
+        let (first, last) = (parts[0], parts[parts.len() - 1]);
+        Ok(Self {
+            namespace: NameGlob::new(first),
+            component: NameGlob::new(parts[1]),
+            endpoint: NameGlob::new(last),
+        })
+    }
+}
+
+impl FromStr for Selector {
+    type Err = PathError;
+
+    /// # Errors
+    /// [`PathError`] where the text is neither a path nor a glob of one.
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        match text.contains('*') {
+            true => text.parse().map(Self::Glob),
+            false => text.parse().map(Self::Path),
+        }
+    }
+}
+
+impl fmt::Display for NameGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for PathGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace, self.component, self.endpoint)
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.fmt(f),
+            Self::Glob(glob) => glob.fmt(f),
+            Self::Services(glob) => glob.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_matches_any_text_within_one_name() {
+        fn check(glob: &str, path: &str, expected: bool) {
+            let parsed: PathGlob = glob.parse().expect(glob);
+            let path: EndpointPath = path.parse().expect(path);
+            assert_eq!(parsed.matches(&path), expected, "{glob} {path}");
+        }
+        check("dynamo/*/*", "dynamo/backend/generate", true);
+        check("dynamo/*/generate", "dynamo/backend/generate_v2", false);
+        check("*/*/*", "a.b/c/d", true);
+        check("*.*.*", "a/c/d", true);
+        check("dynamo/*/gen*", "dynamo/backend/generate", true);
+        check("dynamo/back*end/x", "dynamo/backend/x", true);
+        check("dynamo/*/_endpoint_/gen", "dynamo/c/gen", true);
+        check("dyn://dynamo/*/gen", "dynamo/c/gen", true);
+        check("dynamo/?/gen", "dynamo/c/gen", false);
+        check("dynamo/*/*", "prod/backend/generate", false);
+    }
+
+    #[test]
+    fn a_selector_is_a_path_unless_it_has_a_star() {
+        assert!(matches!("a/b/c".parse(), Ok(Selector::Path(_))));
+        assert!(matches!("a/*/c".parse(), Ok(Selector::Glob(_))));
+        let error = "a/*".parse::<Selector>().expect_err("two parts").to_string();
+        assert!(error.contains("\"a/*\" has 2 parts"), "{error}");
+    }
+}

@@ -1,0 +1,209 @@
+//! [`Snapshot`]: the fleet as everything else sees it. Immutable, complete, and cheap to share.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use protocol::{EndpointPath, WorkerId, WorkerStats};
+
+use crate::outcome::{EventCounts, FinishCounts, ReplyCounts, WorkerState};
+use crate::totals::Totals;
+use crate::{Histogram, Settings};
+
+/// All pools at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Counts the snapshots, from 1.
+    pub sequence: u64,
+    /// When it was taken, in Unix time.
+    pub taken: Duration,
+    /// The pools, in the order of the plan; those of a glob by their names. Unchanged pools are shared with the
+    /// snapshot before.
+    pub pools: Vec<Arc<PoolView>>,
+    /// Whether the last round brought a readable reply or a definite "no responders".
+    pub up: bool,
+    /// How long ago the last round ended.
+    pub round_age: Option<Duration>,
+    /// Rounds that were left out because the one before had not ended in time.
+    pub rounds_skipped: u64,
+    /// The connection.
+    pub link: LinkView,
+}
+
+/// The connection to NATS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkView {
+    /// Whether it is up.
+    pub connected: bool,
+    /// How often it was restored.
+    pub reconnects: u64,
+    /// How often the server refused a publish or a subscription.
+    pub permission_violations: u64,
+    /// Other errors that the server reported.
+    pub server_errors: u64,
+    /// Messages that the client dropped because they were not taken in time; at least this many.
+    pub dropped_messages: u64,
+}
+
+/// What a pool is a pool of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PoolName {
+    /// The workers of one path.
+    Workers(EndpointPath),
+    /// The instances of one plain NATS service's endpoint.
+    Service {
+        /// The service's name.
+        service: Arc<str>,
+        /// The endpoint's name.
+        endpoint: Arc<str>,
+    },
+}
+
+/// One pool.
+#[derive(Debug)]
+pub struct PoolView {
+    /// Its name.
+    pub name: PoolName,
+    /// The rules by which its figures are computed.
+    pub settings: Settings,
+    /// Its workers, by key. While none of them changes they are shared with the snapshot before.
+    pub workers: Arc<Vec<WorkerView>>,
+    /// Whether the last round got an answer, or a definite "no responders".
+    pub up: bool,
+    /// Workers that were expected in the last round and did not answer it.
+    pub missing: u64,
+    /// When the last round ended that did not fail, in Unix time.
+    pub round_ended: Option<Duration>,
+    /// Rounds by the reason why they ended.
+    pub rounds: FinishCounts,
+    /// Their durations in seconds.
+    pub round_seconds: Histogram,
+    /// Replies by result.
+    pub replies: ReplyCounts,
+    /// Events by result.
+    pub events: EventCounts,
+    /// The hit ratio of each event.
+    pub hit_ratios: Histogram,
+    /// Sightings of workers that were left out because the pool is full.
+    pub ignored: u64,
+    pub(crate) totals: Arc<OnceLock<Totals>>,
+}
+
+/// What identifies a worker in its pool.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkerKey {
+    /// The id in its subject.
+    Id(WorkerId),
+    /// A static worker has no id, and several may share a subject; an instance of a plain service has none either. The
+    /// service instance identifies them.
+    Instance(Arc<str>),
+}
+
+/// What is known of a worker apart from numbers. It is shared by all snapshots until it changes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What identifies it in its pool.
+    pub key: WorkerKey,
+    /// The id as a label: in decimal, or `static-` and the service instance.
+    pub worker_id: Box<str>,
+    /// The id in hexadecimal, empty without one.
+    pub worker_hex: Box<str>,
+    /// The id of the service instance.
+    pub service_id: Arc<str>,
+    /// The service's version.
+    pub version: Arc<str>,
+    /// How its subject is written: a layout's name or a template.
+    pub layout: Arc<str>,
+    /// Its subject.
+    pub subject: Arc<str>,
+}
+
+/// One worker.
+#[derive(Debug, Clone)]
+pub struct WorkerView {
+    /// What does not change from round to round.
+    pub identity: Arc<Identity>,
+    /// Whether it answers.
+    pub state: WorkerState,
+    /// Where the load comes from: `flat`, `nested`, `event` or `none`.
+    pub schema: &'static str,
+    /// Its load, if it is fresh and has reported any.
+    pub load: Option<WorkerStats>,
+    /// When it last gave valid statistics, in Unix seconds.
+    pub last_seen: f64,
+    /// When the instance started, in Unix seconds.
+    pub started: Option<f64>,
+    /// Requests, over all restarts.
+    pub requests: f64,
+    /// Failed requests, over all restarts.
+    pub errors: f64,
+    /// Time spent on requests, over all restarts, in seconds.
+    pub processing_seconds: Option<f64>,
+    /// How often it restarted.
+    pub restarts: u64,
+    /// Blocks looked up, by events.
+    pub lookup_blocks: u64,
+    /// Blocks found, by events.
+    pub hit_blocks: u64,
+    /// When its load was last reported by an event, in Unix seconds.
+    pub load_event: Option<f64>,
+}
+
+impl PoolView {
+    /// How many workers are in a state.
+    pub fn count(&self, state: WorkerState) -> usize {
+        self.workers.iter().filter(|worker| worker.state == state).count()
+    }
+
+    /// Sums and spreads over the fresh workers, computed when they are first asked for.
+    pub fn totals(&self) -> &Totals {
+        self.totals
+            .get_or_init(|| Totals::of(&self.workers, &self.settings))
+    }
+}
+
+impl WorkerView {
+    /// `max(waiting / queue target, KV use / KV target)`; 1 and above is saturated.
+    pub fn saturation(&self, settings: &Settings) -> Option<f64> {
+        crate::spread::saturation(self.load.as_ref()?, settings)
+    }
+}
+
+impl fmt::Display for PoolName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workers(path) => path.fmt(f),
+            Self::Service { service, endpoint } => write!(f, "{service}/{endpoint}"),
+        }
+    }
+}
+
+impl fmt::Display for WorkerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Instance(instance) => write!(f, "static-{instance}"),
+        }
+    }
+}
+
+impl PoolView {
+    /// A pool of which nothing has happened yet, for tests of what reads snapshots.
+    pub fn empty(name: PoolName, settings: Settings) -> Self {
+        Self {
+            name,
+            settings,
+            workers: Arc::default(),
+            up: false,
+            missing: 0,
+            round_ended: None,
+            rounds: FinishCounts::default(),
+            round_seconds: Histogram::new(crate::ROUND_BUCKETS),
+            replies: ReplyCounts::default(),
+            events: EventCounts::default(),
+            hit_ratios: Histogram::new(crate::RATIO_BUCKETS),
+            ignored: 0,
+            totals: Arc::default(),
+        }
+    }
+}

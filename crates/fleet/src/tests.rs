@@ -1,0 +1,26 @@
+//! What a user relies on, tested with invented time: which workers are shown, with which numbers, what is counted and said.
+
+mod actor;
+mod bench;
+mod descriptions;
+mod events;
+mod floods;
+mod identity;
+mod late;
+mod laws;
+mod link;
+mod notices;
+mod plans;
+mod results;
+mod rounds;
+
+use std::time::Duration;
+
+use actor::{Actor, Info, worker};
+use bench::{Bench, plan};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The pool of most tests.
+const POOL: &str = "dynamo/c/gen";

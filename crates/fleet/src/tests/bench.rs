@@ -1,0 +1,363 @@
+//! [`Bench`]: drives a core with invented time. Actors answer what it asks; what it says and publishes is kept.
+
+mod seen;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use seen::describe;
+
+use super::actor::{Actor, Info};
+use super::{MS, SECOND};
+use crate::{
+    Core, Effect, EventBatch, Input, LinkView, Notice, Now, Plan, Question, Settings, Snapshot, SubjectId,
+    Topic,
+};
+
+/// What is on its way to the core.
+#[derive(Debug)]
+pub(super) enum Message {
+    Reply(Option<u64>, String),
+    NoResponders(u64),
+    Described(Option<(String, String)>, String),
+    Undescribed(String, Option<String>),
+    LinkChecked(u64, bool),
+}
+
+/// Looks at a bench.
+pub(super) type Watch = Box<dyn FnMut(&Bench)>;
+
+/// A core and its surroundings.
+pub(super) struct Bench {
+    pub(super) core: Core,
+    pub(super) now: Now,
+    pub(super) actors: Vec<Actor>,
+    /// Whether the server answers. One that does not delivers nothing.
+    pub(super) is_alive: bool,
+    /// Whether of each service's instances only one hears a request for all, in turn.
+    pub(super) is_in_turn: bool,
+    pub(super) link: LinkView,
+    /// The last round, and when it was asked.
+    pub(super) round: u64,
+    pub(super) asked_at: Duration,
+    pub(super) notices: Vec<Notice>,
+    pub(super) snapshots: Vec<Arc<Snapshot>>,
+    pub(super) questions: Vec<Question>,
+    pub(super) asked_alone: usize,
+    pub(super) listening: BTreeMap<SubjectId, (Arc<str>, Topic)>,
+    /// Replies that were delivered.
+    pub(super) delivered: u64,
+    pub(super) effects: usize,
+    /// When each instance was last heard.
+    pub(super) heard: BTreeMap<String, Duration>,
+    /// Looks at the core after each input.
+    pub(super) watch: Option<Watch>,
+    inbox: BTreeMap<(Duration, u64), Message>,
+    posted: u64,
+}
+
+/// A round every two seconds, which lasts at most 1.5 seconds.
+pub(super) fn settings() -> Settings {
+    Settings {
+        round_timeout: 1500 * MS,
+        gone_after: 4,
+        ..Settings::default()
+    }
+}
+
+pub(super) fn plan(selectors: &[&str]) -> Plan {
+    Plan {
+        selectors: selectors.iter().map(|text| text.parse().expect(text)).collect(),
+        excludes: Vec::new(),
+        patterns: Vec::new(),
+        settings: settings(),
+    }
+}
+
+impl Bench {
+    pub(super) fn new(plan: Plan) -> Self {
+        let now = Now {
+            mono: 100 * SECOND,
+            unix: 1_000_000 * SECOND,
+        };
+        let connected = LinkView {
+            connected: true,
+            ..LinkView::default()
+        };
+        Self {
+            core: Core::new(plan, now),
+            now,
+            actors: Vec::new(),
+            is_alive: true,
+            is_in_turn: false,
+            link: connected,
+            round: 0,
+            asked_at: Duration::ZERO,
+            notices: Vec::new(),
+            snapshots: Vec::new(),
+            questions: Vec::new(),
+            asked_alone: 0,
+            listening: BTreeMap::new(),
+            delivered: 0,
+            effects: 0,
+            heard: BTreeMap::new(),
+            watch: None,
+            inbox: BTreeMap::new(),
+            posted: 0,
+        }
+    }
+
+    /// A bench that watches one path.
+    pub(super) fn of(selector: &str) -> Self {
+        Self::new(plan(&[selector]))
+    }
+
+    /// Lets these instances, and no others, answer one round, up to just before the next.
+    pub(super) fn round(&mut self, actors: &[Actor]) -> &mut Self {
+        self.actors = actors.to_vec();
+        self.next_round()
+    }
+
+    /// One more round, up to just before the next.
+    pub(super) fn next_round(&mut self) -> &mut Self {
+        let before = self.round;
+        let limit = self.now.mono + 10 * self.core.plan().settings.poll_interval;
+        self.begin();
+        while self.round == before && self.now.mono < limit {
+            self.step(limit);
+        }
+        let end = self.asked_at + self.core.plan().settings.poll_interval;
+        self.run_until(end - MS)
+    }
+
+    pub(super) fn rounds(&mut self, count: u32) -> &mut Self {
+        for _ in 0..count {
+            self.next_round();
+        }
+        self
+    }
+
+    pub(super) fn run(&mut self, time: Duration) -> &mut Self {
+        let until = self.now.mono + time;
+        self.run_until(until)
+    }
+
+    fn run_until(&mut self, until: Duration) -> &mut Self {
+        self.begin();
+        while self.step(until) {}
+        self
+    }
+
+    /// Connects, at first.
+    fn begin(&mut self) {
+        if self.snapshots.is_empty() {
+            self.handle(Input::Link(self.link));
+        }
+    }
+
+    /// The next thing that happens up to `until`; `false` where nothing does.
+    fn step(&mut self, until: Duration) -> bool {
+        let wake_at = self.core.wake_at().max(self.now.mono);
+        let message_at = self.inbox.keys().next().map(|(at, _)| *at);
+        let next = message_at.map_or(wake_at, |at| at.min(wake_at));
+        self.advance(next.min(until));
+        if next > until {
+            return false;
+        }
+        match self.inbox.first_entry().filter(|entry| entry.key().0 <= next) {
+            Some(entry) => {
+                let message = entry.remove();
+                self.deliver(message);
+            }
+            None => {
+                for _ in 0..8 {
+                    self.handle(Input::Tick);
+                    if self.core.wake_at() > self.now.mono {
+                        return true;
+                    }
+                }
+                panic!("a tick changes nothing, and another is due at once");
+            }
+        }
+        true
+    }
+
+    fn advance(&mut self, to: Duration) {
+        self.now = self.now.plus(to.saturating_sub(self.now.mono));
+    }
+
+    fn deliver(&mut self, message: Message) {
+        match &message {
+            Message::Reply(round, payload) => {
+                self.delivered += 1;
+                if let Some(id) = id_of(payload) {
+                    self.heard.insert(id.to_owned(), self.now.unix);
+                }
+                self.handle(Input::Reply {
+                    round: *round,
+                    payload: payload.as_bytes(),
+                });
+            }
+            Message::NoResponders(round) => self.handle(Input::NoResponders { round: Some(*round) }),
+            Message::Described(asked, payload) => self.handle(Input::Described {
+                asked: asked.as_ref().map(|(service, id)| (&**service, &**id)),
+                payload: payload.as_bytes(),
+            }),
+            Message::Undescribed(service, instance) => self.handle(Input::Undescribed {
+                service,
+                instance: instance.as_deref(),
+            }),
+            Message::LinkChecked(round, is_alive) => self.handle(Input::LinkChecked {
+                round: *round,
+                is_alive: *is_alive,
+            }),
+        }
+    }
+
+    /// Hands an input to the core, and does what it asks for.
+    pub(super) fn handle(&mut self, input: Input<'_>) {
+        let mut effects = self.core.handle(input, self.now);
+        // Services are asked for descriptions in no particular order.
+        effects.sort_by_key(|effect| match effect {
+            Effect::Describe(question) => Some(question.service.clone()),
+            _ => None,
+        });
+        self.effects += effects.len();
+        for effect in effects {
+            self.perform(effect);
+        }
+        if let Some(mut watch) = self.watch.take() {
+            watch(self);
+            self.watch = Some(watch);
+        }
+    }
+
+    pub(super) fn post(&mut self, after: Duration, message: Message) {
+        self.posted += 1;
+        self.inbox.insert((self.now.mono + after, self.posted), message);
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Ask { round } => {
+                (self.round, self.asked_at) = (round, self.now.mono);
+                let actors = std::mem::take(&mut self.actors);
+                let hears = |actor: &&Actor| self.is_alive && !actor.is_silent;
+                let hearing: Vec<&Actor> = actors.iter().filter(hears).collect();
+                if hearing.is_empty() && self.is_alive {
+                    self.post(MS, Message::NoResponders(round));
+                }
+                let has_turn = |actor: &&&Actor| {
+                    let peers: Vec<_> = hearing
+                        .iter()
+                        .filter(|peer| peer.service == actor.service)
+                        .collect();
+                    peers[round as usize % peers.len()].id == actor.id
+                };
+                let is_in_turn = self.is_in_turn;
+                for actor in hearing.iter().filter(|actor| !is_in_turn || has_turn(actor)) {
+                    self.answer(actor, round);
+                }
+                self.actors = actors;
+            }
+            Effect::AskInstances { round, instances } => {
+                self.asked_alone += instances.len();
+                let actors = std::mem::take(&mut self.actors);
+                let is_asked = |actor: &&Actor| {
+                    let is_it = |(service, id): &(Arc<str>, Arc<str>)| {
+                        **service == *actor.service && **id == *actor.id
+                    };
+                    self.is_alive && !actor.is_silent && instances.iter().any(is_it)
+                };
+                for actor in actors.iter().filter(is_asked).collect::<Vec<_>>() {
+                    self.answer(actor, round);
+                }
+                self.actors = actors;
+            }
+            Effect::Describe(question) => self.describe(question),
+            Effect::CheckLink { round } => self.post(MS, Message::LinkChecked(round, self.is_alive)),
+            Effect::Listen { id, subject, topic } => {
+                assert!(
+                    self.listening.insert(id, (subject, topic)).is_none(),
+                    "a number is used once"
+                );
+            }
+            Effect::Unlisten { id } => {
+                assert!(self.listening.remove(&id).is_some(), "listened to");
+            }
+            Effect::RoundEnded { .. } => {}
+            Effect::Publish(snapshot) => self.snapshots.push(snapshot),
+            Effect::Say(notice) => self.notices.push(notice),
+        }
+    }
+
+    fn answer(&mut self, actor: &Actor, round: u64) {
+        for _ in 0..actor.copies {
+            self.post(actor.latency, Message::Reply(Some(round), actor.reply()));
+        }
+    }
+
+    fn describe(&mut self, question: Question) {
+        let actors = std::mem::take(&mut self.actors);
+        for actor in actors.iter().filter(|actor| *actor.service == *question.service) {
+            let is_for_all = question.instances.is_empty();
+            if !is_for_all && !question.instances.iter().any(|id| **id == *actor.id) {
+                continue;
+            }
+            let asked = (!is_for_all).then(|| (actor.service.clone(), actor.id.clone()));
+            match (actor.info_reply(), &actor.info) {
+                (Some(reply), _) => self.post(actor.info_latency, Message::Described(asked, reply)),
+                (None, Info::NoResponders) => {
+                    let instance = asked.map(|(_, id)| id);
+                    self.post(
+                        actor.info_latency,
+                        Message::Undescribed(actor.service.clone(), instance),
+                    );
+                }
+                (None, _) => {}
+            }
+        }
+        self.actors = actors;
+        self.questions.push(question);
+    }
+
+    /// The link is lost, and restored after a time.
+    pub(super) fn lose_link(&mut self) {
+        self.link.connected = false;
+        self.handle(Input::Link(self.link));
+    }
+
+    pub(super) fn restore_link(&mut self) {
+        self.link.connected = true;
+        self.link.reconnects += 1;
+        self.handle(Input::Link(self.link));
+    }
+
+    /// Publishes what has changed at once.
+    pub(super) fn publish(&mut self) {
+        self.link.dropped_messages += 1;
+        self.handle(Input::Link(self.link));
+    }
+
+    pub(super) fn take(&mut self, plan: Plan) {
+        self.handle(Input::Plan(plan));
+    }
+
+    /// The number under which events of a subject are reported.
+    pub(super) fn subject(&self, subject: &str) -> SubjectId {
+        let known = self.listening.iter().find(|(_, (known, _))| **known == *subject);
+        *known.expect("listened to").0
+    }
+
+    pub(super) fn publish_events(&mut self, batch: EventBatch) {
+        self.handle(Input::Events(batch));
+        // Changes are published a little later.
+        self.run(101 * MS);
+    }
+}
+
+fn id_of(reply: &str) -> Option<&str> {
+    let (_, rest) = reply.split_once(r#""id": ""#)?;
+    Some(rest.split_once('"')?.0)
+}

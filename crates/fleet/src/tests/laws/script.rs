@@ -1,0 +1,211 @@
+//! What may happen to a core, as a sequence that proptest can shorten.
+
+use proptest::prelude::*;
+use protocol::{KvHitRate, KvMetrics, WorkerId};
+
+use super::super::bench::Message;
+use super::super::*;
+use crate::{EventBatch, NameGlob, Plan, Selector, Topic};
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Wait(u32),
+    Silence(usize, bool),
+    Latency(usize, u32),
+    Copies(usize, u32),
+    Work(usize, u64),
+    Restart(usize, bool),
+    Counters(usize, usize),
+    Data(usize, usize),
+    Info(usize, usize),
+    /// A reply to a round as many before the last.
+    Reply(usize, u64),
+    Garbage(u32),
+    NoResponders,
+    AskFailed,
+    Link(bool),
+    Server(bool),
+    InTurn(bool),
+    Hits(u64, u64),
+    Load(u64, u64, u64, usize),
+    Plan(usize),
+}
+
+const ACTORS: usize = 8;
+const DATA: [&str; 6] = [
+    r#"{"kv_active_blocks": 7}"#,
+    "null",
+    "[1]",
+    r#"{"kvActiveBlocks": 7}"#,
+    r#"{"kv_active_blocks": -1, "num_requests_waiting": 3}"#,
+    r#"{"worker_stats": {"request_active_slots": 1, "request_total_slots": 4}}"#,
+];
+
+/// How many plans there are.
+pub(super) const PLANS: usize = 6;
+
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 1..50)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let actor = || 0..ACTORS;
+    prop_oneof![
+        12 => (0..4500_u32).prop_map(Step::Wait),
+        4 => (actor(), any::<bool>()).prop_map(|(actor, is)| Step::Silence(actor, is)),
+        4 => (actor(), 0..4500_u32).prop_map(|(actor, ms)| Step::Latency(actor, ms)),
+        2 => (actor(), 1..4_u32).prop_map(|(actor, copies)| Step::Copies(actor, copies)),
+        4 => (actor(), 0..50_u64).prop_map(|(actor, requests)| Step::Work(actor, requests)),
+        4 => (actor(), any::<bool>()).prop_map(|(actor, same)| Step::Restart(actor, same)),
+        2 => (actor(), 0..4_usize).prop_map(|(actor, form)| Step::Counters(actor, form)),
+        3 => (actor(), 0..DATA.len()).prop_map(|(actor, data)| Step::Data(actor, data)),
+        2 => (actor(), 0..4_usize).prop_map(|(actor, info)| Step::Info(actor, info)),
+        4 => (actor(), 0..5_u64).prop_map(|(actor, back)| Step::Reply(actor, back)),
+        1 => (0..3000_u32).prop_map(Step::Garbage),
+        1 => Just(Step::NoResponders),
+        1 => Just(Step::AskFailed),
+        2 => any::<bool>().prop_map(Step::Link),
+        2 => any::<bool>().prop_map(Step::Server),
+        1 => any::<bool>().prop_map(Step::InTurn),
+        2 => (0..7_u64, 0..9_u64).prop_map(|(id, blocks)| Step::Hits(id, blocks)),
+        3 => (0..7_u64, 0..3_u64, 0..99_u64, 0..3_usize)
+            .prop_map(|(id, rank, blocks, source)| Step::Load(id, rank, blocks, source)),
+        2 => (0..PLANS).prop_map(Step::Plan),
+    ]
+}
+
+/// Workers of two components, two of which share an id; a static one; one with endpoints of both; a plain service, and one
+/// that claims another's instance id.
+fn actors() -> Vec<Actor> {
+    let mut impostor = worker("a", "1", 9, 0).info(Info::Never);
+    "impostor".clone_into(&mut impostor.service);
+    let actors = vec![
+        worker("a", "1", 1, 0),
+        worker("b", "2", 2, 0).latency(40),
+        worker("z", "1", 3, 0).started("2026-01-02T00:00:00Z").latency(90),
+        Actor::of("d", "d", "3").latency(300),
+        Actor::plain("orders", "o", "orders.create").latency(10),
+        worker("s", "", 4, 0)
+            .subjects(&["dynamo_c.gen"])
+            .info(Info::Never),
+        worker("t", "", 5, 0)
+            .subjects(&["dynamo_c.gen-5", "dynamo_d.gen-5"])
+            .info(Info::NoResponders),
+        impostor,
+    ];
+    assert_eq!(actors.len(), ACTORS);
+    actors
+}
+
+pub(super) fn plan_of(place: usize) -> Plan {
+    let mut plan = match place {
+        0 => plan(&[POOL]),
+        1 => plan(&["dynamo/d/gen", POOL]),
+        2 => plan(&["dynamo/*/*"]),
+        3 => plan(&[POOL, "dynamo/*/gen"]),
+        4 => plan(&["other/x/y", "dynamo/d/gen"]),
+        _ => plan(&["*/*/gen"]),
+    };
+    if place == 3 {
+        plan.excludes.push("*/d/*".parse().expect("a glob"));
+        plan.settings.round_timeout = plan.settings.poll_interval;
+        plan.settings.stale_after = 1;
+        plan.settings.event_max_age = 5 * SECOND;
+    }
+    if place == 5 {
+        plan.selectors.push(Selector::Services(NameGlob::new("or*")));
+        plan.settings.poll_interval = SECOND / 5;
+        plan.settings.round_timeout = SECOND / 5;
+        plan.settings.gone_after = 2;
+    }
+    plan
+}
+
+pub(super) fn run(bench: &mut Bench, steps: &[Step]) {
+    bench.actors = actors();
+    for (place, step) in steps.iter().enumerate() {
+        perform(bench, step, place);
+    }
+}
+
+fn perform(bench: &mut Bench, step: &Step, place: usize) {
+    match *step {
+        Step::Wait(ms) => {
+            bench.run(ms * MS);
+        }
+        Step::Silence(actor, is_silent) => bench.actors[actor].is_silent = is_silent,
+        Step::Latency(actor, ms) => bench.actors[actor].latency = ms * MS,
+        Step::Copies(actor, copies) => bench.actors[actor].copies = copies,
+        Step::Work(actor, requests) => {
+            let known: u64 = bench.actors[actor].requests.parse().unwrap_or(0);
+            bench.actors[actor] = bench.actors[actor].clone().requests(known + requests);
+        }
+        Step::Restart(actor, keeps_id) => {
+            let started = format!("2026-02-01T00:{place:02}:00Z");
+            bench.actors[actor] = bench.actors[actor].clone().started(&started).requests(0);
+            if !keeps_id {
+                bench.actors[actor].id.push('\'');
+            }
+        }
+        Step::Counters(actor, form) => {
+            let form = ["null", "-1", "3", "1e3"][form];
+            form.clone_into(&mut bench.actors[actor].requests);
+            if place.is_multiple_of(2) {
+                form.clone_into(&mut bench.actors[actor].seconds);
+            }
+        }
+        Step::Data(actor, data) => DATA[data].clone_into(&mut bench.actors[actor].data),
+        Step::Info(actor, info) => {
+            let says = |text: &str| Info::Says(text.to_owned());
+            bench.actors[actor].info = match info {
+                0 => Info::Never,
+                1 => Info::NoResponders,
+                2 => says("takes orders"),
+                _ => says("Dynamo component c in namespace dynamo"),
+            };
+            bench.actors[actor].info_latency = (place as u32 % 7) * 200 * MS;
+        }
+        Step::Reply(actor, back) => {
+            let round = bench.round.saturating_sub(back);
+            bench.post(MS, Message::Reply(Some(round), bench.actors[actor].reply()));
+        }
+        Step::Garbage(ms) => bench.post(ms * MS, Message::Reply(Some(bench.round), "garbage".to_owned())),
+        Step::NoResponders => bench.post(MS, Message::NoResponders(bench.round)),
+        Step::AskFailed => {
+            let round = bench.round;
+            let reason = Some("refused".to_owned());
+            bench.handle(crate::Input::AskFailed { round, reason });
+        }
+        Step::Link(false) if bench.link.connected => bench.lose_link(),
+        Step::Link(true) => bench.restore_link(),
+        Step::Link(false) => {}
+        Step::Server(is_alive) => bench.is_alive = is_alive,
+        Step::InTurn(is_in_turn) => bench.is_in_turn = is_in_turn,
+        Step::Hits(id, blocks) => {
+            let mut batch = EventBatch::default();
+            let hit = |batch: &mut EventBatch, subject, id: u64, found| {
+                batch.add_hit_rate(subject, KvHitRate::new(WorkerId::new(id), 7, found));
+            };
+            for subject in subjects(bench, Topic::HitRate) {
+                (0..5).for_each(|more| hit(&mut batch, subject, (id + more) % 7, (blocks + more) % 9));
+            }
+            bench.handle(crate::Input::Events(batch));
+        }
+        Step::Load(id, rank, blocks, source) => {
+            let field = ["active_decode_blocks", "kv_used_blocks", "active_prefill_tokens"][source];
+            let text = format!(r#"{{"worker_id": {id}, "dp_rank": {rank}, "{field}": {blocks}}}"#);
+            let mut batch = EventBatch::default();
+            for subject in subjects(bench, Topic::KvMetrics) {
+                batch.add_load(subject, KvMetrics::decode(None, text.as_bytes()));
+            }
+            bench.handle(crate::Input::Events(batch));
+        }
+        Step::Plan(place) => bench.take(plan_of(place)),
+    }
+}
+
+fn subjects(bench: &Bench, topic: Topic) -> Vec<crate::SubjectId> {
+    let of_topic = bench.listening.iter().filter(|(_, (_, known))| *known == topic);
+    of_topic.map(|(id, _)| *id).collect()
+}

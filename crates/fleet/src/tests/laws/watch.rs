@@ -1,0 +1,101 @@
+//! Looks at a core after each input, and at each snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::Bench;
+use crate::{PoolView, Snapshot, WorkerState, WorkerView};
+
+/// The same bench, looked at.
+pub(super) fn watched(mut bench: Bench) -> Bench {
+    let mut seen = 0;
+    let mut counted = BTreeMap::new();
+    let mut judged = 0;
+    bench.watch = Some(Box::new(move |bench| {
+        bench.core.assert_consistent();
+        // What is not held has been counted once for each pool that was there.
+        let judged_now = bench.delivered - bench.core.held();
+        let counted_now: BTreeMap<_, _> = bench.core.counted().into_iter().collect();
+        for (pool, count) in &counted_now {
+            if let Some(before) = counted.get(pool) {
+                assert_eq!(count - before, judged_now - judged, "results add up to replies");
+            }
+        }
+        (counted, judged) = (counted_now, judged_now);
+        for at in seen..bench.snapshots.len() {
+            if at > 0 {
+                in_order(&bench.snapshots[at - 1], &bench.snapshots[at]);
+            }
+            recent(bench, &bench.snapshots[at]);
+        }
+        seen = bench.snapshots.len();
+    }));
+    bench
+}
+
+/// Panics where a counter runs backwards between two snapshots.
+fn in_order(before: &Snapshot, after: &Snapshot) {
+    assert_eq!(after.sequence, before.sequence + 1);
+    assert!(after.taken >= before.taken && after.rounds_skipped >= before.rounds_skipped);
+    for pool in &after.pools {
+        let Some(known) = before.pools.iter().find(|known| known.name == pool.name) else {
+            continue;
+        };
+        assert!(rises(&counts(known), &counts(pool)), "{known:?} {pool:?}");
+        for worker in pool.workers.iter() {
+            let is_it = |known: &&WorkerView| known.identity.key == worker.identity.key;
+            if let Some(known) = known.workers.iter().find(is_it) {
+                assert!(rises(&numbers(known), &numbers(worker)), "{known:?} {worker:?}");
+            }
+        }
+    }
+}
+
+fn counts(pool: &Arc<PoolView>) -> Vec<f64> {
+    let counts = crate::ReplyResult::ALL.iter().map(|result| pool.replies[*result]);
+    let counts = counts.chain(crate::EventResult::ALL.iter().map(|result| pool.events[*result]));
+    let counts = counts.chain(crate::Finish::ALL.iter().map(|finish| pool.rounds[*finish]));
+    let counts = counts.chain([pool.round_seconds.count(), pool.hit_ratios.count(), pool.ignored]);
+    let sums = [pool.round_seconds.sum, pool.hit_ratios.sum];
+    counts.map(|count| count as f64).chain(sums).collect()
+}
+
+fn numbers(worker: &WorkerView) -> Vec<f64> {
+    vec![
+        worker.requests,
+        worker.errors,
+        worker.processing_seconds.unwrap_or(0.0),
+        worker.restarts as f64,
+        worker.lookup_blocks as f64,
+        worker.hit_blocks as f64,
+    ]
+}
+
+fn rises(before: &[f64], after: &[f64]) -> bool {
+    before.iter().zip(after).all(|(before, after)| before <= after)
+}
+
+/// Panics where a worker is fresh whose instance was not heard in time.
+fn recent(bench: &Bench, snapshot: &Snapshot) {
+    for pool in &snapshot.pools {
+        let fresh = pool
+            .workers
+            .iter()
+            .filter(|worker| worker.state == WorkerState::Fresh);
+        for worker in fresh {
+            let heard = bench.heard.get(&*worker.identity.service_id);
+            let age = heard.map(|at| snapshot.taken.saturating_sub(*at));
+            let limit = pool.settings.fresh_for();
+            assert!(age.is_some_and(|age| age <= limit), "{age:?}: {worker:?}");
+            let shown = snapshot.taken.as_secs_f64() - worker.last_seen;
+            assert!(shown <= limit.as_secs_f64() + 1e-6, "{shown}: {worker:?}");
+        }
+        for worker in pool
+            .workers
+            .iter()
+            .filter(|worker| worker.state != WorkerState::Fresh)
+        {
+            assert!(worker.load.is_none(), "old load is shown: {worker:?}");
+        }
+    }
+}
