@@ -1,12 +1,16 @@
 //! The command line: every flag, its environment twin, and what it means.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::fleet::FleetSettings;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use fleet::{PathGlob, Selector};
 use program::LogFormat;
 use program::environment::without_empty_variables;
 use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern};
+
+use crate::export::{Compat, ExportOptions, WorkerSeries};
 
 /// Finds inference workers on NATS, reads their load and serves it to Prometheus and to people.
 #[derive(Debug, Parser)]
@@ -19,6 +23,8 @@ use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern}
   metrics --component my_component --endpoint my_endpoint
       watch dynamo/my_component/my_endpoint on nats://127.0.0.1:4222, page on http://127.0.0.1:9091/metrics
   metrics --target prod/decode/generate --target prod/prefill/generate --server nats://nats:4222 --host 0.0.0.0
+  metrics --target 'dynamo/*/generate' --exclude 'dynamo/test-*/*'
+      watch every component of a namespace, and not the test ones
   metrics --component backend --endpoint generate --subject-pattern 'w.{namespace}.{component}.{endpoint}.{worker_id:dec}'
   metrics list
       every pool of workers that there is
@@ -40,11 +46,13 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the command line and the environment. Where they are wrong, or help is asked for, this ends the process
-    /// as clap does: with the flag, the value and the remedy, and exit code 2.
-    pub fn from_env() -> Self {
-        let matches = without_empty_variables(Self::command()).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    /// Reads the command line and the environment.
+    ///
+    /// # Errors
+    /// Where they are wrong, with the flag, the value and the remedy, or where help is asked for.
+    pub fn from_env() -> Result<Self, clap::Error> {
+        let matches = without_empty_variables(Self::command()).try_get_matches()?;
+        Self::from_arg_matches(&matches)
     }
 }
 
@@ -98,9 +106,14 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_NAMESPACE", default_value = "dynamo")]
     pub namespace: Namespace,
 
-    /// A path to watch: namespace/component/endpoint, or with dots, or dyn://…; may be repeated.
+    /// A path to watch: namespace/component/endpoint, or with dots, or dyn://…; may be repeated. `*` in a name matches any
+    /// text: 'dynamo/*/generate' watches every component, '*/*/*' every pool.
     #[arg(long, env = "METRICS_TARGET", value_delimiter = ',', value_name = "PATH")]
-    pub target: Vec<EndpointPath>,
+    pub target: Vec<Selector>,
+
+    /// A path not to watch, whatever selects it; `*` as in --target; may be repeated.
+    #[arg(long, env = "METRICS_EXCLUDE", value_delimiter = ',', value_name = "PATH")]
+    pub exclude: Vec<PathGlob>,
 
     /// Time between rounds, from 50ms to 1h: `2`, `2s` or `500ms`.
     #[arg(long, env = "METRICS_POLL_INTERVAL", default_value = "2s", value_parser = time_within(POLL_INTERVAL), value_name = "TIME")]
@@ -120,24 +133,36 @@ pub struct CollectArgs {
     pub host: String,
 
     /// Missed rounds after which a worker is stale and its load leaves the page.
-    #[arg(long, env = "METRICS_STALE_AFTER", default_value_t = FleetSettings::DEFAULT.stale_after, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
+    #[arg(long, env = "METRICS_STALE_AFTER", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
     pub stale_after: u32,
 
     /// Missed rounds after which a worker is gone and all of it leaves the page.
-    #[arg(long, env = "METRICS_GONE_AFTER", default_value_t = FleetSettings::DEFAULT.gone_after, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
+    #[arg(long, env = "METRICS_GONE_AFTER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]
     pub gone_after: u32,
 
     /// Waiting requests at which a worker counts as saturated.
-    #[arg(long, env = "METRICS_QUEUE_TARGET", default_value_t = FleetSettings::DEFAULT.queue_target, value_parser = positive, value_name = "REQUESTS")]
+    #[arg(long, env = "METRICS_QUEUE_TARGET", default_value_t = 5.0, value_parser = positive, value_name = "REQUESTS")]
     pub queue_target: f64,
 
     /// KV-cache use, 0 to 1, at which a worker counts as saturated.
-    #[arg(long, env = "METRICS_KV_TARGET", default_value_t = FleetSettings::DEFAULT.kv_target, value_parser = positive, value_name = "RATIO")]
+    #[arg(long, env = "METRICS_KV_TARGET", default_value_t = 0.8, value_parser = positive, value_name = "RATIO")]
     pub kv_target: f64,
 
-    /// Whether upstream's metric names stand on the page, too.
-    #[arg(long, env = "METRICS_COMPAT", value_enum, default_value_t = Compat::Upstream)]
+    /// Age at which load that a worker reported by an event is no longer shown, from 1s to 1d.
+    #[arg(long, env = "METRICS_EVENT_MAX_AGE", default_value = "1m", value_parser = time_within(EVENT_MAX_AGE), value_name = "TIME")]
+    pub event_max_age: Duration,
+
+    /// Whether upstream's metric names are on the page, too.
+    #[arg(long, env = "METRICS_COMPAT", default_value_t = Compat::Upstream, value_parser = words::<Compat>(Compat::WORDS))]
     pub compat: Compat,
+
+    /// Which series each worker has: all, the core (load, saturation, requests, errors), or none. Pools are always shown.
+    #[arg(long, env = "METRICS_WORKER_SERIES", default_value_t = WorkerSeries::Full, value_parser = words::<WorkerSeries>(WorkerSeries::WORDS))]
+    pub worker_series: WorkerSeries,
+
+    /// Series on the page above which workers are left out; the figures of pools stay exact.
+    #[arg(long, env = "METRICS_MAX_SERIES", default_value_t = ExportOptions::MAX_SERIES, value_name = "N")]
+    pub max_series: u64,
 
     /// How long requests to the page may take to end at shutdown, from 1ms to 10m.
     #[arg(long, env = "METRICS_GRACE", default_value = "5s", value_parser = time_within(GRACE), value_name = "TIME")]
@@ -159,7 +184,7 @@ pub struct SharedArgs {
     )]
     pub server: String,
 
-    /// A subject format of your own, beside the built-in ones; may be repeated.
+    /// A subject format of your own, in addition to the built-in ones; may be repeated.
     ///
     /// Placeholders: {namespace} {component} {hash} {endpoint} {worker_id} (hexadecimal) {worker_id:dec}.
     #[arg(
@@ -192,20 +217,12 @@ pub struct SharedArgs {
     pub log_format: LogFormat,
 }
 
-/// Whether upstream's metric names are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Compat {
-    /// Beside our own.
-    Upstream,
-    /// Not at all.
-    Off,
-}
-
 /// The shortest and the longest time that a flag takes.
 type Bounds = (Duration, Duration);
 
 const POLL_INTERVAL: Bounds = (Duration::from_millis(50), Duration::from_secs(3600));
 const ROUND_TIMEOUT: Bounds = (Duration::from_millis(10), Duration::from_secs(3600));
+const EVENT_MAX_AGE: Bounds = (Duration::from_secs(1), Duration::from_secs(86_400));
 const GRACE: Bounds = (Duration::from_millis(1), Duration::from_secs(600));
 
 /// Reads a number of seconds, or a number with a unit.
@@ -227,6 +244,14 @@ fn time_within((shortest, longest): Bounds) -> impl Fn(&str) -> Result<Duration,
             Err(error) => Err(format!("{error}; {bounds}")),
         }
     }
+}
+
+/// Reads one of a few words, which `--help` lists.
+fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
 fn positive(text: &str) -> Result<f64, String> {

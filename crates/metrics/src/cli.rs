@@ -3,41 +3,63 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use program::{Log, log};
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use link::{ConnectError, Servers};
+use program::{Log, usage};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command, SharedArgs};
 use crate::config::{self, Config};
-use crate::connect::ConnectError;
 use crate::{app, probe};
 
-/// No workers were found; only `explain` and `list` end with it.
+/// No workers were found; only `explain` and `list` end with this code.
 const NO_WORKERS: u8 = 3;
 
-/// NATS does not accept this user; trying again is in vain until that is mended.
+/// NATS does not accept this user; trying again does not help until that is corrected.
 const REFUSED: u8 = 4;
 
-/// Runs the command and says how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers, 4 refused by NATS.
-pub async fn run(cli: Cli) -> ExitCode {
-    let log = match start_logs(&cli.shared) {
-        Ok(log) => log,
-        Err(error) => error.exit(),
+/// Reads the command line, runs the command, and returns how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers, 4
+/// refused by NATS.
+pub async fn main() -> ExitCode {
+    let log = Log::open();
+    match prepare(&log) {
+        Ok((task, shared, servers)) => run(task, &shared, &servers, &log).await,
+        Err(error) => usage::end(&error, &log),
+    }
+}
+
+/// What to do.
+enum Task {
+    Collect(Box<Config>),
+    Once(Command),
+}
+
+/// Reads flags and environment, and starts the log. All that can be wrong with them is found here.
+fn prepare(log: &Log) -> Result<(Task, SharedArgs, Servers), clap::Error> {
+    let Cli {
+        command,
+        collect,
+        shared,
+    } = Cli::from_env()?;
+    log.record(filter(&shared)?, shared.log_format);
+    let servers = config::servers(&shared)?;
+    let task = match command {
+        Some(command) => Task::Once(command),
+        None => Task::Collect(Box::new(Config::resolve(collect, &shared, servers.clone())?)),
     };
-    let servers = match config::servers(&cli.shared) {
-        Ok(servers) => servers,
-        Err(error) => wrong(&error, log),
-    };
-    let result = match cli.command {
-        None => match Config::resolve(cli.collect, &cli.shared, servers) {
-            Ok(config) => collect(config).await.map(|()| ExitCode::SUCCESS),
-            Err(error) => wrong(&error, log),
-        },
-        Some(Command::Explain { target, json }) => {
-            code(probe::explain(target, &servers, &cli.shared, json).await)
+    Ok((task, shared, servers))
+}
+
+async fn run(task: Task, shared: &SharedArgs, servers: &Servers, log: &Log) -> ExitCode {
+    let result = match task {
+        Task::Collect(config) => collect(*config, log).await.map(|()| ExitCode::SUCCESS),
+        Task::Once(Command::Explain { target, json }) => {
+            code(probe::explain(target, servers, shared, json).await)
         }
-        Some(Command::List { json }) => code(probe::list(&servers, &cli.shared, json).await),
+        Task::Once(Command::List { json }) => code(probe::list(servers, shared, json).await),
     };
     result.unwrap_or_else(|error| {
         log.write_line(&format!("error: {error:#}"));
@@ -46,12 +68,6 @@ pub async fn run(cli: Cli) -> ExitCode {
             _ => ExitCode::FAILURE,
         }
     })
-}
-
-/// Ends the process as clap does, after what is logged is written.
-fn wrong(error: &clap::Error, log: Log) -> ! {
-    drop(log);
-    error.exit()
 }
 
 fn code(found: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
@@ -64,26 +80,28 @@ fn code(found: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn collect(config: Config) -> anyhow::Result<()> {
+async fn collect(config: Config, log: &Log) -> anyhow::Result<()> {
     let app = app::bind(config).await?;
     let shutdown = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to watch for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("failed to watch for SIGTERM")?;
-    let on_signal = shutdown.clone();
-    tokio::spawn(async move {
+    let on_signal = async {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        on_signal.cancel();
-    });
-    app.run(shutdown).await
+        shutdown.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = app.run(shutdown.clone(), log) => ended,
+        () = on_signal => Ok(()),
+    }
 }
 
-fn start_logs(shared: &SharedArgs) -> Result<Log, clap::Error> {
-    let filter = EnvFilter::try_new(&shared.log).map_err(|error| {
+fn filter(shared: &SharedArgs) -> Result<EnvFilter, clap::Error> {
+    EnvFilter::try_new(&shared.log).map_err(|error| {
         let message = format!(
             "--log {:?} is no filter: {error}; write e.g. info or metrics=debug",
             shared.log
         );
-        <Cli as clap::CommandFactory>::command().error(clap::error::ErrorKind::ValueValidation, message)
-    })?;
-    Ok(log::start(filter, shared.log_format))
+        Cli::command().error(ErrorKind::ValueValidation, message)
+    })
 }

@@ -4,32 +4,26 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use fleet::{Plan, Selector, Settings};
+use link::Servers;
 use protocol::EndpointPath;
-use protocol::service::Servers;
 
-use crate::args::{Cli, CollectArgs, Compat, SharedArgs};
-use crate::fleet::FleetSettings;
-use crate::matching::Target;
+use crate::args::{Cli, CollectArgs, SharedArgs};
+use crate::export::ExportOptions;
 
 /// All that the collector needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What to watch.
-    pub targets: Vec<Target>,
+    /// What to watch, and by which rules.
+    pub plan: Plan,
     /// Where NATS is.
     pub servers: Servers,
-    /// Time between rounds.
-    pub poll_interval: Duration,
-    /// The longest that a round may take.
-    pub round_timeout: Duration,
     /// Address of the page.
     pub host: String,
     /// Port of the page.
     pub port: u16,
-    /// When workers age, and what counts as full.
-    pub fleet: FleetSettings,
-    /// Whether upstream's metric names are written.
-    pub compat: Compat,
+    /// What is on the page.
+    pub export: ExportOptions,
     /// How long the page may take to end.
     pub grace: Duration,
 }
@@ -40,49 +34,53 @@ impl Config {
     /// # Errors
     /// A clap error, which exits with 2, where flags that are each valid contradict each other.
     pub fn resolve(collect: CollectArgs, shared: &SharedArgs, servers: Servers) -> Result<Self, clap::Error> {
+        let wrong = |message: String| Cli::command().error(ErrorKind::ValueValidation, message);
         if collect.stale_after >= collect.gone_after {
-            return Err(Cli::command().error(
-                ErrorKind::ValueValidation,
-                format!(
-                    "--stale-after {} must be less than --gone-after {}",
-                    collect.stale_after, collect.gone_after
-                ),
-            ));
+            return Err(wrong(format!(
+                "--stale-after {} must be less than --gone-after {}",
+                collect.stale_after, collect.gone_after
+            )));
         }
         let round_timeout = shared.round_timeout.unwrap_or(collect.poll_interval);
         if round_timeout > collect.poll_interval {
-            return Err(Cli::command().error(
-                ErrorKind::ValueValidation,
-                format!(
-                    "--round-timeout {} must not be longer than --poll-interval {}: a round ends before the next begins; raise --poll-interval",
-                    humantime::format_duration(round_timeout),
-                    humantime::format_duration(collect.poll_interval)
-                ),
-            ));
+            return Err(wrong(format!(
+                "--round-timeout {} must not be longer than --poll-interval {}: a round ends before the next begins; raise --poll-interval",
+                humantime::format_duration(round_timeout),
+                humantime::format_duration(collect.poll_interval)
+            )));
         }
+        let settings = Settings {
+            poll_interval: collect.poll_interval,
+            round_timeout,
+            stale_after: collect.stale_after,
+            gone_after: collect.gone_after,
+            queue_target: collect.queue_target,
+            kv_target: collect.kv_target,
+            event_max_age: collect.event_max_age,
+            ..Settings::default()
+        };
         let flags = collect.component.zip(collect.endpoint);
         let named =
             flags.map(|(component, endpoint)| EndpointPath::new(collect.namespace, component, endpoint));
-        let mut paths: Vec<EndpointPath> = named.into_iter().chain(collect.target).collect();
-        let mut seen = std::collections::HashSet::new();
-        paths.retain(|path| seen.insert(path.clone()));
         Ok(Self {
-            targets: paths
-                .into_iter()
-                .map(|path| Target::new(path, &shared.subject_pattern))
-                .collect(),
+            plan: Plan {
+                selectors: named
+                    .map(Selector::Path)
+                    .into_iter()
+                    .chain(collect.target)
+                    .collect(),
+                excludes: collect.exclude,
+                patterns: shared.subject_pattern.clone(),
+                settings,
+            },
             servers,
-            poll_interval: collect.poll_interval,
-            round_timeout,
             host: collect.host,
             port: collect.metrics_port,
-            fleet: FleetSettings {
-                stale_after: collect.stale_after,
-                gone_after: collect.gone_after,
-                queue_target: collect.queue_target,
-                kv_target: collect.kv_target,
+            export: ExportOptions {
+                compat: collect.compat,
+                worker_series: collect.worker_series,
+                max_series: collect.max_series,
             },
-            compat: collect.compat,
             grace: collect.grace,
         })
     }

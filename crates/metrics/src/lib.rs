@@ -1,22 +1,24 @@
-//! The collector: finds inference workers on NATS, reads their load, serves it to Prometheus and to people.
+//! The collector program: finds inference workers on NATS, reads their load, serves it to Prometheus and to people.
 //!
-//! Three stages, each pure but for its ends: [`gather`] collects replies, [`intake`] and [`matching`] decide whose
-//! they are, [`fleet`] keeps what is known; [`export`] and [`web`] present it. docs/ARCHITECTURE.md has the picture.
+//! The state machine is the crate `fleet`; here are the tasks around it. `engine` owns it and does what it asks for by
+//! way of `asking`, `describing` and `listening`; [`export`] and [`web`] present its snapshots. docs/ARCHITECTURE.md
+//! has the picture.
 
 #![warn(missing_docs)]
 
 pub mod app;
 pub mod args;
+mod asking;
 pub mod cli;
 pub mod config;
-pub mod connect;
-pub mod descriptions;
-pub mod events;
+mod describing;
+mod engine;
 pub mod export;
-pub mod fleet;
-pub mod gather;
-pub mod intake;
-pub mod matching;
+mod listening;
+pub mod page;
 pub mod probe;
-pub mod status;
+pub mod published;
+pub mod ready;
+mod say;
+mod tasks;
 pub mod web;

@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use metrics::args::Cli;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    metrics::cli::run(Cli::from_env()).await
+    metrics::cli::main().await
 }

@@ -1,83 +1,71 @@
-//! Commands that look once: `explain` and `list`.
+//! Commands that look once: `explain` and `list`. They run the same state machine as the collector.
 
 mod explain;
 mod list;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use protocol::service::Servers;
-use protocol::{EndpointPath, StatsReply};
+use anyhow::Context;
+use fleet::matching::Target;
+use fleet::{Finish, Inspection, PathGlob, Plan, Selector, Settings};
+use link::{Link, Servers};
+use program::output::print_text;
+use protocol::{EndpointPath, subject};
 
+use crate::app;
 use crate::args::SharedArgs;
-use crate::connect::{self, Link};
-use crate::descriptions::Descriptions;
-use crate::gather::{Finish, Gatherer, Round};
-use crate::matching::Target;
+use crate::engine::Engine;
 
 /// How long a look takes at most, unless `--round-timeout` says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a pause between replies ends a look: longer than in the collector, for there is no second round to make
-/// up for a service that was slow in the first.
+/// How long a pause between replies ends a look for which no time was given: longer than in the collector, because there
+/// is no second round to make up for a service that was slow in the first.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Everything that answered one request.
-struct Look {
-    round: Round,
-    descriptions: Descriptions,
+/// Every path.
+const EVERYTHING: &str = "*/*/*";
+
+async fn look(servers: &Servers, shared: &SharedArgs, target: Option<&Target>) -> anyhow::Result<Inspection> {
+    let timeout = shared.round_timeout.unwrap_or(TIMEOUT);
+    let everything: PathGlob = EVERYTHING.parse()?;
+    let exact = target.map(|target| Selector::Path(target.path.clone()));
+    let plan = Plan {
+        selectors: exact.into_iter().chain([Selector::Glob(everything)]).collect(),
+        excludes: Vec::new(),
+        patterns: shared.subject_pattern.clone(),
+        settings: Settings {
+            // There is no second round: it would begin long after the first has ended.
+            poll_interval: timeout * 10,
+            round_timeout: timeout,
+            stall: if shared.round_timeout.is_some() {
+                timeout
+            } else {
+                PATIENCE
+            },
+            ..Settings::default()
+        },
+    };
+    let link = Link::new(servers.clone(), app::options());
+    let (engine, _) = Engine::new(plan, link);
+    engine.look(target).await
 }
 
-impl Look {
-    async fn take(servers: &Servers, shared: &SharedArgs) -> anyhow::Result<Self> {
-        let (reporter, link) = Link::new();
-        let client = connect::connect_now(servers, reporter).await?;
-        link.clone().connected().await;
-        let mut gatherer = Gatherer::new(
-            client.clone(),
-            link,
-            shared.round_timeout.unwrap_or(TIMEOUT),
-            PATIENCE,
-        );
-        let round = gatherer.round(Default::default()).await;
-        if let Some(violation) = &round.error {
-            bail!("{}: {violation}", connect::refusal(violation));
-        }
-        if round.finish == Finish::Error {
-            bail!("the connection to NATS was lost while asking; try again");
-        }
-        let mut descriptions = Descriptions::default();
-        descriptions
-            .learn(&client, round.replies.iter().flatten(), |_| true, false)
-            .await;
-        Ok(Self { round, descriptions })
-    }
-
-    fn replies(&self) -> impl Iterator<Item = &Arc<StatsReply>> {
-        self.round.replies.iter().flatten()
-    }
-
-    fn unreadable(&self) -> usize {
-        self.round.replies.iter().filter(|reply| reply.is_none()).count()
-    }
-
-    /// How the round went, in words.
-    fn summary(&self) -> String {
-        let (count, ms) = (self.round.replies.len(), self.round.duration.as_millis());
-        match (self.round.finish, count) {
-            (Finish::NoResponders, _) => format!(
-                "nobody answered at all: no service on this NATS server (in this account) listens on {}",
-                protocol::subject::STATS
-            ),
-            (_, 0) => format!("silence: someone listens, but no reply came in {ms} ms"),
-            (_, 1) => format!("1 reply in {ms} ms"),
-            (_, n) => format!("{n} replies in {ms} ms"),
-        }
+/// How the round went, in words.
+fn summary(seen: &Inspection) -> String {
+    let ms = seen.duration.as_millis();
+    match (seen.finish, seen.replies) {
+        (Some(Finish::NoResponders), _) => format!(
+            "no service answered at all: none on this NATS server (in this account) listens on {}",
+            subject::STATS
+        ),
+        (_, 0) => format!("silence: a service listens, but no reply came in {ms} ms"),
+        (_, 1) => format!("1 reply in {ms} ms"),
+        (_, n) => format!("{n} replies in {ms} ms"),
     }
 }
 
-/// Says of every service whether it is a worker of the target, and why. Returns whether the target has workers.
+/// Shows of every service whether it is a worker of the target, and why. Returns whether the target has workers.
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
@@ -87,8 +75,9 @@ pub async fn explain(
     shared: &SharedArgs,
     json: bool,
 ) -> anyhow::Result<bool> {
-    let look = Look::take(servers, shared).await?;
-    let report = explain::Report::new(&Target::new(path, &shared.subject_pattern), &look);
+    let target = Target::new(path, &shared.subject_pattern);
+    let seen = look(servers, shared, Some(&target)).await?;
+    let report = explain::Report::new(&target, &seen);
     print(&report, report.to_string(), json)?;
     Ok(report.has_workers())
 }
@@ -98,22 +87,17 @@ pub async fn explain(
 /// # Errors
 /// Where NATS cannot be reached or asked.
 pub async fn list(servers: &Servers, shared: &SharedArgs, json: bool) -> anyhow::Result<bool> {
-    let look = Look::take(servers, shared).await?;
-    let report = list::Report::new(&look, &shared.subject_pattern);
+    let seen = look(servers, shared, None).await?;
+    let report = list::Report::new(&seen);
     print(&report, report.to_string(), json)?;
     Ok(report.has_workers())
 }
 
 fn print(report: &impl serde::Serialize, text: String, json: bool) -> anyhow::Result<()> {
-    use std::io::Write;
     let text = if json {
         serde_json::to_string_pretty(report).context("failed to write JSON")? + "\n"
     } else {
         text
     };
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough, e.g. `head`.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("failed to write the report"),
-    }
+    Ok(print_text(&text)?)
 }

@@ -1,141 +1,242 @@
-//! The page: `/metrics`, `/healthz`, `/readyz`.
+//! HTTP: `/metrics`, `/healthz`, `/readyz`.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
+use futures_util::stream;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tower_http::compression::CompressionLayer;
-use tracing::error;
 
-use crate::args::Compat;
-use crate::export::{self, Format};
-use crate::fleet::Snapshot;
-
-/// What the handlers read.
-#[derive(Debug, Clone)]
-pub struct PageState {
-    /// The latest snapshot.
-    pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Whether upstream's metric names are written.
-    pub compat: Compat,
-    /// How old the last round may be for the collector to be ready.
-    pub fresh_for: Duration,
-}
+use crate::export::Format;
+use crate::page::{Encoding, Page, Pages};
+use crate::ready;
 
 /// Serves until `stop`, then lets the requests that are under way end.
 ///
 /// # Errors
 /// Where the listener fails.
-pub async fn serve(listener: TcpListener, state: PageState, stop: CancellationToken) -> std::io::Result<()> {
-    let router = Router::new()
+pub async fn serve(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToken) -> std::io::Result<()> {
+    let server =
+        axum::serve(listener, router(Arc::clone(&pages))).with_graceful_shutdown(stop.cancelled_owned());
+    let mut server = std::pin::pin!(server.into_future());
+    tokio::select! {
+        result = &mut server => result,
+        // No more snapshots: the last ones are served until the end.
+        () = pages.drop_outdated() => server.await,
+    }
+}
+
+fn router(pages: Arc<Pages>) -> Router {
+    Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(ready))
-        .fallback(async || {
-            (
-                StatusCode::NOT_FOUND,
-                "not here; there are /metrics, /healthz and /readyz\n",
-            )
+        .route("/readyz", get(readyz))
+        .method_not_allowed_fallback(async || {
+            (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n")
         })
-        .layer(CompressionLayer::new())
-        .with_state(state);
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+        .fallback(async || {
+            let text = "not here; there are /metrics, /healthz and /readyz\n";
+            (StatusCode::NOT_FOUND, text)
+        })
+        .with_state(pages)
 }
 
-async fn metrics(State(state): State<PageState>, headers: HeaderMap) -> Response {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let format = Format::negotiate(accept);
-    let snapshot = state.snapshots.borrow().clone();
-    // The page of a large fleet takes long enough to hold up the rounds.
-    let page = tokio::task::spawn_blocking(move || export::render(&snapshot, format, state.compat)).await;
-    match page.map_err(anyhow::Error::from).and_then(|page| Ok(page?)) {
-        Ok(page) => {
-            let headers = [
-                (header::CONTENT_TYPE, format.content_type()),
-                (header::VARY, "accept"),
-            ];
-            (headers, page).into_response()
-        }
-        Err(reason) => {
-            error!(%reason, "the page cannot be written");
-            (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be written\n").into_response()
-        }
+async fn metrics(State(pages): State<Arc<Pages>>, headers: HeaderMap) -> Response {
+    let format = Format::negotiate(&joined(&headers, header::ACCEPT));
+    let encoding = Encoding::negotiate(&joined(&headers, header::ACCEPT_ENCODING));
+    match pages.get(format, encoding).await {
+        Ok(page) => response(&page, format, encoding),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
-async fn ready(State(state): State<PageState>) -> (StatusCode, String) {
-    let snapshot = state.snapshots.borrow().clone();
-    match why_not_ready(&snapshot, state.fresh_for, SystemTime::now()) {
-        None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+fn response(page: &Page, format: Format, encoding: Encoding) -> Response {
+    let chunks = Arc::clone(&page.chunks);
+    let chunks = (0..chunks.len()).map(move |index| Ok::<Bytes, Infallible>(chunks[index].clone()));
+    let mut response = Response::new(Body::from_stream(stream::iter(chunks)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, page.bytes.into());
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(format.content_type()),
+    );
+    headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if let Some(encoding) = encoding.content_encoding() {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
+    response
 }
 
-fn why_not_ready(snapshot: &Snapshot, fresh_for: Duration, now: SystemTime) -> Option<&'static str> {
-    if !snapshot.link.connected {
-        return Some("not connected to NATS");
+/// All values of a header, as if they were sent in one. What is not text is not understood either.
+fn joined(headers: &HeaderMap, name: HeaderName) -> String {
+    let values = headers.get_all(name);
+    let values: Vec<&str> = values.iter().filter_map(|value| value.to_str().ok()).collect();
+    values.join(",")
+}
+
+async fn readyz(State(pages): State<Arc<Pages>>) -> (StatusCode, String) {
+    let reasons = ready::why_not(&pages.published(), pages.round_limit());
+    if reasons.is_empty() {
+        return (StatusCode::OK, "ready\n".to_owned());
     }
-    let age = |at: Option<SystemTime>| at.map(|at| now.duration_since(at).unwrap_or_default());
-    match snapshot.pools.iter().map(|pool| age(pool.snapshot_at)).max() {
-        Some(Some(oldest)) if oldest <= fresh_for => None,
-        Some(Some(_)) => Some("the last round is too long ago"),
-        _ => Some("no round has ended yet"),
-    }
+    let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("not ready: {}\n", reasons.join("; ")),
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::fleet::{Fleet, FleetSettings, LinkView, RoundSummary};
-    use crate::gather::Finish;
-    use crate::matching::Target;
+    use std::io::Read;
+    use std::time::Duration;
 
-    #[test]
-    fn ready_means_connected_and_a_fresh_round() {
-        let target = Target::new("a/b/c".parse().expect("a path"), &[]);
-        let mut fleet = Fleet::new(vec![target], FleetSettings::DEFAULT);
-        let start = SystemTime::UNIX_EPOCH;
-        let link = LinkView {
-            connected: true,
-            ..LinkView::default()
+    use flate2::read::GzDecoder;
+    use fleet::{LinkView, Snapshot};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::export::{ExportOptions, Process};
+    use crate::page::Source;
+    use crate::published::Published;
+
+    /// A reply: its head in lower case, and its body.
+    struct Reply {
+        head: String,
+        body: Vec<u8>,
+    }
+
+    impl Reply {
+        fn text(&self) -> &str {
+            std::str::from_utf8(&self.body).expect("text")
+        }
+
+        fn has(&self, line: &str) -> bool {
+            self.head.lines().any(|have| have == line)
+        }
+    }
+
+    /// Sends one request to a server with this snapshot, and ends the server.
+    async fn request(snapshot: Snapshot, request: &str) -> Reply {
+        let (_publish, snapshots) = watch::channel(Published::now(Arc::new(snapshot)));
+        let pages = Pages::new(Source {
+            snapshots,
+            options: ExportOptions::default(),
+            round_limit: Duration::from_secs(6),
+            process: Box::new(Process::default),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let client = async {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut reply = Vec::new();
+            stream.read_to_end(&mut reply).await.unwrap();
+            stop.cancel();
+            reply
         };
-        let check = |fleet: &Fleet, link, after, expected| {
-            let why = why_not_ready(
-                &fleet.snapshot(link),
-                Duration::from_secs(6),
-                start + Duration::from_secs(after),
-            );
-            assert_eq!(why, expected);
-        };
-        check(&fleet, LinkView::default(), 0, Some("not connected to NATS"));
-        check(&fleet, link, 0, Some("no round has ended yet"));
-        let mut round = |finish, after| {
-            let now = start + Duration::from_secs(after);
-            fleet.apply_round(
-                &[],
-                |_| None,
-                RoundSummary {
-                    finish,
-                    duration: Duration::ZERO,
-                    now,
-                },
-            );
-        };
-        round(Finish::NoResponders, 10);
-        round(Finish::Error, 20);
-        check(&fleet, link, 16, None);
-        check(&fleet, link, 17, Some("the last round is too long ago"));
+        let (served, reply) = tokio::join!(serve(listener, Arc::new(pages), stop.clone()), client);
+        served.unwrap();
+        let end = reply
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .expect("a head");
+        Reply {
+            head: String::from_utf8(reply[..end].to_ascii_lowercase()).unwrap(),
+            body: reply[end + 4..].to_vec(),
+        }
+    }
+
+    fn ready() -> Snapshot {
+        Snapshot {
+            up: true,
+            round_age: Some(Duration::ZERO),
+            link: LinkView {
+                connected: true,
+                ..LinkView::default()
+            },
+            ..Snapshot::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_has_its_type_its_length_and_what_it_varies_with() {
+        let reply = request(ready(), "GET /metrics HTTP/1.1").await;
+        assert!(reply.has("http/1.1 200 ok"), "{}", reply.head);
+        assert!(
+            reply.has("content-type: text/plain; version=0.0.4; charset=utf-8"),
+            "{}",
+            reply.head
+        );
+        assert!(reply.has("vary: accept, accept-encoding"), "{}", reply.head);
+        assert!(
+            reply.has(&format!("content-length: {}", reply.body.len())),
+            "{}",
+            reply.head
+        );
+        assert!(reply.text().contains("llm_collector_nats_connected 1\n"));
+
+        let headers =
+            "Accept: application/openmetrics-text\r\nAccept-Encoding: deflate\r\nAccept-Encoding: gzip";
+        let packed = request(ready(), &format!("GET /metrics HTTP/1.1\r\n{headers}")).await;
+        assert!(packed.has("content-encoding: gzip"), "{}", packed.head);
+        assert!(packed.has("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"));
+        assert!(
+            packed.has(&format!("content-length: {}", packed.body.len())),
+            "{}",
+            packed.head
+        );
+        let mut text = String::new();
+        GzDecoder::new(packed.body.as_slice())
+            .read_to_string(&mut text)
+            .unwrap();
+        assert!(text.ends_with("# EOF\n"));
+
+        let head = request(ready(), "HEAD /metrics HTTP/1.1").await;
+        assert!(
+            head.has(&format!("content-length: {}", reply.body.len())),
+            "{}",
+            head.head
+        );
+        assert_eq!(head.text(), "");
+    }
+
+    #[tokio::test]
+    async fn the_health_of_the_collector_is_a_page_of_its_own() {
+        let alive = request(Snapshot::default(), "GET /healthz HTTP/1.1").await;
+        assert_eq!((alive.has("http/1.1 200 ok"), alive.text()), (true, "alive\n"));
+        let reply = request(ready(), "GET /readyz HTTP/1.1").await;
+        assert_eq!((reply.has("http/1.1 200 ok"), reply.text()), (true, "ready\n"));
+        let reply = request(Snapshot::default(), "GET /readyz HTTP/1.1").await;
+        assert!(reply.has("http/1.1 503 service unavailable"), "{}", reply.head);
+        assert_eq!(
+            reply.text(),
+            "not ready: not connected to NATS; no round has ended yet\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn other_paths_are_not_found_and_other_methods_not_allowed() {
+        let reply = request(ready(), "GET /metrics/ HTTP/1.1").await;
+        assert!(reply.has("http/1.1 404 not found"), "{}", reply.head);
+        assert_eq!(
+            reply.text(),
+            "not here; there are /metrics, /healthz and /readyz\n"
+        );
+        let reply = request(ready(), "POST /metrics HTTP/1.1\r\nContent-Length: 0").await;
+        assert!(reply.has("http/1.1 405 method not allowed"), "{}", reply.head);
+        assert!(reply.has("allow: get,head"), "{}", reply.head);
+        assert_eq!(reply.text(), "only GET and HEAD are allowed\n");
     }
 }

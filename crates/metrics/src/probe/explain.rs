@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use protocol::subject::{Instance, SubjectParts};
-use protocol::{Description, WorkerStats};
+use fleet::matching::{Part, SubjectLayout, Target};
+use fleet::{EndpointReport, Inspection, InstanceReport, Seen, WorkerKey};
+use protocol::text::Shown;
 use serde::Serialize;
 
-use super::Look;
-use crate::matching::{Outcome, Part, SubjectLayout, Target};
-use crate::status::remedy;
+/// Characters of a reason that are shown.
+const REASON: usize = 400;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -16,7 +16,7 @@ pub(super) struct Report {
     candidates: Vec<Candidate>,
     round: String,
     finish: &'static str,
-    unreadable_replies: usize,
+    unreadable_replies: u64,
     services: Vec<Service>,
     matched: usize,
     near_misses: usize,
@@ -59,9 +59,14 @@ struct Parts {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Verdict {
     Matched {
-        layout: SubjectLayout,
+        layout: String,
         instance: Instance,
         load: String,
+    },
+    /// Another instance is shown under the same id.
+    Duplicate {
+        layout: String,
+        instance: Instance,
     },
     NearMiss {
         reason: String,
@@ -71,36 +76,23 @@ enum Verdict {
     },
     /// The subject is that of a worker, its data cannot be used.
     DataUndecodable {
-        layout: SubjectLayout,
+        layout: String,
         reason: String,
     },
     Foreign,
 }
 
+/// Which of the target's workers it is; an id is a text, because many JSON readers round large numbers.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Instance {
+    Worker(String),
+    Static,
+}
+
 impl Report {
-    pub(super) fn new(target: &Target, look: &Look) -> Self {
-        let services: Vec<Service> = look
-            .replies()
-            .map(|reply| {
-                let description = look.descriptions.get(reply);
-                Service {
-                    name: reply.service.clone(),
-                    id: reply.id.clone(),
-                    version: reply.version.clone(),
-                    endpoints: reply
-                        .endpoints
-                        .iter()
-                        .map(|endpoint| Endpoint {
-                            subject: endpoint.subject.clone(),
-                            parts: parts(&endpoint.subject, target, description.as_ref()),
-                            verdict: judge(target, endpoint, description.as_ref()),
-                        })
-                        .collect(),
-                    unreadable_endpoints: reply.refused.iter().map(ToString::to_string).collect(),
-                    description: description.map(|d| d.to_string()),
-                }
-            })
-            .collect();
+    pub(super) fn new(target: &Target, seen: &Inspection) -> Self {
+        let services: Vec<Service> = seen.instances.iter().map(Service::new).collect();
         let count = |is: fn(&Verdict) -> bool| {
             services
                 .iter()
@@ -114,9 +106,9 @@ impl Report {
                 .candidates()
                 .map(|(layout, subject)| Candidate { layout, subject })
                 .collect(),
-            round: look.summary(),
-            finish: look.round.finish.as_str(),
-            unreadable_replies: look.unreadable(),
+            round: super::summary(seen),
+            finish: seen.finish.map_or("error", fleet::Finish::as_str),
+            unreadable_replies: seen.unreadable,
             matched: count(|v| matches!(v, Verdict::Matched { .. })),
             near_misses: count(|v| matches!(v, Verdict::NearMiss { .. } | Verdict::DataUndecodable { .. })),
             foreign: count(|v| matches!(v, Verdict::Foreign)),
@@ -129,60 +121,98 @@ impl Report {
     }
 }
 
-fn judge(target: &Target, endpoint: &protocol::EndpointStats, description: Option<&Description>) -> Verdict {
-    match target.classify(&endpoint.subject, description) {
-        Outcome::Foreign => Verdict::Foreign,
-        Outcome::NearMiss(miss) => Verdict::NearMiss {
-            reason: miss.to_string(),
-            remedy: remedy(&target.path, &miss),
-            code: miss.reason.code(),
-            part: miss.part,
-        },
-        Outcome::Matched { layout, instance } => {
-            let data = endpoint.data.as_ref().map_err(ToString::to_string);
-            match data.and_then(|data| WorkerStats::read(data).map_err(|error| error.to_string())) {
-                Err(reason) => Verdict::DataUndecodable { layout, reason },
-                Ok(reading) => {
-                    let mut load = match reading.shape {
-                        Some(shape) => format!("{shape} load data"),
-                        None => "no load data in its statistics; it may come by kv_metrics events".to_owned(),
-                    };
-                    for refused in &reading.refused {
-                        load.push_str(&format!("; {refused}"));
-                    }
-                    Verdict::Matched {
-                        layout,
-                        instance,
-                        load,
-                    }
+impl Service {
+    fn new(seen: &InstanceReport) -> Self {
+        Self {
+            name: seen.service.to_string(),
+            id: seen.id.to_string(),
+            version: seen.version.to_string(),
+            description: seen.description.clone(),
+            endpoints: seen.endpoints.iter().map(Endpoint::new).collect(),
+            unreadable_endpoints: seen.unreadable_endpoints.clone(),
+        }
+    }
+}
+
+impl Endpoint {
+    fn new(seen: &EndpointReport) -> Self {
+        Self {
+            subject: seen.subject.to_string(),
+            parts: seen.parts.as_ref().map(|(service, endpoint, id)| Parts {
+                service: service.clone(),
+                endpoint: endpoint.clone(),
+                worker_id: id.map(|id| id.to_string()),
+                worker_hex: id.map(|id| format!("{id:x}")),
+            }),
+            verdict: Verdict::new(&seen.seen),
+        }
+    }
+}
+
+impl Verdict {
+    fn new(seen: &Seen) -> Self {
+        match seen {
+            Seen::Foreign => Self::Foreign,
+            Seen::NearMiss { miss, remedy } => Self::NearMiss {
+                reason: miss.to_string(),
+                code: miss.reason.code(),
+                part: miss.part,
+                remedy: remedy.clone(),
+            },
+            Seen::Worker {
+                layout,
+                shape: "undecodable",
+                complaint,
+                ..
+            } => Self::DataUndecodable {
+                layout: layout.to_string(),
+                reason: complaint.clone().unwrap_or_default(),
+            },
+            Seen::Worker {
+                key,
+                layout,
+                shape,
+                complaint,
+                is_duplicate,
+                ..
+            } => {
+                let (layout, instance) = (layout.to_string(), Instance::new(key));
+                if *is_duplicate {
+                    return Self::Duplicate { layout, instance };
+                }
+                let mut load = match *shape {
+                    "none" => "no load data in its statistics; it may come by kv_metrics events".to_owned(),
+                    shape => format!("{shape} load data"),
+                };
+                if let Some(complaint) = complaint {
+                    load = format!("{load}; {complaint}");
+                }
+                Self::Matched {
+                    layout,
+                    instance,
+                    load,
                 }
             }
         }
     }
 }
 
-fn parts(subject: &str, target: &Target, description: Option<&Description>) -> Option<Parts> {
-    let split = SubjectParts::split(subject)?;
-    let (endpoint, id) = match target.classify(subject, description) {
-        Outcome::Matched {
-            instance,
-            layout: SubjectLayout::BuiltIn(_),
-        } => (
-            target.path.endpoint.as_str(),
-            if let Instance::Worker(id) = instance {
-                Some(id)
-            } else {
-                None
-            },
-        ),
-        _ => split.guess(),
-    };
-    Some(Parts {
-        service: split.service.to_owned(),
-        endpoint: endpoint.to_owned(),
-        worker_id: id.map(|id| id.to_string()),
-        worker_hex: id.map(|id| format!("{id:x}")),
-    })
+impl Instance {
+    fn new(key: &WorkerKey) -> Self {
+        match key {
+            WorkerKey::Id(id) => Self::Worker(id.to_string()),
+            WorkerKey::Instance(_) => Self::Static,
+        }
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Worker(id) => write!(f, "worker {id}"),
+            Self::Static => f.write_str("static worker"),
+        }
+    }
 }
 
 impl fmt::Display for Report {
@@ -200,12 +230,12 @@ impl fmt::Display for Report {
             write!(
                 f,
                 "\nservice {} id {} version {}",
-                service.name.escape_debug(),
-                service.id.escape_debug(),
-                service.version.escape_debug()
+                Shown(&service.name),
+                Shown(&service.id),
+                Shown(&service.version)
             )?;
             match &service.description {
-                Some(description) => writeln!(f, ": {description}")?,
+                Some(description) => writeln!(f, ": {}", Shown(description).up_to(REASON))?,
                 None => writeln!(f, ": no description in Dynamo's form")?,
             }
             if service.endpoints.is_empty() && service.unreadable_endpoints.is_empty() {
@@ -215,7 +245,7 @@ impl fmt::Display for Report {
                 write!(f, "{endpoint}")?;
             }
             for unreadable in &service.unreadable_endpoints {
-                writeln!(f, "  {unreadable}")?;
+                writeln!(f, "  {}", Shown(unreadable))?;
             }
         }
         if self.unreadable_replies > 0 {
@@ -239,13 +269,13 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  subject  {}", self.subject.escape_debug())?;
+        writeln!(f, "  subject  {}", Shown(&self.subject))?;
         if let Some(parts) = &self.parts {
             write!(
                 f,
                 "  parts    service {} | endpoint {}",
-                parts.service.escape_debug(),
-                parts.endpoint.escape_debug()
+                Shown(&parts.service),
+                Shown(&parts.endpoint)
             )?;
             match (&parts.worker_id, &parts.worker_hex) {
                 (Some(id), Some(hex)) => writeln!(f, " | worker id {id} (hex {hex})")?,
@@ -257,24 +287,27 @@ impl fmt::Display for Endpoint {
                 layout,
                 instance,
                 load,
-            } => {
-                let instance = match instance {
-                    Instance::Worker(id) => format!("worker {id}"),
-                    Instance::Static => "static worker".to_owned(),
-                };
-                writeln!(f, "  outcome  matched: {instance}, layout {layout}; {load}")
-            }
+            } => writeln!(
+                f,
+                "  outcome  matched: {instance}, layout {layout}; {}",
+                Shown(load).up_to(REASON)
+            ),
+            Verdict::Duplicate { layout, instance } => writeln!(
+                f,
+                "  outcome  duplicate: {instance}, layout {layout}; another instance is shown under this id"
+            ),
             Verdict::NearMiss { reason, remedy, .. } => {
-                write!(f, "  outcome  near miss: {reason}")?;
+                write!(f, "  outcome  near miss: {}", Shown(reason).up_to(REASON))?;
                 match remedy {
-                    Some(remedy) => writeln!(f, ": {remedy}"),
+                    Some(remedy) => writeln!(f, ": {}", Shown(remedy).up_to(REASON)),
                     None => writeln!(f),
                 }
             }
             Verdict::DataUndecodable { layout, reason } => {
                 writeln!(
                     f,
-                    "  outcome  near miss: data undecodable (layout {layout}): {reason}"
+                    "  outcome  near miss: data undecodable (layout {layout}): {}",
+                    Shown(reason).up_to(REASON)
                 )
             }
             Verdict::Foreign => writeln!(f, "  outcome  foreign: nothing in common with the target"),

@@ -3,19 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use protocol::subject::SubjectParts;
-use protocol::{Description, EndpointPath, StatsReply, SubjectPattern, WorkerStats};
+use fleet::{Inspection, InstanceReport, PoolName, Seen};
+use protocol::EndpointPath;
+use protocol::text::Shown;
 use serde::Serialize;
-
-use super::Look;
-use crate::matching::{Outcome, Target, full_namespace};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pools: Vec<Pool>,
     other_services: BTreeMap<String, usize>,
     round: String,
-    unreadable_replies: usize,
+    unreadable_replies: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -31,36 +29,39 @@ struct Pool {
 }
 
 impl Report {
-    pub(super) fn new(look: &Look, patterns: &[SubjectPattern]) -> Self {
+    pub(super) fn new(seen: &Inspection) -> Self {
         let mut pools: BTreeMap<EndpointPath, Pool> = BTreeMap::new();
         let mut other_services = BTreeMap::new();
-        for reply in look.replies() {
-            let description = look.descriptions.get(reply);
+        for instance in &seen.instances {
             let mut is_worker = false;
-            for endpoint in &reply.endpoints {
-                let Some((path, layout)) = identify(&endpoint.subject, description.as_ref(), patterns) else {
+            for endpoint in &instance.endpoints {
+                let Seen::Worker {
+                    pool: PoolName::Workers(path),
+                    layout,
+                    shape,
+                    ..
+                } = &endpoint.seen
+                else {
                     continue;
                 };
                 is_worker = true;
-                let pool = pools.entry(path.clone()).or_insert_with(|| Pool::new(path));
+                let pool = pools
+                    .entry(path.clone())
+                    .or_insert_with(|| Pool::new(path.clone()));
                 pool.workers += 1;
-                pool.layouts.insert(layout);
-                pool.versions.insert(reply.version.clone());
-                pool.load
-                    .insert(match endpoint.data.as_ref().ok().map(WorkerStats::read) {
-                        Some(Ok(reading)) => reading.shape.map_or("none", |shape| shape.as_str()),
-                        _ => "undecodable",
-                    });
+                pool.layouts.insert(layout.to_string());
+                pool.versions.insert(instance.version.to_string());
+                pool.load.insert(shape);
             }
             if !is_worker {
-                *other_services.entry(label(reply)).or_default() += 1;
+                *other_services.entry(label(instance)).or_default() += 1;
             }
         }
         Self {
             pools: pools.into_values().collect(),
             other_services,
-            round: look.summary(),
-            unreadable_replies: look.unreadable(),
+            round: super::summary(seen),
+            unreadable_replies: seen.unreadable,
         }
     }
 
@@ -69,39 +70,11 @@ impl Report {
     }
 }
 
-fn label(reply: &StatsReply) -> String {
-    if reply.endpoints.is_empty() {
-        format!("{} (serves no endpoint)", reply.service)
-    } else {
-        reply.service.clone()
+fn label(instance: &InstanceReport) -> String {
+    match instance.endpoints.is_empty() {
+        true => format!("{} (serves no endpoint)", instance.service),
+        false => instance.service.to_string(),
     }
-}
-
-/// The path under which `--target` finds the worker, and how its subject is written.
-fn identify(
-    subject: &str,
-    description: Option<&Description>,
-    patterns: &[SubjectPattern],
-) -> Option<(EndpointPath, String)> {
-    let described = description.and_then(|description| {
-        let parts = SubjectParts::split(subject)?;
-        let endpoint = parts.guess().0.parse().ok()?;
-        let namespace = full_namespace(description, parts.service);
-        Some(EndpointPath::new(
-            namespace,
-            description.component.clone(),
-            endpoint,
-        ))
-    });
-    let guessed = patterns
-        .iter()
-        .filter_map(|pattern| Some(pattern.guess(subject)?.0));
-    described.into_iter().chain(guessed).find_map(|path| {
-        match Target::new(path.clone(), patterns).classify(subject, description) {
-            Outcome::Matched { layout, .. } => Some((path, layout.to_string())),
-            _ => None,
-        }
-    })
 }
 
 impl Pool {
@@ -126,14 +99,14 @@ impl fmt::Display for Report {
         } else {
             let join = |set: &BTreeSet<String>| {
                 set.iter()
-                    .map(|text| text.escape_debug().to_string())
+                    .map(|text| Shown(text).to_string())
                     .collect::<Vec<_>>()
                     .join(",")
             };
             let rows = self.pools.iter().map(|pool| {
                 let load = pool.load.iter().copied().collect::<Vec<_>>().join(",");
                 [
-                    pool.path.to_string(),
+                    Shown(&pool.path.to_string()).up_to(400).to_string(),
                     pool.workers.to_string(),
                     join(&pool.layouts),
                     join(&pool.versions),
@@ -159,7 +132,7 @@ impl fmt::Display for Report {
             }
         }
         for (name, count) in &self.other_services {
-            writeln!(f, "other service: {} ({count})", name.escape_debug())?;
+            writeln!(f, "other service: {} ({count})", Shown(name))?;
         }
         if self.unreadable_replies > 0 {
             writeln!(f, "replies that cannot be read: {}", self.unreadable_replies)?;

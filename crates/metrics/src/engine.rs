@@ -1,0 +1,404 @@
+//! The task that owns the state machine. It never waits for the network: it takes in what has come, and hands on what is
+//! to be done.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, bail};
+use async_nats::Client;
+use fleet::matching::Target;
+use fleet::{Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Now, Plan, Question, Snapshot};
+use link::{Inbox, Link, LinkState, Reply, ReplyKind};
+use protocol::subject;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::asking::{self, Request};
+use crate::describing::{self, Answer};
+use crate::listening::{self, Command};
+use crate::published::Published;
+use crate::say::say;
+use crate::tasks::Tasks;
+
+/// Requests that wait to be sent. A round makes one or two; more mean that the client takes none.
+const WAITING_REQUESTS: usize = 16;
+
+/// Questions for descriptions that wait. One that finds no room is asked again later.
+const WAITING_QUESTIONS: usize = 256;
+
+/// Reports of other tasks that wait; those tasks wait when there is no room.
+const WAITING_REPORTS: usize = 256;
+
+/// What other tasks report.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// A round's request could not be sent.
+    AskFailed {
+        /// The number of the round.
+        round: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Answers to requests for descriptions.
+    Descriptions(Vec<Answer>),
+    /// Events.
+    Events(EventBatch),
+    /// Whether the server answers.
+    LinkChecked {
+        /// The number of the round.
+        round: u64,
+        /// Whether it does.
+        is_alive: bool,
+    },
+}
+
+/// The state machine and its ways to the world.
+pub(crate) struct Engine {
+    core: Core,
+    link: Link,
+    publish: watch::Sender<Published>,
+    started: Instant,
+    ways: Option<Ways>,
+    /// What is to be listened to once there is a connection.
+    commands: mpsc::UnboundedSender<Command>,
+    listening: Option<mpsc::UnboundedReceiver<Command>>,
+    reports: mpsc::Receiver<Report>,
+    reporter: mpsc::Sender<Report>,
+    refused_in: u64,
+    round: u64,
+    tasks: Tasks,
+    finish: Option<Finish>,
+}
+
+/// What there is while there is a connection.
+struct Ways {
+    inbox: Inbox,
+    requests: mpsc::Sender<Request>,
+    questions: mpsc::Sender<Question>,
+    checks: mpsc::Sender<(u64, Duration)>,
+}
+
+impl Engine {
+    /// An engine that is not connected yet.
+    pub(crate) fn new(plan: Plan, link: Link) -> (Self, watch::Receiver<Published>) {
+        let started = Instant::now();
+        let core = Core::new(plan, now(started));
+        let (publish, published) = watch::channel(Published::now(Arc::new(Snapshot::default())));
+        let (commands, listening) = mpsc::unbounded_channel();
+        let (reporter, reports) = mpsc::channel(WAITING_REPORTS);
+        let engine = Self {
+            core,
+            link,
+            publish,
+            started,
+            ways: None,
+            commands,
+            listening: Some(listening),
+            reports,
+            reporter,
+            refused_in: 0,
+            round: 0,
+            tasks: Tasks::default(),
+            finish: None,
+        };
+        (engine, published)
+    }
+
+    /// Connects, and meanwhile counts the rounds that fail for want of a connection; then collects.
+    ///
+    /// # Errors
+    /// Where NATS refuses this user for good, or one of the tasks ends.
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        let link = self.link.clone();
+        let connecting = link.connect();
+        tokio::pin!(connecting);
+        loop {
+            tokio::select! {
+                biased;
+                client = &mut connecting => {
+                    self.connected(client.context("failed to connect to NATS")?).await?;
+                    break;
+                }
+                () = sleep_until(self.wake_at()) => self.tick(),
+            }
+        }
+        let refused = self.link.clone();
+        let refused = refused.refused();
+        tokio::pin!(refused);
+        let mut replies = Vec::new();
+        loop {
+            tokio::select! {
+                reason = &mut refused => return Err(reason.into()),
+                stepped = self.step(&mut replies) => stepped?,
+            }
+        }
+    }
+
+    /// Takes one look around, for a person who waits: runs until the first round has ended and everything that answered is
+    /// described, and returns all that answered.
+    ///
+    /// # Errors
+    /// Where NATS cannot be reached or asked.
+    pub(crate) async fn look(mut self, target: Option<&Target>) -> anyhow::Result<Inspection> {
+        let client = self.link.connect_now().await?;
+        self.connected(client).await?;
+        let mut replies = Vec::new();
+        while !self.core.is_settled() {
+            self.step(&mut replies).await?;
+        }
+        if self.finish == Some(Finish::Error) {
+            match self.link.refusal(subject::STATS) {
+                Some(refusal) => bail!("{refusal}"),
+                None => bail!("the connection to NATS was lost while asking; try again"),
+            }
+        }
+        Ok(self.core.inspect(target, self.finish, now(self.started)))
+    }
+
+    /// Waits for whatever comes next, and takes it in.
+    async fn step(&mut self, replies: &mut Vec<Reply>) -> anyhow::Result<()> {
+        let wake_at = self.wake_at();
+        let Some(ways) = &mut self.ways else {
+            bail!("there is no connection");
+        };
+        tokio::select! {
+            count = ways.inbox.next_batch(replies) => {
+                if count == 0 {
+                    bail!("the client is closed");
+                }
+                let now = now(self.started);
+                self.take_replies(replies, now);
+            }
+            Some(report) = self.reports.recv() => self.take_report(report),
+            () = self.link.changed() => self.link_changed(),
+            () = sleep_until(wake_at) => {}
+            reason = self.tasks.ended() => return Err(reason),
+        }
+        if Instant::now() >= self.wake_at() {
+            self.take_in_what_arrived(replies);
+            self.tick();
+        }
+        Ok(())
+    }
+
+    /// All that has arrived is taken in before any timer is looked at, as of the time at which the timer was due. That may
+    /// take a while where a large fleet's replies wait; a service that never ceases to reply does not hold up the timer.
+    fn take_in_what_arrived(&mut self, replies: &mut Vec<Reply>) {
+        let due = self.core.wake_at();
+        let limit = self.core.plan().settings.poll_interval / 2;
+        loop {
+            let Some(ways) = &mut self.ways else { return };
+            let count = ways.inbox.take_ready(replies);
+            let now = now(self.started);
+            let late_by = now.mono.saturating_sub(due);
+            let as_of = Now {
+                mono: due.min(now.mono),
+                unix: now.unix.saturating_sub(late_by),
+            };
+            self.take_replies(replies, as_of);
+            if count == 0 || late_by > limit {
+                return;
+            }
+        }
+    }
+
+    async fn connected(&mut self, client: Client) -> anyhow::Result<()> {
+        let inbox = Inbox::open(&client)
+            .await
+            .context("failed to subscribe to an inbox")?;
+        let (requests, waiting) = mpsc::channel(WAITING_REQUESTS);
+        self.tasks.start(
+            "asking",
+            asking::run(client.clone(), waiting, self.reporter.clone()),
+        );
+        let (questions, waiting) = mpsc::channel(WAITING_QUESTIONS);
+        let describing = describing::run(client.clone(), waiting, self.reporter.clone());
+        self.tasks.start("describing", describing);
+        if let Some(commands) = self.listening.take() {
+            let listening = listening::run(client, commands, self.reporter.clone());
+            self.tasks.start("listening", listening);
+        }
+        let (checks, waiting) = mpsc::channel(1);
+        self.tasks.start(
+            "checking the link",
+            check(self.link.clone(), waiting, self.reporter.clone()),
+        );
+        self.ways = Some(Ways {
+            inbox,
+            requests,
+            questions,
+            checks,
+        });
+        self.link_changed();
+        Ok(())
+    }
+
+    fn wake_at(&self) -> Instant {
+        self.started + self.core.wake_at()
+    }
+
+    fn tick(&mut self) {
+        self.look_at_link();
+        self.handle(Input::Tick, now(self.started));
+    }
+
+    fn take_replies(&mut self, replies: &mut Vec<Reply>, now: Now) {
+        for reply in replies.drain(..) {
+            let round = reply.round;
+            let input = match reply.kind {
+                ReplyKind::Data => Input::Reply {
+                    round,
+                    payload: &reply.payload,
+                },
+                ReplyKind::NoResponders => Input::NoResponders { round },
+            };
+            self.handle(input, now);
+        }
+    }
+
+    fn take_report(&mut self, report: Report) {
+        let now = now(self.started);
+        match report {
+            Report::AskFailed { round, reason } => {
+                let reason = Some(reason);
+                self.handle(Input::AskFailed { round, reason }, now);
+            }
+            Report::Descriptions(answers) => {
+                for answer in answers {
+                    self.take_answer(&answer, now);
+                }
+            }
+            Report::Events(batch) => self.handle(Input::Events(batch), now),
+            Report::LinkChecked { round, is_alive } => {
+                self.handle(Input::LinkChecked { round, is_alive }, now);
+            }
+        }
+    }
+
+    fn take_answer(&mut self, answer: &Answer, now: Now) {
+        let (service, instance) = (&*answer.service, answer.instance.as_deref());
+        let input = match &answer.payload {
+            Some(payload) => Input::Described {
+                asked: instance.map(|instance| (service, instance)),
+                payload,
+            },
+            None => Input::Undescribed { service, instance },
+        };
+        self.handle(input, now);
+    }
+
+    fn link_changed(&mut self) {
+        self.look_at_link();
+        let is_refused = self.link.refusal(subject::STATS).is_some();
+        // The link reports a refusal itself.
+        if is_refused && self.refused_in != self.round {
+            self.refused_in = self.round;
+            let round = self.round;
+            let input = Input::AskFailed { round, reason: None };
+            self.handle(input, now(self.started));
+        }
+    }
+
+    /// The client's own state counts; its events may be lost.
+    fn look_at_link(&mut self) {
+        if self.ways.is_some() {
+            let view = view(&self.link.state());
+            self.handle(Input::Link(view), now(self.started));
+        }
+    }
+
+    fn handle(&mut self, input: Input<'_>, now: Now) {
+        for effect in self.core.handle(input, now) {
+            self.act(effect, now);
+        }
+    }
+
+    fn act(&mut self, effect: Effect, now: Now) {
+        match effect {
+            Effect::Ask { round } => {
+                self.round = round;
+                self.link.mark_seen();
+                self.ask(round, asking::all(), now);
+            }
+            Effect::AskInstances { round, instances } => {
+                let subject = |(service, id): &(Arc<str>, Arc<str>)| subject::stats_of(service, id);
+                let subjects = instances.iter().filter_map(subject).collect();
+                self.ask(round, subjects, now);
+            }
+            Effect::Describe(question) => {
+                if let Some(ways) = &self.ways {
+                    // What finds no room is asked again, because it stays unanswered.
+                    ways.questions.try_send(question).ok();
+                }
+            }
+            Effect::CheckLink { round } => {
+                let limit = self.core.plan().settings.round_timeout;
+                if let Some(ways) = &self.ways {
+                    // A check that is still running answers for this round, too late.
+                    ways.checks.try_send((round, limit)).ok();
+                }
+            }
+            // The receiver lives as long as the engine, or the task's end ends the program.
+            Effect::Listen { id, subject, topic } => {
+                let command = Command::Listen { id, subject, topic };
+                self.commands.send(command).ok();
+            }
+            Effect::Unlisten { id } => {
+                self.commands.send(Command::Unlisten { id }).ok();
+            }
+            Effect::Publish(snapshot) => {
+                self.publish.send_replace(Published::now(snapshot));
+            }
+            Effect::RoundEnded { finish, .. } => {
+                self.finish = Some(finish);
+            }
+            Effect::Say(notice) => say(&notice),
+        }
+    }
+
+    fn ask(&mut self, round: u64, subjects: Vec<String>, now: Now) {
+        let Some(ways) = &self.ways else { return };
+        let request = Request {
+            round,
+            reply_to: ways.inbox.subject(round),
+            subjects,
+        };
+        if ways.requests.try_send(request).is_err() {
+            let reason = Some("the NATS client takes no messages".to_owned());
+            self.handle(Input::AskFailed { round, reason }, now);
+        }
+    }
+}
+
+/// Finds out for silent rounds whether the server answers at all.
+async fn check(
+    link: Link,
+    mut checks: mpsc::Receiver<(u64, Duration)>,
+    reports: mpsc::Sender<Report>,
+) -> anyhow::Result<()> {
+    while let Some((round, limit)) = checks.recv().await {
+        let is_alive = link.check(limit).await;
+        let report = Report::LinkChecked { round, is_alive };
+        reports.send(report).await.context("nothing takes reports")?;
+    }
+    Ok(())
+}
+
+fn now(started: Instant) -> Now {
+    Now {
+        mono: started.elapsed(),
+        unix: SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default(),
+    }
+}
+
+fn view(state: &LinkState) -> LinkView {
+    LinkView {
+        connected: state.connected,
+        reconnects: state.reconnects,
+        permission_violations: state.permission_violations,
+        server_errors: state.server_errors,
+        dropped_messages: state.dropped_messages,
+    }
+}

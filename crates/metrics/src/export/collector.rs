@@ -1,0 +1,87 @@
+//! What the collector says of itself: its link, its rounds, and what became of replies and events.
+
+use fleet::{EventResult, Finish, ReplyResult, Snapshot};
+
+use super::catalogue as c;
+use super::labels::{Pool, Text, Texts};
+use super::shown::ShownPool;
+use super::value::Value;
+use super::writer::Writer;
+use super::{LeftOut, Moment};
+
+/// Series without a pool.
+pub(super) const SERIES: u64 = 9;
+
+pub(super) fn write(
+    writer: &mut Writer,
+    snapshot: &Snapshot,
+    moment: &Moment,
+    left_out: LeftOut,
+    pools: &[ShownPool<'_>],
+    labels: &Texts<Pool>,
+) {
+    write_process(writer, snapshot, moment, left_out);
+    let pools = || labels.iter().zip(pools.iter().map(|pool| pool.view));
+
+    let is_up = snapshot.link.connected && snapshot.up && moment.is_current;
+    let mut samples = writer.family(&c::UP);
+    for (labels, pool) in pools() {
+        samples.write(labels, [], is_up && pool.up);
+    }
+    let mut samples = writer.family(&c::ROUND_DURATION);
+    for (labels, pool) in pools() {
+        samples.histogram(labels, &pool.round_seconds);
+    }
+    let mut samples = writer.family(&c::ROUNDS);
+    for (labels, pool) in pools() {
+        for finish in Finish::ALL {
+            samples.write(labels, [finish.as_str()], pool.rounds[*finish]);
+        }
+    }
+    let mut samples = writer.family(&c::REPLIES);
+    for (labels, pool) in pools() {
+        for result in ReplyResult::ALL {
+            samples.write(labels, [result.as_str()], pool.replies[*result]);
+        }
+    }
+    let mut samples = writer.family(&c::MISSING);
+    for (labels, pool) in pools() {
+        samples.write(labels, [], pool.missing);
+    }
+    let mut samples = writer.family(&c::SNAPSHOT_AT);
+    for (labels, pool) in pools() {
+        if let Some(ended) = pool.round_ended {
+            samples.write(labels, [], ended.as_secs_f64());
+        }
+    }
+    let mut samples = writer.family(&c::EVENTS);
+    for (labels, pool) in pools() {
+        for result in EventResult::ALL {
+            samples.write(labels, [result.as_str()], pool.events[*result]);
+        }
+    }
+    let mut samples = writer.family(&c::IGNORED);
+    for (labels, pool) in pools() {
+        samples.write(labels, ["too_many_workers"], pool.ignored);
+    }
+}
+
+fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left_out: LeftOut) {
+    let link = &snapshot.link;
+    let values: [(_, Value); SERIES as usize - 1] = [
+        (&c::CONNECTED, link.connected.into()),
+        (&c::RECONNECTS, link.reconnects.into()),
+        (&c::VIOLATIONS, link.permission_violations.into()),
+        (&c::SERVER_ERRORS, link.server_errors.into()),
+        (&c::DROPPED_MESSAGES, link.dropped_messages.into()),
+        (&c::ROUNDS_SKIPPED, snapshot.rounds_skipped.into()),
+        (&c::LOG_LINES_DROPPED, moment.process.log_lines_dropped.into()),
+        (&c::SERIES_LEFT_OUT, left_out.series.into()),
+    ];
+    for (family, value) in values {
+        writer.family(family).write(Text::NONE, [], value);
+    }
+    let revision = option_env!("GIT_REVISION").unwrap_or("unknown");
+    let build = [env!("CARGO_PKG_VERSION"), revision];
+    writer.family(&c::BUILD_INFO).write(Text::NONE, build, true);
+}

@@ -1,0 +1,289 @@
+//! What the page promises, held against a strict reading of it.
+
+mod parse;
+mod sample;
+
+use std::collections::BTreeMap;
+
+use fleet::{PoolName, PoolView, Settings, Snapshot};
+use proptest::prelude::*;
+
+use super::*;
+use parse::{Page, Sample};
+use sample::{fleet_of, full_pool, snapshot_of, two_workers, worker};
+
+const MOMENT: Moment = Moment {
+    is_current: true,
+    process: Process { log_lines_dropped: 3 },
+};
+
+fn text(snapshot: &Snapshot, format: Format, options: &ExportOptions) -> String {
+    let rendered = render(snapshot, &MOMENT, format, options);
+    String::from_utf8(rendered.chunks.concat()).expect("text")
+}
+
+fn page(snapshot: &Snapshot, options: &ExportOptions) -> Page {
+    parse::strict(&text(snapshot, Format::OpenMetrics, options), Format::OpenMetrics)
+}
+
+fn with_series(worker_series: WorkerSeries) -> ExportOptions {
+    ExportOptions {
+        worker_series,
+        ..ExportOptions::default()
+    }
+}
+
+#[test]
+fn the_page_reads_as_it_always_did() {
+    for (name, format) in [("openmetrics", Format::OpenMetrics), ("classic", Format::Classic)] {
+        insta::assert_snapshot!(name, text(&two_workers(), format, &ExportOptions::default()));
+    }
+}
+
+#[test]
+fn upstreams_names_can_be_left_out() {
+    let options = ExportOptions {
+        compat: Compat::Off,
+        ..ExportOptions::default()
+    };
+    let page = page(&two_workers(), &options);
+    assert!(
+        page.samples()
+            .all(|sample| !sample.labels.iter().any(|(name, _)| name == "component"))
+    );
+    assert_eq!(page.named("llm_worker_kv_blocks_active").count(), 1);
+    assert_eq!(page.named("llm_kv_blocks_active").count(), 0);
+}
+
+#[test]
+fn a_sample_has_the_same_name_labels_and_value_in_both_formats() {
+    let snapshot = two_workers();
+    let [open, classic] = Format::ALL.map(|format| {
+        let page = parse::strict(&text(&snapshot, format, &ExportOptions::default()), format);
+        page.samples().cloned().collect::<Vec<Sample>>()
+    });
+    assert_eq!(open, classic);
+}
+
+#[test]
+fn a_worker_has_all_its_series_the_core_of_them_or_none() {
+    fn check(series: WorkerSeries, present: &[&str], absent: &[&str]) {
+        let page = page(&two_workers(), &with_series(series));
+        for name in present {
+            assert_ne!(page.named(name).count(), 0, "{name} with {series}");
+        }
+        for name in absent {
+            assert_eq!(page.named(name).count(), 0, "{name} with {series}");
+        }
+    }
+    let pool = ["llm_pool_workers", "llm_pool_kv_blocks_active", "llm_load_avg"];
+    let core = [
+        "llm_worker_kv_usage_ratio",
+        "llm_worker_saturation_ratio",
+        "nats_service_errors_total",
+        "llm_kv_blocks_active",
+    ];
+    let more = [
+        "llm_worker_info",
+        "llm_worker_last_seen_timestamp_seconds",
+        "llm_kv_hit_rate_isl_blocks",
+    ];
+    check(WorkerSeries::Full, &[&pool[..], &core, &more].concat(), &[]);
+    check(WorkerSeries::Core, &[&pool[..], &core].concat(), &more);
+    check(WorkerSeries::Off, &pool, &[&core[..], &more].concat());
+}
+
+#[test]
+fn a_pool_is_up_only_if_the_link_is_and_a_round_ended_recently() {
+    fn check(change: impl Fn(&mut Snapshot, &mut Moment), expected: f64) {
+        let (mut snapshot, mut moment) = (two_workers(), MOMENT);
+        change(&mut snapshot, &mut moment);
+        let rendered = render(&snapshot, &moment, Format::Classic, &ExportOptions::default());
+        let text = String::from_utf8(rendered.chunks.concat()).expect("text");
+        let page = parse::strict(&text, Format::Classic);
+        let ups: Vec<f64> = page
+            .named("llm_collector_up")
+            .map(|sample| sample.value)
+            .collect();
+        assert_eq!(ups, [expected]);
+    }
+    check(|_, _| {}, 1.0);
+    check(|snapshot, _| snapshot.link.connected = false, 0.0);
+    check(|snapshot, _| snapshot.up = false, 0.0);
+    check(|_, moment| moment.is_current = false, 0.0);
+}
+
+#[test]
+fn plain_services_have_no_series_yet() {
+    let (service, endpoint) = ("orders".into(), "create".into());
+    let pool = PoolView::empty(PoolName::Service { service, endpoint }, Settings::default());
+    let page = page(&snapshot_of(vec![pool]), &ExportOptions::default());
+    assert_eq!(page.samples().count() as u64, collector::SERIES);
+}
+
+#[test]
+fn of_pools_that_differ_in_the_namespace_only_upstreams_names_show_the_first() {
+    let page = page(
+        &fleet_of(&[("a/c/e", 1), ("b/c/e", 2), ("b/c/f", 3)]),
+        &ExportOptions::default(),
+    );
+    let shown = |name| {
+        let mut shown: BTreeMap<String, usize> = BTreeMap::new();
+        for sample in page.named(name) {
+            *shown
+                .entry(
+                    sample
+                        .label("endpoint")
+                        .or(sample.label("dynamo_endpoint"))
+                        .unwrap()
+                        .to_owned(),
+                )
+                .or_default() += 1;
+        }
+        shown
+            .into_iter()
+            .map(|(endpoint, count)| format!("{endpoint} {count}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown("llm_kv_blocks_active"), ["e 1", "f 3"]);
+    assert_eq!(shown("llm_load_avg"), ["e 1", "f 1"]);
+    assert_eq!(shown("llm_worker_kv_blocks_active"), ["e 3", "f 3"]);
+}
+
+#[test]
+fn pools_and_workers_have_as_many_series_as_they_are_counted_for() {
+    let path = |index: usize| format!("dynamo/c{index}/e");
+    for (pools, workers) in [(1, 1), (1, 3), (4, 2)] {
+        let snapshot = snapshot_of((0..pools).map(|index| full_pool(&path(index), workers)).collect());
+        let page = page(&snapshot, &ExportOptions::default());
+        let each = workers::series_each(WorkerSeries::Full, true);
+        let pool = pools::SERIES + pools::UPSTREAM_SERIES + workers * each;
+        assert_eq!(
+            page.samples().count() as u64,
+            collector::SERIES + pools as u64 * pool
+        );
+    }
+}
+
+#[test]
+fn above_the_limit_pools_are_whole_and_the_first_workers_are_shown() {
+    let snapshot = snapshot_of(vec![full_pool("a/b/c", 3), full_pool("a/d/e", 100)]);
+    let whole = page(&snapshot, &ExportOptions::default());
+    let max_series = 600;
+    let options = ExportOptions {
+        max_series,
+        ..ExportOptions::default()
+    };
+    let cut = page(&snapshot, &options);
+
+    let pools = |page: &Page| {
+        page.samples()
+            .filter(|sample| sample.name.starts_with("llm_pool_"))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(pools(&cut), pools(&whole));
+    let shown = |component| {
+        let workers = cut
+            .named("llm_worker_info")
+            .filter(|sample| sample.label("dynamo_component") == Some(component));
+        workers
+            .map(|sample| sample.label("worker_id").unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown("b"), ["1", "2", "3"]);
+    assert_eq!(
+        shown("d"),
+        (1..=shown("d").len())
+            .map(|id| id.to_string())
+            .collect::<Vec<_>>()
+    );
+
+    let count = cut.samples().count() as u64;
+    assert!(count <= max_series && count + 25 > max_series, "{count}");
+    let left_out = render(&snapshot, &MOMENT, Format::Classic, &options).left_out;
+    assert_eq!(left_out.workers, 100 - shown("d").len() as u64);
+    assert_eq!(left_out.series, whole.samples().count() as u64 - count);
+    let told: Vec<f64> = cut
+        .named("llm_collector_series_left_out")
+        .map(|sample| sample.value)
+        .collect();
+    assert_eq!(told, [left_out.series as f64]);
+}
+
+#[test]
+fn a_worker_without_load_takes_the_place_of_one_with_load() {
+    let mut pool = full_pool("a/b/c", 10);
+    for worker in &mut std::sync::Arc::make_mut(&mut pool.workers)[..5] {
+        worker.load = None;
+    }
+    let options = ExportOptions {
+        max_series: 250,
+        ..ExportOptions::default()
+    };
+    let loaded = page(&snapshot_of(vec![full_pool("a/b/c", 10)]), &options);
+    let page = page(&snapshot_of(vec![pool]), &options);
+    let shown = |page: &Page| page.named("llm_worker_info").count();
+    assert_eq!((shown(&page), shown(&loaded)), (5, 5));
+}
+
+#[test]
+fn hostile_text_is_escaped_in_both_formats() {
+    let hostile = [
+        "\"", "\\", "\\\"", "\n", "a\\nb", "\r", "\u{0}", "\u{202e}", "}", "\",x=\"", "é🦀", "# EOF", "",
+    ];
+    for text in hostile {
+        check_labels([text; 4]);
+    }
+    check_labels(["\n", "\"", "\\", "\u{0}"]);
+}
+
+proptest! {
+    #[test]
+    fn every_sample_has_exactly_the_labels_of_the_catalogue(texts in prop::array::uniform4(any::<String>())) {
+        check_labels(texts.each_ref().map(String::as_str));
+    }
+}
+
+/// Renders a worker whose texts are these, and reads back every label as it was.
+fn check_labels(texts: [&str; 4]) {
+    let [name, id, version, layout] = texts;
+    let is_name = |name: &&str| {
+        format!("{name}/b/c")
+            .parse::<protocol::EndpointPath>()
+            .is_ok_and(|path| path.namespace.as_str() == *name)
+    };
+    let namespace = Some(name).filter(is_name).unwrap_or("ns\"\\");
+    let mut pool = full_pool(&format!("{namespace}/b/c"), 0);
+    pool.workers = vec![worker(id, version, layout)].into();
+    let snapshot = snapshot_of(vec![pool]);
+    let catalogue = catalogue();
+    for format in Format::ALL {
+        let page = parse::strict(&text(&snapshot, format, &ExportOptions::default()), format);
+        for (family, samples) in &page.families {
+            let entry = catalogue
+                .iter()
+                .find(|entry| entry.shown_name() == *family || entry.name == family);
+            let mut expected = entry
+                .unwrap_or_else(|| panic!("{family} is not in the catalogue"))
+                .labels
+                .clone();
+            for sample in samples {
+                let has_bound = sample.name.ends_with("_bucket");
+                expected.retain(|label| *label != "le");
+                expected.extend(has_bound.then_some("le"));
+                let labels: Vec<&str> = sample.labels.iter().map(|(name, _)| name.as_str()).collect();
+                assert_eq!(labels, expected, "{family}");
+                for (label, value) in [("dynamo_namespace", namespace), ("worker_id", id)] {
+                    assert!(
+                        sample.label(label).is_none_or(|shown| shown == value),
+                        "{sample:?}"
+                    );
+                }
+            }
+        }
+        let info = page.named("llm_worker_info").next().expect("there is a worker");
+        let shown = ["version", "layout", "service_id"].map(|label| info.label(label));
+        assert_eq!(shown, [Some(version), Some(layout), Some(id)]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Snapshots to render.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet::{
+    EventResult, Finish, Identity, LinkView, PoolName, PoolView, ReplyResult, Settings, Snapshot, WorkerKey,
+    WorkerState, WorkerView,
+};
+use protocol::{WorkerId, WorkerStats};
+
+const START: f64 = 1_767_225_600.0;
+
+/// Two workers of one pool, with names that need escapes.
+pub(super) fn two_workers() -> Snapshot {
+    let mut pool = pool("dynamo/back\"end/generate");
+    let late = WorkerView {
+        state: WorkerState::Late,
+        load: None,
+        load_event: None,
+        ..worker("2", "1\\2", "plain")
+    };
+    pool.workers = vec![worker("1", "1\\2", "plain"), late].into();
+    pool.rounds[Finish::Stall] = 1;
+    pool.replies[ReplyResult::Ok] = 2;
+    pool.events[EventResult::Ok] = 1;
+    pool.round_seconds.observe(0.02);
+    pool.hit_ratios.observe(0.4);
+    snapshot_of(vec![pool])
+}
+
+/// Pools of workers that have reported all there is.
+pub(super) fn fleet_of(pools: &[(&str, u64)]) -> Snapshot {
+    snapshot_of(
+        pools
+            .iter()
+            .map(|(path, workers)| full_pool(path, *workers))
+            .collect(),
+    )
+}
+
+pub(super) fn full_pool(path: &str, workers: u64) -> PoolView {
+    let mut pool = pool(path);
+    let worker = |id: u64| worker(&id.to_string(), "1", "hashed");
+    pool.workers = (1..=workers).map(worker).collect::<Vec<_>>().into();
+    pool
+}
+
+pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
+    Snapshot {
+        sequence: 1,
+        taken: Duration::from_secs_f64(START),
+        pools: pools.into_iter().map(Arc::new).collect(),
+        up: true,
+        round_age: Some(Duration::ZERO),
+        rounds_skipped: 4,
+        link: LinkView {
+            connected: true,
+            reconnects: 1,
+            permission_violations: 2,
+            server_errors: 5,
+            dropped_messages: 6,
+        },
+    }
+}
+
+fn pool(path: &str) -> PoolView {
+    let mut pool = PoolView::empty(
+        PoolName::Workers(path.parse().expect("a path")),
+        Settings::default(),
+    );
+    pool.up = true;
+    pool.round_ended = Some(Duration::from_secs_f64(START));
+    pool
+}
+
+/// A worker that has reported all there is.
+pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
+    let number: u64 = id.parse().unwrap_or(7);
+    let load = WorkerStats::builder()
+        .requests(1, 4, number)
+        .kv_blocks(20 * number % 1000, 1000)
+        .prefix_cache_hit_ratio(0.25);
+    WorkerView {
+        identity: Arc::new(Identity {
+            key: WorkerKey::Id(WorkerId::new(number)),
+            worker_id: id.into(),
+            worker_hex: format!("{number:x}").into(),
+            service_id: id.into(),
+            version: version.into(),
+            layout: layout.into(),
+            subject: "s.e-1".into(),
+        }),
+        state: WorkerState::Fresh,
+        schema: "flat",
+        load: Some(load.build().expect("in range")),
+        last_seen: START + 0.25,
+        started: Some(START),
+        requests: 8.0,
+        errors: 1.0,
+        processing_seconds: Some(2.5),
+        restarts: 0,
+        lookup_blocks: 10,
+        hit_blocks: 4,
+        load_event: Some(START + 0.5),
+    }
+}

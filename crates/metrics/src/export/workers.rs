@@ -1,0 +1,239 @@
+//! The series of each worker, under our names and upstream's.
+
+use fleet::{PoolView, WorkerView};
+
+use super::catalogue as c;
+use super::chunks::Chunks;
+use super::family::Family;
+use super::format::Format;
+use super::labels::{Group, Texts, UpstreamWorker, Worker};
+use super::options::WorkerSeries;
+use super::shown::ShownPool;
+use super::value::Value;
+use super::writer::{Samples, Writer};
+
+/// Workers that are written before the next ones are read.
+const BLOCK: usize = 256;
+
+/// About what a sample of a worker takes, in bytes.
+const LINE: usize = 200;
+
+type WorkerValue = fn(&WorkerView, &PoolView) -> Option<Value>;
+
+/// A family with one value for each worker.
+struct Column<G: 'static> {
+    family: &'static Family<G>,
+    value: WorkerValue,
+}
+
+const fn column<G>(family: &'static Family<G>, value: WorkerValue) -> Column<G> {
+    Column { family, value }
+}
+
+/// A value of the worker's load, by name.
+macro_rules! load {
+    ($field:ident) => {
+        |worker, _| Some(worker.load.as_ref()?.$field()?.into())
+    };
+}
+
+/// What `--worker-series core` keeps.
+const CORE: [Column<Worker>; 10] = [
+    column(&c::SLOTS_ACTIVE, load!(request_slots_active)),
+    column(&c::SLOTS_CAPACITY, load!(request_slots_capacity)),
+    column(&c::WAITING, load!(requests_waiting)),
+    column(&c::KV_ACTIVE, load!(kv_blocks_active)),
+    column(&c::KV_CAPACITY, load!(kv_blocks_capacity)),
+    column(&c::KV_USAGE, load!(kv_usage_ratio)),
+    column(&c::PREFIX_HITS, load!(prefix_cache_hit_ratio)),
+    column(&c::SATURATION, |worker, pool| {
+        Some(worker.saturation(&pool.settings)?.into())
+    }),
+    column(&c::REQUESTS, |worker, _| Some(worker.requests.into())),
+    column(&c::ERRORS, |worker, _| Some(worker.errors.into())),
+];
+
+/// What `--worker-series full` adds, without the families that have labels of their own.
+const MORE: [Column<Worker>; 6] = [
+    column(&c::PROCESSING, |worker, _| {
+        Some(worker.processing_seconds?.into())
+    }),
+    column(&c::STARTED, |worker, _| Some(worker.started?.into())),
+    column(&c::RESTARTS, |worker, _| Some(worker.restarts.into())),
+    column(&c::LAST_SEEN, |worker, _| Some(worker.last_seen.into())),
+    column(&c::LOOKUPS, |worker, _| Some(worker.lookup_blocks.into())),
+    column(&c::HITS, |worker, _| Some(worker.hit_blocks.into())),
+];
+
+/// `llm_worker_info` and `llm_worker_last_event_timestamp_seconds`.
+const WITH_LABELS: usize = 2;
+
+const UPSTREAM_CORE: [Column<UpstreamWorker>; 5] = [
+    column(&c::UP_KV_ACTIVE, load!(kv_blocks_active)),
+    column(&c::UP_KV_TOTAL, load!(kv_blocks_capacity)),
+    column(&c::UP_SLOTS_ACTIVE, load!(request_slots_active)),
+    column(&c::UP_SLOTS_TOTAL, load!(request_slots_capacity)),
+    column(&c::UP_HIT_RATE, load!(prefix_cache_hit_ratio)),
+];
+
+const UPSTREAM_MORE: [Column<UpstreamWorker>; 2] = [
+    column(&c::UP_LOOKUPS, |worker, _| Some(worker.lookup_blocks.into())),
+    column(&c::UP_HITS, |worker, _| Some(worker.hit_blocks.into())),
+];
+
+/// The most series that one worker has.
+pub(super) fn series_each(series: WorkerSeries, has_upstream: bool) -> u64 {
+    let (ours, upstream) = match series {
+        WorkerSeries::Full => (
+            CORE.len() + MORE.len() + WITH_LABELS,
+            UPSTREAM_CORE.len() + UPSTREAM_MORE.len(),
+        ),
+        WorkerSeries::Core => (CORE.len(), UPSTREAM_CORE.len()),
+        WorkerSeries::Off => (0, 0),
+    };
+    (ours + if has_upstream { upstream } else { 0 }) as u64
+}
+
+/// Writes all columns of a few workers before it goes on to the next, so that what it reads of them stays in the
+/// processor's cache. Each column has a text of its own.
+pub(super) fn write(writer: &mut Writer, series: WorkerSeries, pools: &[ShownPool<'_>]) {
+    if series == WorkerSeries::Off {
+        return;
+    }
+    let (format, workers) = (
+        writer.format(),
+        pools.iter().map(|pool| pool.workers().len()).sum(),
+    );
+    let mut ours = Columns::new(&CORE, &MORE, series, workers);
+    let mut upstream = Columns::new(&UPSTREAM_CORE, &UPSTREAM_MORE, series, workers);
+    let mut with_labels = [(); WITH_LABELS].map(|()| Chunks::with_room(workers.saturating_mul(LINE)));
+    let mut columns = ours.samples(format);
+    let mut upstream_columns = upstream.samples(format);
+    let [events, identities] = &mut with_labels;
+    let mut events = Samples::new(format, events, &c::LAST_EVENT);
+    let mut identities = Samples::new(format, identities, &c::INFO);
+    let (mut labels, mut upstream_labels) = (Texts::default(), Texts::default());
+
+    for pool in pools {
+        let path = pool.path;
+        let (component, endpoint) = (path.component.as_str(), path.endpoint.as_str());
+        for block in pool.workers().chunks(BLOCK) {
+            let ids = || block.iter().map(|worker| worker.identity.worker_id.as_ref());
+            labels.render(ids().map(|id| [path.namespace.as_str(), component, endpoint, id]));
+            write_columns(&mut columns, &labels, block, pool.view);
+            if series == WorkerSeries::Full {
+                write_events(&mut events, &labels, block);
+                write_identities(&mut identities, &labels, block);
+            }
+            if pool.has_upstream {
+                upstream_labels.render(ids().map(|id| [component, endpoint, id]));
+                write_columns(&mut upstream_columns, &upstream_labels, block, pool.view);
+            }
+        }
+    }
+    let texts = ours.texts.into_iter().chain(with_labels).chain(upstream.texts);
+    texts.for_each(|text| writer.append(text));
+}
+
+/// Columns that take the same labels, and the text of each.
+struct Columns<G: 'static> {
+    columns: Vec<&'static Column<G>>,
+    texts: Vec<Chunks>,
+}
+
+/// One column as it is being written.
+struct Open<'a, G: 'static> {
+    value: WorkerValue,
+    samples: Samples<'a, G>,
+}
+
+impl<G: Group> Columns<G> {
+    fn new(
+        core: &'static [Column<G>],
+        more: &'static [Column<G>],
+        series: WorkerSeries,
+        workers: usize,
+    ) -> Self {
+        let columns: Vec<_> = match series {
+            WorkerSeries::Full => core.iter().chain(more).collect(),
+            WorkerSeries::Core => core.iter().collect(),
+            WorkerSeries::Off => Vec::new(),
+        };
+        let texts = columns
+            .iter()
+            .map(|_| Chunks::with_room(workers.saturating_mul(LINE)));
+        Self {
+            texts: texts.collect(),
+            columns,
+        }
+    }
+
+    fn samples(&mut self, format: Format) -> Vec<Open<'_, G>> {
+        let pairs = self.columns.iter().zip(&mut self.texts);
+        let open = pairs.map(|(column, text)| Open {
+            value: column.value,
+            samples: Samples::new(format, text, column.family),
+        });
+        open.collect()
+    }
+}
+
+fn write_columns<G: Group>(
+    columns: &mut [Open<'_, G>],
+    labels: &Texts<G>,
+    block: &[WorkerView],
+    pool: &PoolView,
+) {
+    for Open { value, samples } in columns {
+        for (labels, worker) in labels.iter().zip(block) {
+            if let Some(value) = value(worker, pool) {
+                samples.write(labels, [], value);
+            }
+        }
+    }
+}
+
+fn write_events(samples: &mut Samples<'_, Worker, 1>, labels: &Texts<Worker>, block: &[WorkerView]) {
+    for (labels, worker) in labels.iter().zip(block) {
+        if let Some(reported) = worker.load_event {
+            samples.write(labels, ["kv_metrics"], reported);
+        }
+    }
+}
+
+fn write_identities(samples: &mut Samples<'_, Worker, 5>, labels: &Texts<Worker>, block: &[WorkerView]) {
+    for (labels, worker) in labels.iter().zip(block) {
+        let identity = &worker.identity;
+        let (service_id, version) = (identity.service_id.as_ref(), identity.version.as_ref());
+        let more = [
+            &identity.worker_hex,
+            service_id,
+            version,
+            &identity.layout,
+            worker.schema,
+        ];
+        samples.write(labels, more, true);
+    }
+}
+
+/// How many series the workers that are left out would have had.
+pub(super) fn series_left_out(series: WorkerSeries, pool: &ShownPool<'_>) -> u64 {
+    let count = |worker: &WorkerView| -> usize {
+        let has = |value: WorkerValue| value(worker, pool.view).is_some_and(Value::is_finite);
+        let of = |values: &mut dyn Iterator<Item = WorkerValue>| values.filter(|value| has(*value)).count();
+        let mut sum = of(&mut CORE.iter().map(|column| column.value));
+        if pool.has_upstream {
+            sum += of(&mut UPSTREAM_CORE.iter().map(|column| column.value));
+        }
+        if series == WorkerSeries::Full {
+            sum += of(&mut MORE.iter().map(|column| column.value))
+                + 1
+                + usize::from(worker.load_event.is_some());
+            if pool.has_upstream {
+                sum += of(&mut UPSTREAM_MORE.iter().map(|column| column.value));
+            }
+        }
+        sum
+    };
+    pool.left_out().iter().map(|worker| count(worker) as u64).sum()
+}

@@ -1,0 +1,223 @@
+//! [`Pages`]: each page is rendered once for each snapshot, format and encoding, however many clients ask for it.
+//!
+//! Rendering runs on threads that may block, at most two pages at a time. Clients that ask while a page is
+//! being rendered wait for that page. Pages of an earlier snapshot are dropped when a new one is published; a client that
+//! is still reading keeps its own.
+
+mod encoding;
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
+use tracing::{error, warn};
+
+use crate::export::{self, ExportOptions, Format, LeftOut, Moment, Process};
+use crate::published::Published;
+use crate::ready;
+
+pub use encoding::Encoding;
+
+/// Pages that are rendered or compressed at the same time. More would take processor time from the rounds.
+const MAX_JOBS: usize = 2;
+
+/// What pages are made of.
+pub struct Source {
+    /// The latest snapshot.
+    pub snapshots: watch::Receiver<Published>,
+    /// What is on the page.
+    pub options: ExportOptions,
+    /// How long ago the last round may have ended: [`ready::round_limit`].
+    pub round_limit: Duration,
+    /// Reads what the page says of the process; called once for each page that is rendered.
+    pub process: Box<dyn Fn() -> Process + Send + Sync>,
+}
+
+/// A page, ready to be sent. Copies share its text.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its text, in pieces.
+    pub chunks: Arc<[Bytes]>,
+    /// Their length.
+    pub bytes: u64,
+}
+
+/// A page could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the page cannot be rendered; the log says why")]
+pub struct PageError;
+
+/// The pages of the latest snapshot.
+pub struct Pages {
+    source: Arc<Source>,
+    jobs: Arc<Semaphore>,
+    edition: Mutex<Option<Arc<Edition>>>,
+    has_reported_cut: Arc<AtomicBool>,
+}
+
+type Making = Shared<BoxFuture<'static, Result<Page, PageError>>>;
+
+/// One page: not asked for yet, or being made, or made.
+type Slot = tokio::sync::Mutex<Option<Making>>;
+
+/// All pages of one snapshot.
+struct Edition {
+    published: Published,
+    is_current: bool,
+    identity: [Slot; Format::ALL.len()],
+    gzip: [Slot; Format::ALL.len()],
+}
+
+impl Pages {
+    /// Serves the pages of what is published from now on.
+    pub fn new(source: Source) -> Self {
+        Self {
+            source: Arc::new(source),
+            jobs: Arc::new(Semaphore::new(MAX_JOBS)),
+            edition: Mutex::default(),
+            has_reported_cut: Arc::default(),
+        }
+    }
+
+    /// The latest snapshot.
+    pub fn published(&self) -> Published {
+        self.source.snapshots.borrow().clone()
+    }
+
+    /// How long ago the last round may have ended.
+    pub fn round_limit(&self) -> Duration {
+        self.source.round_limit
+    }
+
+    /// The page of the latest snapshot.
+    ///
+    /// # Errors
+    /// When rendering ended unexpectedly. It is tried again with the next snapshot.
+    pub async fn get(&self, format: Format, encoding: Encoding) -> Result<Page, PageError> {
+        let edition = self.edition();
+        let identity = self.identity(&edition, format).await?;
+        match encoding {
+            Encoding::Identity => Ok(identity),
+            Encoding::Gzip => {
+                let pack = move || encoding::gzip(&identity.chunks).into();
+                self.make(&edition.gzip[format as usize], pack).await
+            }
+        }
+    }
+
+    /// Drops pages as soon as their snapshot is no longer the latest. Ends when no more are published.
+    pub async fn drop_outdated(&self) {
+        let mut snapshots = self.source.snapshots.clone();
+        while snapshots.changed().await.is_ok() {
+            let outdated = {
+                let latest = self.published();
+                self.lock_edition().take_if(|edition| !edition.is_of(&latest))
+            };
+            if let Some(outdated) = outdated {
+                // Returning the memory of a large page takes a while.
+                spawn_blocking(move || drop(outdated));
+            }
+        }
+    }
+
+    async fn identity(&self, edition: &Edition, format: Format) -> Result<Page, PageError> {
+        let (source, has_reported_cut) = (Arc::clone(&self.source), Arc::clone(&self.has_reported_cut));
+        let (snapshot, is_current) = (Arc::clone(&edition.published.snapshot), edition.is_current);
+        let render = move || {
+            let process = (source.process)();
+            let moment = Moment { is_current, process };
+            let rendered = export::render(&snapshot, &moment, format, &source.options);
+            if rendered.left_out.workers > 0 && !has_reported_cut.swap(true, Relaxed) {
+                report_cut(rendered.left_out, source.options.max_series);
+            }
+            rendered.chunks.into()
+        };
+        self.make(&edition.identity[format as usize], render).await
+    }
+
+    /// The page in a slot. The first client starts making it; the work does not depend on any client's patience.
+    async fn make(
+        &self,
+        slot: &Slot,
+        work: impl FnOnce() -> Page + Send + 'static,
+    ) -> Result<Page, PageError> {
+        let making = {
+            let mut slot = slot.lock().await;
+            match &*slot {
+                Some(making) => making.clone(),
+                None => {
+                    let permit = Arc::clone(&self.jobs)
+                        .acquire_owned()
+                        .await
+                        .map_err(|_| PageError)?;
+                    let job = spawn_blocking(move || {
+                        let page = work();
+                        drop(permit);
+                        page
+                    });
+                    let page = async {
+                        job.await.map_err(|reason| {
+                            error!(%reason, "the page cannot be rendered");
+                            PageError
+                        })
+                    };
+                    slot.insert(page.boxed().shared()).clone()
+                }
+            }
+        };
+        making.await
+    }
+
+    fn edition(&self) -> Arc<Edition> {
+        let published = self.published();
+        let is_current = ready::has_recent_round(&published, self.source.round_limit);
+        let mut edition = self.lock_edition();
+        match &*edition {
+            Some(edition) if edition.is_of(&published) && edition.is_current == is_current => {
+                Arc::clone(edition)
+            }
+            _ => Arc::clone(edition.insert(Arc::new(Edition {
+                published,
+                is_current,
+                identity: Default::default(),
+                gzip: Default::default(),
+            }))),
+        }
+    }
+
+    fn lock_edition(&self) -> MutexGuard<'_, Option<Arc<Edition>>> {
+        self.edition.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Edition {
+    fn is_of(&self, published: &Published) -> bool {
+        Arc::ptr_eq(&self.published.snapshot, &published.snapshot)
+    }
+}
+
+impl From<Vec<Bytes>> for Page {
+    fn from(chunks: Vec<Bytes>) -> Self {
+        Self {
+            bytes: chunks.iter().map(|chunk| chunk.len() as u64).sum(),
+            chunks: chunks.into(),
+        }
+    }
+}
+
+fn report_cut(LeftOut { workers, series }: LeftOut, max_series: u64) {
+    warn!(
+        workers,
+        series,
+        max_series,
+        "the page leaves out workers, because it would exceed its limit on series; raise --max-series, or show fewer \
+         series for each worker with --worker-series core"
+    );
+}
+
+#[cfg(test)]
+mod tests;

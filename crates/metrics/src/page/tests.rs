@@ -1,0 +1,205 @@
+//! What [`Pages`] promises. The tests count and hold back renderings where they read what the page says of the process.
+
+use std::io::Read;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc;
+
+use flate2::read::GzDecoder;
+use fleet::{LinkView, PoolName, PoolView, Settings, Snapshot};
+use futures_util::poll;
+use tokio::time::{advance, timeout};
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn published(sequence: u64) -> Published {
+    let path = "a/b/c".parse().expect("a path");
+    let mut pool = PoolView::empty(PoolName::Workers(path), Settings::default());
+    pool.up = true;
+    Published::now(Arc::new(Snapshot {
+        sequence,
+        pools: vec![Arc::new(pool)],
+        up: true,
+        round_age: Some(Duration::ZERO),
+        rounds_skipped: sequence,
+        link: LinkView {
+            connected: true,
+            ..LinkView::default()
+        },
+        ..Snapshot::default()
+    }))
+}
+
+fn pages(process: impl Fn() -> Process + Send + Sync + 'static) -> (watch::Sender<Published>, Arc<Pages>) {
+    let (publish, snapshots) = watch::channel(published(1));
+    let pages = Pages::new(Source {
+        snapshots,
+        options: ExportOptions::default(),
+        round_limit: Duration::from_secs(6),
+        process: Box::new(process),
+    });
+    (publish, Arc::new(pages))
+}
+
+/// Pages whose renderings are counted.
+fn counted() -> (watch::Sender<Published>, Arc<Pages>, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let (publish, pages) = pages(move || {
+        counter.fetch_add(1, Relaxed);
+        Process::default()
+    });
+    (publish, pages, count)
+}
+
+fn text(page: Result<Page, PageError>) -> String {
+    String::from_utf8(page.expect("rendered").chunks.concat()).expect("text")
+}
+
+#[tokio::test]
+async fn clients_that_ask_at_the_same_time_share_one_rendering() {
+    let (release, held) = mpsc::channel::<()>();
+    let (held, count) = (Mutex::new(held), Arc::new(AtomicUsize::new(0)));
+    let counter = Arc::clone(&count);
+    let (_publish, pages) = pages(move || {
+        counter.fetch_add(1, Relaxed);
+        held.lock().unwrap().recv().unwrap();
+        Process::default()
+    });
+    let get = || pages.get(Format::Classic, Encoding::Identity);
+    // Both ask before the page is released.
+    let (first, second, ()) = tokio::join!(get(), get(), async { release.send(()).unwrap() });
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert!(Arc::ptr_eq(&first.chunks, &second.chunks));
+    assert!(Arc::ptr_eq(&first.chunks, &get().await.unwrap().chunks));
+    assert_eq!(count.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_page_is_finished_although_its_first_client_leaves() {
+    let (_publish, pages, count) = counted();
+    let mut first = Box::pin(pages.get(Format::Classic, Encoding::Identity));
+    assert!(poll!(&mut first).is_pending());
+    drop(first);
+    pages.get(Format::Classic, Encoding::Identity).await.unwrap();
+    assert_eq!(count.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn each_format_is_rendered_once_for_all_encodings() {
+    let (_publish, pages, count) = counted();
+    for format in Format::ALL {
+        let packed = pages.get(format, Encoding::Gzip).await.unwrap();
+        assert_eq!(packed.bytes as usize, packed.chunks.concat().len());
+        let mut unpacked = String::new();
+        GzDecoder::new(packed.chunks.concat().as_slice())
+            .read_to_string(&mut unpacked)
+            .unwrap();
+        assert_eq!(unpacked, text(pages.get(format, Encoding::Identity).await));
+        let again = pages.get(format, Encoding::Gzip).await.unwrap();
+        assert!(Arc::ptr_eq(&again.chunks, &packed.chunks));
+    }
+    assert_eq!(count.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_new_snapshot_has_a_new_page() {
+    let (publish, pages, count) = counted();
+    for sequence in [1, 2] {
+        publish.send_replace(published(sequence));
+        let page = text(pages.get(Format::Classic, Encoding::Identity).await);
+        assert!(
+            page.contains(&format!("llm_collector_rounds_skipped_total {sequence}\n")),
+            "{page}"
+        );
+    }
+    assert_eq!(count.load(Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_page_is_dropped_when_its_snapshot_is_outdated() {
+    let (publish, pages, _) = counted();
+    let page = Arc::downgrade(
+        &pages
+            .get(Format::Classic, Encoding::Identity)
+            .await
+            .unwrap()
+            .chunks,
+    );
+    assert!(page.upgrade().is_some());
+    let is_dropped = async {
+        while page.upgrade().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut dropping = Box::pin(pages.drop_outdated());
+    assert!(poll!(&mut dropping).is_pending());
+    publish.send_replace(published(2));
+    tokio::select! {
+        () = dropping => panic!("snapshots are still published"),
+        outcome = timeout(PATIENCE, is_dropped) => outcome.expect("the page is dropped"),
+    }
+}
+
+#[tokio::test]
+async fn no_more_than_two_pages_are_rendered_at_once() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let (active, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (now, top) = (Arc::clone(&active), Arc::clone(&most));
+    let (publish, pages) = pages(move || {
+        top.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
+        held.lock().unwrap().recv().unwrap();
+        now.fetch_sub(1, Relaxed);
+        Process::default()
+    });
+    let mut clients: Vec<_> = Vec::new();
+    for sequence in 1..=3 {
+        publish.send_replace(published(sequence));
+        for format in Format::ALL {
+            let mut client = Box::pin(pages.get(format, Encoding::Identity));
+            assert!(poll!(&mut client).is_pending());
+            clients.push(client);
+        }
+    }
+    for _ in &clients {
+        release.send(()).unwrap();
+    }
+    for page in futures_util::future::join_all(clients).await {
+        page.unwrap();
+    }
+    assert!((1..=MAX_JOBS).contains(&most.load(Relaxed)), "{most:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_is_down_on_the_page_as_soon_as_the_last_round_is_too_old() {
+    let (_publish, pages, _) = counted();
+    for (seconds, expected) in [(0, 1), (6, 1), (1, 0)] {
+        advance(Duration::from_secs(seconds)).await;
+        let page = text(pages.get(Format::Classic, Encoding::Identity).await);
+        let line = page
+            .lines()
+            .find(|line| line.starts_with("llm_collector_up{"))
+            .expect("there is a pool");
+        assert!(line.ends_with(&format!(" {expected}")), "{line}");
+        let is_ready = ready::why_not(&pages.published(), pages.round_limit()).is_empty();
+        assert_eq!(is_ready, expected == 1);
+    }
+}
+
+#[tokio::test]
+async fn a_rendering_that_fails_is_an_error_until_the_next_snapshot() {
+    let is_broken = Arc::new(AtomicBool::new(true));
+    let broken = Arc::clone(&is_broken);
+    let (publish, pages) = pages(move || {
+        assert!(!broken.load(Relaxed), "rendering fails in this test");
+        Process::default()
+    });
+    for encoding in [Encoding::Identity, Encoding::Gzip] {
+        assert_eq!(pages.get(Format::Classic, encoding).await.unwrap_err(), PageError);
+    }
+    is_broken.store(false, Relaxed);
+    publish.send_replace(published(2));
+    pages.get(Format::Classic, Encoding::Gzip).await.unwrap();
+}
