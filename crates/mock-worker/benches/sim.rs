@@ -11,12 +11,12 @@ use anyhow::{Context, ensure};
 use async_nats::{Client, Subject};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use link::{Link, Options, Servers};
 use mock_worker::app::{Batch, Line};
 use mock_worker::ids;
 use mock_worker::reply::{Identity, Voice};
 use mock_worker::scenario::{Scenario, Setting};
 use mock_worker::stage::Stage;
-use protocol::service::Servers;
 use protocol::{EndpointPath, Layout, StatsShape, WorkerSubject};
 
 const SEED: u64 = 42;
@@ -203,8 +203,9 @@ async fn replies(url: &str) -> anyhow::Result<(f64, f64)> {
     }
     let (mut ours, mut bare) = (0.0_f64, 0.0_f64);
     for _ in 0..3 {
-        bare = bare.max(bare_loop(&servers.connect().await?, &payloads).await?);
-        ours = ours.max(our_replies(servers.connect().await?, &stage, &voice, &identities).await?);
+        let link = || Link::new(servers.clone(), Options::named("bench"));
+        bare = bare.max(bare_loop(&link().connect_now().await?, &payloads).await?);
+        ours = ours.max(our_replies(link(), &stage, &voice, &identities).await?);
     }
     Ok((ours, bare))
 }
@@ -222,12 +223,13 @@ async fn bare_loop(client: &Client, payloads: &[Bytes]) -> anyhow::Result<f64> {
 }
 
 async fn our_replies(
-    client: Client,
+    link: Link,
     stage: &Stage,
     voice: &Voice,
     identities: &[Identity],
 ) -> anyhow::Result<f64> {
-    let line = Line::new(client.clone(), None);
+    let client = link.connect_now().await?;
+    let line = Line::new(link, client.clone(), None);
     let (subject, mut batch) = (Subject::from("bench.replies"), Batch::default());
     let started = Instant::now();
     for _ in 0..ROUNDS {

@@ -3,7 +3,6 @@
 mod batch;
 mod callers;
 mod clock;
-mod connection;
 mod line;
 mod page;
 mod show;
@@ -13,15 +12,17 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::Context;
-use async_nats::Message;
+use async_nats::{Client, Message};
 use futures_util::StreamExt;
+use link::{Link, Options, Servers};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 use tracing::{info, warn};
 
 use crate::args::Config;
 use crate::control::{Answer, Request, subject_of};
-use connection::Connection;
+use line::Heard;
 use show::Show;
 
 pub use batch::Batch;
@@ -33,86 +34,121 @@ const TICK: Duration = Duration::from_millis(20);
 /// What is handled before anything else is looked at again.
 const AT_ONCE: usize = 256;
 
-/// Runs the workers until `shutdown` is ready, or for the time that was asked for, then stops them in order.
-///
-/// # Errors
-/// Where NATS refuses to let us in, or what was asked for cannot be had.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    tokio::pin!(shutdown);
-    let (hear, mut heard) = mpsc::channel(1024);
-    let start = async {
-        let control = Connection::open(&config.servers).await?;
-        let show = Show::open(&config, hear).await?;
-        let page = page::serve(config.metrics_port).await?;
-        let calls = control
-            .client
-            .subscribe(subject_of(&config.name))
-            .await
-            .context("failed to subscribe to the subject of control")?;
-        control
-            .client
-            .flush()
-            .await
-            .context("failed to subscribe to the subject of control")?;
-        anyhow::Ok((control, show, page, calls))
-    };
-    let (control, mut show, mut page, mut calls) = tokio::select! {
-        started = start => started?,
-        () = &mut shutdown => {
-            info!("stopped before NATS was reached");
-            return Ok(());
-        }
-    };
-    show.announce();
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let ended = loop {
-        tokio::select! {
-            biased;
-            () = &mut shutdown => break Ok(()),
-            refused = control.refused() => break Err(refused),
-            // What comes seldom comes first, so that a flood of requests holds nothing else up.
-            Some(call) = calls.next() => answer(&control, &mut show, &call).await,
-            Some(ask) = page.next() => ask.answer(show.page()),
-            _ = ticks.tick() => show.tick().await?,
-            Some(one) = heard.recv() => {
-                show.hear(one).await?;
-                for _ in 1..AT_ONCE {
-                    let Ok(one) = heard.try_recv() else { break };
+/// Workers that have all that they need of this machine, and have not looked for NATS yet.
+pub struct App {
+    config: Config,
+    show: Show,
+    heard: mpsc::Receiver<Heard>,
+    page: Option<TcpListener>,
+}
+
+impl App {
+    /// Opens all files and takes the port of the page.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::args::InvalidInput) where a file cannot be had; else where the port is in use.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let page = page::bind(config.metrics_port).await?;
+        let (hear, heard) = mpsc::channel(1024);
+        let show = Show::open(&config, hear)?;
+        Ok(Self {
+            config,
+            show,
+            heard,
+            page,
+        })
+    }
+
+    /// Runs the workers until `shutdown` is ready, or for the time that was asked for, then stops them in order.
+    ///
+    /// # Errors
+    /// Where NATS refuses to let us in, or the truth cannot be written.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self {
+            config,
+            mut show,
+            mut heard,
+            page,
+        } = self;
+        tokio::pin!(shutdown);
+        let start = async {
+            let link = new_link(&config.servers);
+            let control = link.connect().await?;
+            show.connect(&config).await?;
+            let page = page::serve(page)?;
+            let calls = control
+                .subscribe(subject_of(&config.name))
+                .await
+                .context("failed to subscribe to the subject of control")?;
+            control
+                .flush()
+                .await
+                .context("failed to subscribe to the subject of control")?;
+            anyhow::Ok((link, control, page, calls))
+        };
+        let (link, control, mut page, mut calls) = tokio::select! {
+            started = start => started?,
+            () = &mut shutdown => {
+                info!("stopped before NATS was reached");
+                return Ok(());
+            }
+        };
+        show.announce();
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break Ok(()),
+                refused = link.refused() => break Err(refused),
+                // What comes seldom comes first, so that a flood of requests holds nothing else up.
+                Some(call) = calls.next() => answer(&control, &mut show, &call).await,
+                Some(ask) = page.next() => ask.answer(show.page()),
+                _ = ticks.tick() => show.tick().await?,
+                Some(one) = heard.recv() => {
                     show.hear(one).await?;
+                    for _ in 1..AT_ONCE {
+                        let Ok(one) = heard.try_recv() else { break };
+                        show.hear(one).await?;
+                    }
                 }
             }
+            if show.is_over() {
+                info!(duration = ?config.duration.map(|duration| duration.to_string()), "the time is over");
+                break Ok(());
+            }
+        };
+        info!(grace = ?config.grace, "stopping");
+        let deadline = Instant::now() + config.grace;
+        show.begin_stop();
+        let finished = timeout_at(deadline, async {
+            // Callers get what they were promised, while nothing new is taken.
+            while show.has_callers() {
+                ticks.tick().await;
+                show.tick().await?;
+            }
+            anyhow::Ok(())
+        });
+        if finished.await.is_err() {
+            warn!(
+                callers = show.callers(),
+                "requests were abandoned after the grace"
+            );
         }
-        if show.is_over() {
-            info!(duration = ?config.duration.map(|duration| duration.to_string()), "the time is over");
-            break Ok(());
-        }
-    };
-    info!(grace = ?config.grace, "stopping");
-    let deadline = Instant::now() + config.grace;
-    show.begin_stop();
-    let finished = timeout_at(deadline, async {
-        // Callers get what they were promised, while nothing new is taken.
-        while show.has_callers() {
-            ticks.tick().await;
-            show.tick().await?;
-        }
-        anyhow::Ok(())
-    });
-    if finished.await.is_err() {
-        warn!(
-            callers = show.callers(),
-            "requests were abandoned after the grace"
-        );
+        show.stop(deadline).await?;
+        link.close(line::CLOSING).await;
+        info!("stopped");
+        ended.map_err(Into::into)
     }
-    show.stop(deadline).await?;
-    control.close().await;
-    info!("stopped");
-    ended.map_err(Into::into)
+}
+
+/// A link under the name of this program.
+fn new_link(servers: &Servers) -> Link {
+    Link::new(servers.clone(), Options::named("mock-worker"))
 }
 
 /// Does what is asked by control, as a whole or not at all, and answers.
-async fn answer(control: &Connection, show: &mut Show, call: &Message) {
+async fn answer(control: &Client, show: &mut Show, call: &Message) {
     let answer = match serde_json::from_slice::<Request>(&call.payload) {
         Ok(request) => match show.control(request).await {
             Ok(status) => Answer::Done(status),
@@ -125,7 +161,7 @@ async fn answer(control: &Connection, show: &mut Show, call: &Message) {
     }
     let payload = serde_json::to_vec(&answer).expect("an answer is JSON");
     if let Some(reply) = &call.reply
-        && let Err(error) = control.client.publish(reply.clone(), payload.into()).await
+        && let Err(error) = control.publish(reply.clone(), payload.into()).await
     {
         warn!(%error, "control could not be answered");
     }

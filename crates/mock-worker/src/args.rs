@@ -7,9 +7,9 @@ mod simulate;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use link::Servers;
 use program::LogFormat;
 use program::environment::without_empty_variables;
-use protocol::service::Servers;
 
 use crate::scenario::Scenario;
 use crate::simulate::Play;
@@ -111,14 +111,13 @@ pub enum Command {
     Ctl(Servers, Call),
 }
 
-impl Command {
-    /// Reads the command line and the environment. Where they are wrong, or help is asked for, this ends the process
-    /// as clap does: with the flag, the value and the remedy, and exit code 2.
-    pub fn from_env() -> Self {
-        Self::parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
-    }
+/// A file that the command line or the scenario names cannot be used. The program ends as with a wrong flag.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct InvalidInput(pub anyhow::Error);
 
-    /// Reads a command line, of which the first part is the program's name.
+impl Command {
+    /// Reads the environment and a command line, of which the first part is the program's name.
     ///
     /// # Errors
     /// [`clap::Error`] says which flag is wrong and how to put it right.

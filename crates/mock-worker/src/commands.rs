@@ -1,52 +1,44 @@
 //! One arm for each command.
 
-use std::io::{self, BufWriter, Write};
-
 use anyhow::Context;
+use program::log::Lines;
+use program::output::{print, print_text};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
 
+use crate::app::App;
 use crate::args::Command;
 use crate::simulate::simulate;
-use crate::{app, control, verify};
+use crate::{control, verify};
 
-/// Does what the command line says; false where it found a difference.
+/// Does what the command line says; false where it found a difference. What is not for stdout goes to `log`.
 ///
 /// # Errors
 /// Where it could not be done.
-pub async fn run(command: Command) -> anyhow::Result<bool> {
+pub async fn run(command: Command, log: &Lines) -> anyhow::Result<bool> {
+    let log = log.clone();
+    let tell = move |text: &str| log.write_text(text);
     match command {
-        Command::Run(config) => app::run(*config, interrupted()?).await.map(|()| true),
-        Command::Print(text) => io::stdout()
-            .write_all(text.as_bytes())
-            .or_else(closed)
-            .map(|()| true)
-            .map_err(Into::into),
+        Command::Run(config) => {
+            // Before signals are listened to: a named pipe without a reader holds this up until a signal ends it.
+            let app = App::open(*config).await?;
+            app.run(interrupted()?).await?;
+            Ok(true)
+        }
+        Command::Print(text) => Ok(print_text(&text).map(|()| true)?),
         // These block, and nothing else is to be done meanwhile; a signal ends them as it ends any program.
         Command::Simulate(play, path) => {
-            let work = move || {
-                let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-                simulate(&play, &path, &mut out)
-            };
-            let outcome = tokio::task::spawn_blocking(work).await?;
-            outcome.or_else(|error| match error.downcast::<io::Error>() {
-                Ok(error) => closed(error).map_err(Into::into),
-                Err(error) => Err(error),
-            })?;
+            spawn_blocking(move || print(|out| simulate(&play, &path, out, &tell))).await??;
             Ok(true)
         }
         Command::Verify(args, scenario) => {
             let expect = scenario.map(|scenario| scenario.expect);
-            tokio::task::spawn_blocking(move || verify::run(&args, expect.as_ref())).await?
+            spawn_blocking(move || verify::run(&args, expect.as_ref(), &tell)).await?
         }
-        Command::Ctl(servers, call) => control::call(&servers, &call).await.map(|()| true),
-    }
-}
-
-/// Whoever reads no further, as `head` does, has what it wants.
-fn closed(error: io::Error) -> io::Result<()> {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(error),
+        Command::Ctl(servers, call) => {
+            print_text(&control::call(&servers, &call).await?)?;
+            Ok(true)
+        }
     }
 }
 

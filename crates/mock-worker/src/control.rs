@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use protocol::service::Servers;
+use link::{Link, Options, Servers};
 use serde::{Deserialize, Serialize};
+use sim::nanos::Nanos;
 use toml::Table;
 
 use crate::args::Call;
 use crate::faults::{Fault, Kind, Select};
-use crate::nanos::Nanos;
 use crate::scenario::Setting;
 
 /// What can be asked.
@@ -167,15 +167,13 @@ pub(crate) enum Cleared {
     Number(u64),
 }
 
-/// Calls workers that run, and prints what they answer.
+/// Calls workers that run, and returns what they answer as it is printed.
 ///
 /// # Errors
 /// Where nobody answers, or what was asked is refused.
-pub async fn call(servers: &Servers, call: &Call) -> anyhow::Result<()> {
-    let client = servers
-        .connect()
-        .await
-        .with_context(|| format!("failed to connect to NATS at {servers}; is --server right?"))?;
+pub async fn call(servers: &Servers, call: &Call) -> anyhow::Result<String> {
+    let link = Link::new(servers.clone(), Options::named("mock-worker ctl"));
+    let client = link.connect_now().await?;
     let payload = serde_json::to_vec(&call.request)?;
     let asking = client.request(subject_of(&call.name), payload.into());
     let Ok(answered) = tokio::time::timeout(call.timeout.duration(), asking).await else {
@@ -191,13 +189,13 @@ pub async fn call(servers: &Servers, call: &Call) -> anyhow::Result<()> {
         )
     })?;
     let answer: Answer = serde_json::from_slice(&message.payload).context("failed to read the answer")?;
-    match answer {
+    let text = match answer {
         Answer::Refused(reason) => bail!("refused, and nothing is changed: {reason}"),
-        Answer::Done(status) if call.json => println!("{}", serde_json::to_string(&status)?),
-        Answer::Done(status) => print!("{}", status.describe()),
-    }
-    let _ = tokio::time::timeout(Duration::from_millis(500), client.drain()).await;
-    Ok(())
+        Answer::Done(status) if call.json => serde_json::to_string(&status)? + "\n",
+        Answer::Done(status) => status.describe(),
+    };
+    link.close(Duration::from_millis(500)).await;
+    Ok(text)
 }
 
 impl Status {

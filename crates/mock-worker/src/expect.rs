@@ -13,7 +13,7 @@ use crate::page::Page;
 /// ```toml
 /// [[bound]]
 /// metric = "llm_pool_requests_waiting"
-/// labels = { endpoint = "generate" }
+/// labels = { dynamo_endpoint = "generate" }
 /// min = 1
 /// from = "35s"
 ///

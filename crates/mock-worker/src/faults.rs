@@ -7,8 +7,7 @@
 mod schedule;
 
 use serde::{Deserialize, Serialize};
-
-use crate::nanos::Nanos;
+use sim::nanos::Nanos;
 
 pub use schedule::{Select, Window};
 

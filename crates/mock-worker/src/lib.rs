@@ -2,9 +2,9 @@
 //!
 //! [`sim`] is the load, pure and repeatable; a [`scenario`] says what is asked of the workers and what goes wrong with
 //! them ([`faults`]); a [`stage`] is both as time goes on. What the workers say of themselves is a [`reply`].
-//! [`simulate`] plays a scenario offline, [`app`] puts it on NATS, where [`control`] reaches into it. [`trace`] reads
-//! requests that others recorded. [`truth`] is what the workers really did, and [`verify`] holds a collector's
-//! [`page`] against it and against what a scenario promises ([`expect`]).
+//! [`simulate`] plays a scenario offline, [`app`] puts it on NATS, where [`control`] reaches into it. [`truth`] is what
+//! the workers really did, and [`verify`] holds a collector's [`page`] against it and against what a scenario promises
+//! ([`expect`]).
 
 #![warn(missing_docs)]
 
@@ -15,15 +15,11 @@ pub mod control;
 pub mod expect;
 pub mod faults;
 pub mod ids;
-mod lines;
 pub mod logging;
-pub mod nanos;
 pub mod page;
 pub mod reply;
 pub mod scenario;
-pub mod sim;
 pub mod simulate;
 pub mod stage;
-pub mod trace;
 pub mod truth;
 pub mod verify;

@@ -1,21 +1,28 @@
 //! How much is logged: as `RUST_LOG` says.
 
-use program::{Log, LogFormat, log};
-use tracing::warn;
+use program::{Log, LogFormat};
+use tracing::{Level, enabled, error, warn};
 use tracing_subscriber::EnvFilter;
 
 /// What async-nats logs by itself is said by our own events, in words that people know.
 const DEFAULT_FILTER: &str = "info,async_nats=off";
 
-/// Starts the log of this process, which lasts as long as what is returned.
-pub fn start(format: LogFormat) -> Log {
+/// Records events in the log of this process.
+pub fn start(log: &Log, format: LogFormat) {
     let wanted = std::env::var_os(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let (filter, fault) = filter(&wanted.to_string_lossy());
-    let log = log::start(filter, format);
+    log.record(filter, format);
     if let Some(error) = fault {
         warn!(RUST_LOG = ?wanted, used = DEFAULT_FILTER, error, "RUST_LOG is no filter; the default is used");
     }
-    log
+}
+
+/// Writes why the program ends, whatever `RUST_LOG` says.
+pub fn write_end(log: &Log, reason: &anyhow::Error) {
+    match enabled!(Level::ERROR) {
+        true => error!("{reason:#}"),
+        false => log.write_line(&format!("error: {reason:#}")),
+    }
 }
 
 /// The filter that is wanted, or the default: silently where nothing is wanted, else with what is wrong.

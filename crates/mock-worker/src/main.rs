@@ -2,21 +2,28 @@
 
 use std::process::ExitCode;
 
-use mock_worker::args::Command;
+use mock_worker::args::{Command, InvalidInput};
 use mock_worker::{commands, logging};
-use tracing::error;
+use program::{Log, usage};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let command = Command::from_env();
     // It lives until the last word is written.
-    let _log = logging::start(command.log_format());
-    match commands::run(command).await {
+    let log = Log::open();
+    let command = match Command::parse_from(std::env::args_os()) {
+        Ok(command) => command,
+        Err(error) => return usage::end(&error, &log),
+    };
+    logging::start(&log, command.log_format());
+    match commands::run(command, &log.lines()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(reason) => {
-            error!("{reason:#}");
-            ExitCode::FAILURE
+            logging::write_end(&log, &reason);
+            match reason.is::<InvalidInput>() {
+                true => ExitCode::from(usage::WRONG),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -12,10 +12,10 @@ use protocol::{
     WorkerSubject, subject,
 };
 use serde_json::{Value, json};
+use sim::nanos::Nanos;
+use sim::{Load, View};
 
 use crate::faults::{Fault, Kind};
-use crate::nanos::Nanos;
-use crate::sim::{Load, View};
 use crate::stage::Sample;
 
 /// How a pool's workers call themselves and write what they say.

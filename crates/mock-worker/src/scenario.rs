@@ -6,18 +6,19 @@ mod shipped;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use serde::Deserialize;
+use sim::nanos::Nanos;
+use sim::trace::{Trace, TraceFormat};
+use sim::{FleetConfig, Lengths, Policy, Prefixes, Process, Profile, Replay, Traffic, Turns, WorkerSpec};
 
 use crate::expect::Expect;
 use crate::faults::{Fault, Select};
-use crate::nanos::Nanos;
-use crate::sim::{
-    FleetConfig, Lengths, Policy, Prefixes, Process, Profile, Replay, Traffic, Turns, WorkerSpec,
-};
-use crate::trace::{Trace, TraceFormat};
 
 pub(crate) use parse::told;
 pub use parse::{ScenarioError, Setting};
@@ -185,16 +186,19 @@ impl Scenario {
     /// The scenario of a name, or in a file, with some of its keys set otherwise.
     ///
     /// # Errors
-    /// [`ScenarioError`] names the line and what is wrong with it, or the setting.
+    /// [`ScenarioError`] names the scenario with the line and what is wrong with it, or the setting.
     pub fn load(name_or_file: &str, settings: &[Setting]) -> Result<Self, ScenarioError> {
         let (text, folder) = parse::find(name_or_file)?;
-        let mut scenario = parse::parse(&text, settings)?;
+        let mut scenario = parse::parse(name_or_file, &text, settings)?;
         if let (Some(trace), Some(folder)) = (&mut scenario.traffic.trace, folder)
             && let Some(file) = &mut trace.file
         {
             *file = folder.join(&*file);
         }
-        scenario.check().map_err(ScenarioError::Impossible)?;
+        scenario.check().map_err(|reason| ScenarioError::Impossible {
+            name: name_or_file.to_owned(),
+            reason,
+        })?;
         (scenario.name, scenario.settings) = (name_or_file.to_owned(), settings.to_vec());
         Ok(scenario)
     }
@@ -239,11 +243,11 @@ impl Scenario {
         if self.replies_per_second == Some(0) {
             return Err("replies_per_second must be 1 or more".to_owned());
         }
-        at("worker", self.worker.capacity())?;
+        at("worker", self.worker.check())?;
         let traffic = &self.traffic;
         for (number, variant) in self.variant.iter().enumerate() {
             let name = format!("variant {}", number + 1);
-            at(&name, variant.worker.over(&self.worker).capacity())?;
+            at(&name, variant.worker.over(&self.worker).check())?;
             let block_size = variant.worker.block_size;
             if traffic.router != Policy::None && block_size.is_some() && block_size != self.worker.block_size
             {
@@ -309,7 +313,7 @@ impl Scenario {
     /// The fleet's configuration; here a trace is read.
     ///
     /// # Errors
-    /// Where the trace cannot be read, with its line.
+    /// Where the trace cannot be read, with its file and line.
     pub fn fleet(
         &self,
         seed: u64,
@@ -335,7 +339,7 @@ impl Scenario {
     /// What is asked of the workers; here a trace is read.
     ///
     /// # Errors
-    /// Where the trace cannot be read, with its line.
+    /// Where the trace cannot be read, with its file and line.
     pub fn traffic(&self) -> anyhow::Result<Traffic> {
         let spec = &self.traffic;
         let replay = match &spec.trace {
@@ -365,7 +369,10 @@ impl Scenario {
 
 fn read_trace(spec: &TraceSpec) -> anyhow::Result<Trace> {
     match &spec.file {
-        Some(file) => Ok(Trace::read(Path::new(file), spec.format)?),
+        Some(file) => File::open(file)
+            .map_err(anyhow::Error::new)
+            .and_then(|lines| Ok(Trace::read(spec.format, BufReader::new(lines))?))
+            .with_context(|| format!("failed to read the trace {}", file.display())),
         None => Ok(Trace::parse(spec.format, example_trace(spec.format))?),
     }
 }

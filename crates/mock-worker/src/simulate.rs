@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::{EndpointPath, Layout, StatsShape};
+use sim::nanos::Nanos;
 
+use crate::args::InvalidInput;
 use crate::ids;
-use crate::nanos::Nanos;
 use crate::reply::Voice;
 use crate::scenario::Scenario;
 use crate::stage::Stage;
@@ -28,7 +29,7 @@ pub struct Play {
     pub threads: usize,
     /// Whether every step is taken by itself; the output is the same.
     pub single_step: bool,
-    /// Whether progress is told on stderr.
+    /// Whether progress is told.
     pub progress: bool,
 }
 
@@ -36,15 +37,22 @@ pub struct Play {
 const TELL_EVERY: Duration = Duration::from_secs(1);
 const TELL_RARELY: Duration = Duration::from_secs(10);
 
-/// Plays a scenario and writes a record for each worker at each sample, in the order of time, then of workers.
+/// Plays a scenario and writes a record for each worker at each sample, in the order of time, then of workers. Progress
+/// goes to `tell`, in a form for stderr.
 ///
 /// # Errors
 /// Where the scenario's trace cannot be read, or `out` takes no more.
-pub fn simulate(play: &Play, path: &EndpointPath, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn simulate(
+    play: &Play,
+    path: &EndpointPath,
+    out: &mut dyn Write,
+    tell: &dyn Fn(&str),
+) -> anyhow::Result<()> {
     let layout = Layout::default();
     let pool = protocol::WorkerSubject::new(path, layout, None).context("failed to name the workers")?;
     let ids = ids::seeded(play.seed, &pool.to_string(), play.scenario.workers);
-    let config = play.scenario.fleet(play.seed, &ids, !play.single_step)?;
+    let fleet = play.scenario.fleet(play.seed, &ids, !play.single_step);
+    let config = fleet.map_err(InvalidInput)?;
     let mut stage = Stage::new(&config, &ids, &play.scenario.fault, play.scenario.connections)
         .map_err(anyhow::Error::msg)?;
     stage.set_threads(play.threads);
@@ -61,7 +69,7 @@ pub fn simulate(play: &Play, path: &EndpointPath, out: &mut dyn Write) -> anyhow
         .map(|&id| Ok((id, name(id)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut writer = Writer::new(out);
-    let mut progress = Progress::new(play);
+    let mut progress = Progress::new(play, tell);
     let (mut hits, mut notices, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
     let mut time = 0;
     loop {
@@ -93,8 +101,9 @@ pub fn simulate(play: &Play, path: &EndpointPath, out: &mut dyn Write) -> anyhow
     Ok(())
 }
 
-/// Says on stderr how far it is.
-struct Progress {
+/// Says how far it is.
+struct Progress<'a> {
+    tell: &'a dyn Fn(&str),
     started: Instant,
     told: Instant,
     duration: Nanos,
@@ -102,9 +111,10 @@ struct Progress {
     is_terminal: bool,
 }
 
-impl Progress {
-    fn new(play: &Play) -> Self {
+impl<'a> Progress<'a> {
+    fn new(play: &Play, tell: &'a dyn Fn(&str)) -> Self {
         Self {
+            tell,
             started: Instant::now(),
             told: Instant::now(),
             duration: play.duration,
@@ -126,8 +136,9 @@ impl Progress {
         } else {
             ("", "\n")
         };
-        eprint!("{before}simulated {done:.0} s of {all:.0} s, {speed:.0} times as fast as real time{after}");
-        let _ = stderr().flush();
+        (self.tell)(&format!(
+            "{before}simulated {done:.0} s of {all:.0} s, {speed:.0} times as fast as real time{after}"
+        ));
     }
 
     fn end(&self) {
@@ -136,10 +147,10 @@ impl Progress {
         }
         let (all, took) = (self.duration.seconds(), self.started.elapsed().as_secs_f64());
         let before = if self.is_terminal { "\r\x1b[K" } else { "" };
-        eprintln!(
-            "{before}simulated {all:.0} s in {took:.2} s, {:.0} times as fast as real time",
-            all / took
-        );
+        let speed = all / took;
+        (self.tell)(&format!(
+            "{before}simulated {all:.0} s in {took:.2} s, {speed:.0} times as fast as real time\n"
+        ));
     }
 }
 
@@ -163,7 +174,7 @@ mod tests {
         };
         let path = "dynamo/my_component/my_endpoint".parse().expect("a path");
         let mut out = Vec::new();
-        simulate(&play, &path, &mut out).expect("a vector takes all");
+        simulate(&play, &path, &mut out, &|_| {}).expect("a vector takes all");
         String::from_utf8(out).expect("it is text")
     }
 

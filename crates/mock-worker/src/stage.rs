@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::WorkerId;
+use sim::{Change, Fleet, FleetConfig, HitEvent, Mode, Progress, Traffic, View};
 
 use crate::faults::{Fault, Kind, Window};
 use crate::ids;
-use crate::sim::{Change, Fleet, FleetConfig, HitEvent, Mode, Progress, Traffic, View};
 
 /// The fleet with all that goes wrong in it.
 #[derive(Debug)]

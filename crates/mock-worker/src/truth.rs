@@ -2,6 +2,7 @@
 //!
 //! It is JSON Lines, and grows while the workers run, so its last line may be half of one.
 
+mod file;
 mod writer;
 
 use std::fs::File;
@@ -10,11 +11,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sim::lines::{Lines, json_reason};
 
-use crate::lines::{Lines, json_reason};
-
-pub use crate::lines::LineError;
-pub use crate::sim::{Counters, Load};
+pub use file::{TruthFile, TruthFileError};
+pub use sim::lines::LineError;
+pub use sim::{Counters, Load};
 pub use writer::Writer;
 
 /// What one worker was and said at one moment. `Sent` is a JSON value, or for a writer its text.

@@ -11,12 +11,14 @@ mod own;
 mod report;
 mod shown;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, Error};
 use clap::Args;
+use program::output::print_text;
 use protocol::EndpointPath;
 
+use crate::args::InvalidInput;
 use crate::expect::Expect;
 use crate::page::Page;
 use crate::truth::{Record, Records, TruthError};
@@ -91,13 +93,21 @@ pub fn check_page(page: &Page, options: &Options) -> Report {
     report
 }
 
-/// Fetches the page, compares it with the truth and with what is expected, prints what differs to stdout and a summary
-/// to stderr. Returns whether nothing differs.
+/// Fetches the page, compares it with the truth and with what is expected, prints what differs to stdout and tells a
+/// summary in a form for stderr. Returns whether nothing differs.
 ///
 /// # Errors
-/// Where the page or the truth cannot be read.
-pub fn run(args: &VerifyArgs, expect: Option<&Expect>) -> anyhow::Result<bool> {
-    // The page comes first: records are written before replies are sent, so the truth has all that the page can show.
+/// Where the page or the truth cannot be read, or stdout cannot be written.
+pub fn run(args: &VerifyArgs, expect: Option<&Expect>, tell: &dyn Fn(&str)) -> anyhow::Result<bool> {
+    let failed = |path: &Path| format!("failed to read {}", path.display());
+    let records = match &args.truth {
+        Some(path) => {
+            Some(Records::open(path).map_err(|error| InvalidInput(Error::new(error).context(failed(path))))?)
+        }
+        None => None,
+    };
+    // The page is fetched before records are read: they are written before replies are sent, so the truth has all that
+    // the page can show.
     let text = fetch::page(&args.metrics)?;
     let page = Page::parse(&text).with_context(|| format!("failed to read {}", args.metrics))?;
     drop(text);
@@ -105,22 +115,22 @@ pub fn run(args: &VerifyArgs, expect: Option<&Expect>) -> anyhow::Result<bool> {
         pool: args.pool.clone(),
         file: args.truth.as_ref().map(|path| path.display().to_string()),
     };
-    let mut report = match &args.truth {
-        Some(path) => Records::open(path)
-            .and_then(|records| compare(&page, records, &options))
-            .with_context(|| format!("failed to read {}", path.display()))?,
-        None => check_page(&page, &options),
+    let mut report = match (records, &args.truth) {
+        (Some(records), Some(path)) => compare(&page, records, &options).with_context(|| failed(path))?,
+        _ => check_page(&page, &options),
     };
     if let Some(expect) = expect {
         report.broken = broken(expect, &page, &mut report);
     }
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        report.lines(PRINTED).for_each(|line| println!("{line}"));
+    let text = match args.json {
+        true => serde_json::to_string(&report)? + "\n",
+        false => report.lines(PRINTED).map(|line| line + "\n").collect(),
+    };
+    print_text(&text)?;
+    for hint in &report.hints {
+        tell(&format!("hint: {hint}\n"));
     }
-    report.hints.iter().for_each(|hint| eprintln!("hint: {hint}"));
-    eprintln!("{}", report.summary());
+    tell(&format!("{}\n", report.summary()));
     Ok(report.is_good())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::nanos::Nanos;
+use sim::nanos::Nanos;
 
 /// The clock of a run.
 #[derive(Debug)]

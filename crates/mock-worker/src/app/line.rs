@@ -7,16 +7,16 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use async_nats::connection::State;
 use async_nats::{Client, HeaderMap, Message, Subject};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use link::Link;
 use protocol::ServiceName;
 use protocol::subject::{SERVICE_API_LEVELS, endpoints_of};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// Batches that may wait for the connection; what comes on top is lost, and counted.
 const BACKLOG: usize = 256;
@@ -26,6 +26,9 @@ const PACED: u32 = 64;
 
 /// How long the server may take to show that it knows our subscriptions.
 const CONFIRMATION: Duration = Duration::from_secs(2);
+
+/// How long it may take to close a connection, past a deadline too.
+pub(super) const CLOSING: Duration = Duration::from_millis(500);
 
 /// A message to be sent.
 #[derive(Debug, Clone)]
@@ -64,6 +67,7 @@ pub(super) enum What {
 /// One connection.
 #[derive(Debug)]
 pub struct Line {
+    link: Link,
     client: Client,
     inbox: String,
     outbox: mpsc::Sender<Vec<Out>>,
@@ -72,10 +76,11 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line that only sends, on this client.
-    pub fn new(client: Client, per_second: Option<u32>) -> Self {
+    /// A line that only sends, on this link and its client.
+    pub fn new(link: Link, client: Client, per_second: Option<u32>) -> Self {
         let (outbox, batches) = mpsc::channel(BACKLOG);
         Self {
+            link,
             inbox: client.new_inbox(),
             sending: tokio::spawn(send(client.clone(), batches, per_second)),
             client,
@@ -126,7 +131,13 @@ impl Line {
             .await
             .is_err()
         {
-            debug!("the server does not confirm the subscriptions");
+            warn!(
+                service = %service,
+                waited = ?CONFIRMATION,
+                "the server did not confirm the subscriptions, so workers may be missing on NATS; look for an error of \
+                 the server in this log, and allow this user to subscribe to {}, its endpoints and _INBOX.>",
+                protocol::subject::SERVICE_API
+            );
         }
         Ok(())
     }
@@ -138,12 +149,12 @@ impl Line {
 
     /// Takes a batch to be sent; false where it is lost, because the connection is away or does not keep up.
     pub fn send(&self, batch: Vec<Out>) -> bool {
-        self.client.connection_state() == State::Connected && self.outbox.try_send(batch).is_ok()
+        self.link.is_connected() && self.outbox.try_send(batch).is_ok()
     }
 
     /// Waits until the connection takes a batch; false where it is away.
     pub async fn send_in_turn(&self, batch: Vec<Out>) -> bool {
-        self.client.connection_state() == State::Connected && self.outbox.send(batch).await.is_ok()
+        self.link.is_connected() && self.outbox.send(batch).await.is_ok()
     }
 
     /// Waits until the connection has taken all batches; of the last one it may still be sending a part.
@@ -155,29 +166,19 @@ impl Line {
     /// Sends what is waiting to be sent, until `deadline`, and closes the connection.
     pub async fn close(self, deadline: Instant) {
         let Self {
-            client,
+            link,
             outbox,
             mut sending,
             mut listening,
             ..
         } = self;
         drop(outbox);
-        let is_up = client.connection_state() == State::Connected;
-        if !is_up || timeout_at(deadline, &mut sending).await.is_err() {
+        if !link.is_connected() || timeout_at(deadline, &mut sending).await.is_err() {
             sending.abort();
         }
         listening.abort_all();
-        // While it is lost, async-nats takes no commands, and there is nothing to close.
-        if is_up {
-            let soon = Instant::now() + Duration::from_millis(500);
-            let closed = async {
-                client.flush().await.ok();
-                client.drain().await.ok();
-            };
-            if timeout_at(soon.max(deadline), closed).await.is_err() {
-                debug!("the NATS connection did not close in time");
-            }
-        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        link.close(left.max(CLOSING)).await;
     }
 }
 

@@ -14,11 +14,11 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use sim::View;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tracing::{error, info};
-
-use crate::sim::View;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -26,13 +26,13 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Debug)]
 pub(super) struct Ask(oneshot::Sender<String>);
 
-/// Those who ask; nobody where there is no page.
+/// Clients that ask for the page; none where there is no page. The page is served as long as this is kept.
 #[derive(Debug)]
-pub(super) struct Asking(Option<mpsc::Receiver<Ask>>);
+pub(super) struct Asking(Option<(mpsc::Receiver<Ask>, JoinSet<()>)>);
 
 impl Ask {
     pub(super) fn answer(self, page: String) {
-        // Whoever asked may be gone.
+        // The client may be gone.
         let _ = self.0.send(page);
     }
 }
@@ -40,33 +40,44 @@ impl Ask {
 impl Asking {
     pub(super) async fn next(&mut self) -> Option<Ask> {
         match &mut self.0 {
-            Some(asking) => asking.recv().await,
+            Some((asking, _)) => asking.recv().await,
             None => std::future::pending().await,
         }
     }
 }
 
-/// Serves the page on the loopback, if it is wanted.
+/// Takes a port of the loopback for the page, if it is wanted.
 ///
 /// # Errors
 /// Where the port is in use.
-pub(super) async fn serve(port: Option<u16>) -> anyhow::Result<Asking> {
-    let Some(port) = port else { return Ok(Asking(None)) };
-    let listener = TcpListener::bind(("127.0.0.1", port))
-        .await
-        .with_context(|| format!("failed to serve on 127.0.0.1:{port}; choose another --metrics-port"))?;
+pub(super) async fn bind(port: Option<u16>) -> anyhow::Result<Option<TcpListener>> {
+    let Some(port) = port else { return Ok(None) };
+    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+    let failed = || format!("failed to serve on 127.0.0.1:{port}; choose another --metrics-port");
+    listener.map(Some).with_context(failed)
+}
+
+/// Serves the page, if it is wanted.
+///
+/// # Errors
+/// Where the port is not known.
+pub(super) fn serve(listener: Option<TcpListener>) -> anyhow::Result<Asking> {
+    let Some(listener) = listener else {
+        return Ok(Asking(None));
+    };
     let address = listener
         .local_addr()
         .context("failed to read the page's address")?;
     let (ask, asking) = mpsc::channel(16);
     let router = Router::new().route("/metrics", get(page)).with_state(ask);
-    tokio::spawn(async move {
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
         if let Err(reason) = axum::serve(listener, router).await {
             error!(%reason, "the page is served no longer");
         }
     });
     info!(url = %format_args!("http://{address}/metrics"), "serving the engines' own metrics");
-    Ok(Asking(Some(asking)))
+    Ok(Asking(Some((asking, serving))))
 }
 
 async fn page(State(ask): State<mpsc::Sender<Ask>>) -> Response {
@@ -183,7 +194,7 @@ pub(super) fn render(workers: Vec<(u64, View)>) -> String {
 mod tests {
     use super::*;
     use crate::page::Page;
-    use crate::sim::{Counters, Load};
+    use sim::{Counters, Load};
 
     #[test]
     fn the_page_has_each_worker_once_and_no_load_of_one_that_is_down() {

@@ -5,33 +5,31 @@ mod controlled;
 mod speaking;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::BufWriter;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::WorkerSubject;
+use sim::HitEvent;
+use sim::nanos::Nanos;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::batch::Batch;
 use super::callers::Callers;
 use super::clock::Clock;
-use super::connection::Connection;
 use super::line::{Heard, Line, Out, What};
 use super::page;
 use super::telling::{ChangedLoads, Teller};
-use crate::args::{ClockArg, Config};
+use crate::args::{ClockArg, Config, InvalidInput};
 use crate::control::Status;
-use crate::nanos::Nanos;
 use crate::reply::{Identity, Voice};
 use crate::scenario::Scenario;
-use crate::sim::HitEvent;
 use crate::stage::{Notice, Stage};
-use crate::truth::Writer;
+use crate::truth::TruthFile;
 
 /// The workers' time is made up for in such slices, and for so long, before requests are looked at again.
 const SLICE: u64 = 50_000_000;
@@ -57,15 +55,17 @@ pub(super) struct Show {
     /// By the subject where each serves its endpoint, and by the instance of its service.
     places: HashMap<String, usize>,
     instances: HashMap<String, usize>,
-    servers: protocol::service::Servers,
+    servers: link::Servers,
     service: protocol::ServiceName,
     hear: mpsc::Sender<Heard>,
     /// `None` while a fault keeps it closed.
     lines: Vec<Option<Line>>,
     opening: Vec<usize>,
+    /// Connections that a fault closes.
+    closing: JoinSet<()>,
     teller: Teller,
     changed: Option<ChangedLoads>,
-    truth: Option<Writer<BufWriter<File>>>,
+    truth: Option<TruthFile>,
     callers: Callers,
     tickets: u64,
     late: BTreeMap<(u64, u64), (usize, Vec<Out>)>,
@@ -78,21 +78,18 @@ pub(super) struct Show {
 }
 
 impl Show {
-    /// Connects all workers.
+    /// Opens all files and builds all workers; none is connected yet.
     ///
     /// # Errors
-    /// Where NATS refuses to let us in, or a file cannot be had.
-    pub(super) async fn open(config: &Config, hear: mpsc::Sender<Heard>) -> anyhow::Result<Self> {
-        let truth = match &config.truth {
-            None => None,
-            Some(file) => {
-                let created =
-                    File::create(file).with_context(|| format!("failed to write {}", file.display()))?;
-                Some(Writer::new(BufWriter::with_capacity(1 << 16, created)))
-            }
-        };
+    /// [`InvalidInput`] where a file cannot be had.
+    pub(super) fn open(config: &Config, hear: mpsc::Sender<Heard>) -> anyhow::Result<Self> {
         let scenario = config.scenario.clone();
-        let fleet = scenario.fleet(config.seed, &config.ids, true)?;
+        let fleet = scenario
+            .fleet(config.seed, &config.ids, true)
+            .map_err(InvalidInput)?;
+        // The last one to be looked at, for this empties the file.
+        let truth = config.truth.as_deref().map(TruthFile::create).transpose();
+        let truth = truth.map_err(|error| InvalidInput(error.into()))?;
         let stage = Stage::new(&fleet, &config.ids, &scenario.fault, scenario.connections)
             .map_err(anyhow::Error::msg)?;
         let voice = Voice {
@@ -117,6 +114,7 @@ impl Show {
             hear,
             lines: Vec::new(),
             opening: Vec::new(),
+            closing: JoinSet::new(),
             teller: Teller::new(&config.path.namespace, config.encoding, workers),
             changed: (scenario.event_interval.0 > 0)
                 .then(|| ChangedLoads::new(scenario.event_interval.duration(), workers)),
@@ -140,19 +138,27 @@ impl Show {
         }
         // What goes wrong from the very start does so before anybody looks.
         show.stage.advance(0, &mut show.hits, &mut show.notices);
-        for number in 0..show.scenario.connections as usize {
-            let line = show.line(number).await?;
-            show.lines.push(Some(line));
+        Ok(show)
+    }
+
+    /// Connects all workers, and lets their time begin.
+    ///
+    /// # Errors
+    /// Where NATS refuses to let us in.
+    pub(super) async fn connect(&mut self, config: &Config) -> anyhow::Result<()> {
+        for number in 0..self.scenario.connections as usize {
+            let line = self.line(number).await?;
+            self.lines.push(Some(line));
         }
         info!(
             seed = config.seed,
             "load, faults and ids are drawn from this seed"
         );
-        show.clock = match config.clock {
+        self.clock = match config.clock {
             ClockArg::Real => Clock::real(config.speed),
             ClockArg::Stepped => Clock::Stepped { at: 0 },
         };
-        Ok(show)
+        Ok(())
     }
 
     /// Says who is there.
@@ -235,7 +241,7 @@ impl Show {
             self.send(line, out);
         }
         if let Some(truth) = &mut self.truth {
-            truth.flush().context("failed to write the truth")?;
+            truth.flush()?;
         }
         for line in self.lines.into_iter().flatten() {
             line.close(deadline).await;
@@ -300,7 +306,7 @@ impl Show {
                     info!(connection = number, "the connection is closed by a fault");
                     self.opening.retain(|opening| *opening != number);
                     if let Some(line) = self.lines.get_mut(number).and_then(Option::take) {
-                        tokio::spawn(line.close(tokio::time::Instant::now()));
+                        self.closing.spawn(line.close(tokio::time::Instant::now()));
                     }
                 }
                 Notice::Opened(number) => self.opening.push(number),
@@ -324,8 +330,9 @@ impl Show {
     }
 
     async fn line(&self, number: usize) -> anyhow::Result<Line> {
-        let connection = Connection::open(&self.servers).await?;
-        let mut line = Line::new(connection.client, self.scenario.replies_per_second);
+        let link = super::new_link(&self.servers);
+        let client = link.connect().await?;
+        let mut line = Line::new(link, client, self.scenario.replies_per_second);
         line.listen(number, &self.service, &self.hear).await?;
         Ok(line)
     }

@@ -8,12 +8,12 @@ use protocol::events::{KV_HIT_RATE, KV_METRICS};
 use protocol::{Encoding, KvHitRate, KvMetrics, Namespace, WorkerId, subject};
 use serde::Serialize;
 use serde_json::json;
+use sim::{HitEvent, Load};
 
 use super::Out;
 use crate::faults::{Fault, Kind};
 use crate::ids;
 use crate::reply::stats_of;
-use crate::sim::{HitEvent, Load};
 
 /// Writes events as workers of this namespace publish them.
 #[derive(Debug)]

@@ -1,12 +1,12 @@
 //! Flags of `ctl`.
 
 use clap::{Args, Subcommand};
-use protocol::service::Servers;
+use link::Servers;
+use sim::nanos::Nanos;
 
 use super::fleet::some_time;
 use super::servers;
 use crate::control::Request;
-use crate::nanos::Nanos;
 
 /// Reaches into workers that run, over NATS. What is refused changes nothing.
 #[derive(Debug, Args)]

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use protocol::{Component, EndpointName, EndpointPath, Namespace};
+use sim::nanos::{Nanos, NanosError};
 
-use crate::nanos::{Nanos, NanosError};
 use crate::scenario::{Scenario, Setting};
 use program::LogFormat;
 
@@ -51,7 +51,7 @@ pub(super) struct ScenarioArgs {
         requires = "trace",
         value_name = "FORMAT"
     )]
-    trace_format: Option<crate::trace::TraceFormat>,
+    trace_format: Option<sim::trace::TraceFormat>,
 
     /// How many times faster than recorded the trace is played
     #[arg(long, env = "MOCK_WORKER_SPEEDUP", value_name = "FACTOR")]
@@ -93,8 +93,8 @@ impl ScenarioArgs {
         if let Some(file) = &self.trace {
             let is_csv = file.ends_with(".csv");
             let format = self.trace_format.unwrap_or(match is_csv {
-                true => crate::trace::TraceFormat::Azure,
-                false => crate::trace::TraceFormat::Mooncake,
+                true => sim::trace::TraceFormat::Azure,
+                false => sim::trace::TraceFormat::Mooncake,
             });
             // From the folder where the user is, and not from that of the scenario.
             let file =

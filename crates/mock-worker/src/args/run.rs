@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use protocol::service::Servers;
+use link::Servers;
 use protocol::{Encoding, EndpointPath, Layout, StatsShape, WorkerId};
+use sim::nanos::Nanos;
 
 use super::fleet::{LogArg, PathArgs, ScenarioArgs, some_time};
 use super::{LogFormat, servers};
 use crate::ids;
-use crate::nanos::Nanos;
 use crate::scenario::Scenario;
 
 /// Puts the workers of a scenario on NATS, until Ctrl-C or for a time.

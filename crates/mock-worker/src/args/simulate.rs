@@ -2,9 +2,9 @@
 
 use clap::Args;
 use protocol::EndpointPath;
+use sim::nanos::Nanos;
 
 use super::fleet::{PathArgs, ScenarioArgs, some_time};
-use crate::nanos::Nanos;
 use crate::simulate::Play;
 
 /// Plays a scenario offline: JSON Lines to stdout, progress to stderr.

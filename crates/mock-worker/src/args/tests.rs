@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use protocol::{Layout, StatsShape, WorkerId};
+use sim::Process;
+use sim::nanos::Nanos;
 
 use super::*;
 use crate::control::Request;
-use crate::nanos::Nanos;
-use crate::sim::Process;
 
 fn parse(args: &[&str]) -> Result<Command, clap::Error> {
     Command::parse_from(["mock-worker"].iter().chain(args))
@@ -181,7 +181,8 @@ fn a_wrong_flag_exits_2_with_flag_value_and_remedy() {
         &["--request-rate", "'nan'", "0 to 1000"],
     );
     check(&["--speed", "0"], &["--speed", "'0'", "0.001 to 1000"]);
-    check(&["--component", "a b"], &["--component", "'a b'", "white space"]);
+    check(&["--endpoint", "a b"], &["--endpoint", "'a b'", "white space"]);
+    check(&["--component", "a/b"], &["--component", "'a/b'", "separates"]);
     check(
         &["--server", "http://x"],
         &["--server", "'http://x'", "nats://127.0.0.1:4222"],

@@ -2,9 +2,9 @@
 
 use protocol::WorkerId;
 use serde::Deserialize;
+use sim::random::Random;
 
 use super::Fault;
-use crate::sim::random::Random;
 
 /// Which workers a fault concerns.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -142,7 +142,7 @@ impl Fault {
 mod tests {
     use super::super::Kind;
     use super::*;
-    use crate::nanos::Nanos;
+    use sim::nanos::Nanos;
 
     const SECOND: u64 = 1_000_000_000;
 

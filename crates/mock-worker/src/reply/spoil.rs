@@ -1,7 +1,8 @@
 //! Spoils what a worker says, value by value, as text, or as a whole.
 
+use sim::random::Random;
+
 use crate::faults::{Fault, Field, Kind};
-use crate::sim::random::Random;
 use crate::stage::Sample;
 
 /// Which question about a worker and a second the random values and bytes answer.

@@ -1,6 +1,8 @@
 //! Finds and reads scenarios; what is wrong is told with its line and the nearest key.
 
 use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -8,6 +10,9 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{SHIPPED, Scenario};
+
+/// The longest scenario file that is read, in bytes: 1 MiB.
+const MAX_BYTES: usize = 1 << 20;
 
 /// A key of a scenario that is set otherwise: `traffic.rate=5`.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,11 +42,16 @@ pub enum ScenarioError {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// The text is no scenario. The message names line and column.
-    #[error("{0}")]
-    Text(String),
+    /// The text is no scenario.
+    #[error("{name} is no scenario: {reason}")]
+    Text {
+        /// The scenario's name or file.
+        name: String,
+        /// What is wrong, with line and column where it is in one place.
+        reason: String,
+    },
     /// A setting does not fit.
     #[error("failed to set {setting}: {reason}")]
     Setting {
@@ -51,8 +61,13 @@ pub enum ScenarioError {
         reason: String,
     },
     /// The parts are well-formed, and one of them cannot be.
-    #[error("{0}")]
-    Impossible(String),
+    #[error("{name} cannot be run: {reason}")]
+    Impossible {
+        /// The scenario's name or file.
+        name: String,
+        /// The key and what is wrong with it.
+        reason: String,
+    },
 }
 
 impl FromStr for Setting {
@@ -169,21 +184,48 @@ pub(super) fn find(name: &str) -> Result<(String, Option<PathBuf>), ScenarioErro
             hint: hint(name, SHIPPED.iter().map(|(shipped, _)| *shipped)).unwrap_or_default(),
         });
     }
-    let text = std::fs::read_to_string(file).map_err(|source| ScenarioError::Read {
+    let text = read(file).map_err(|source| ScenarioError::Read {
         file: file.to_owned(),
         source,
     })?;
+    let no_scenario = |reason: String| ScenarioError::Text {
+        name: name.to_owned(),
+        reason,
+    };
+    if text.len() > MAX_BYTES {
+        return Err(no_scenario(format!("it is longer than {MAX_BYTES} bytes")));
+    }
+    if text.trim().is_empty() {
+        let remedy = "start from a shipped one, e.g. with `mock-worker show steady`";
+        return Err(no_scenario(format!("it is empty; {remedy}")));
+    }
     Ok((text, Some(file.parent().unwrap_or(Path::new("")).to_owned())))
 }
 
-/// Reads a text, and applies all settings or none.
-pub(super) fn parse(text: &str, settings: &[Setting]) -> Result<Scenario, ScenarioError> {
+/// Reads a file, and of a very long one its beginning.
+fn read(file: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(file)?
+        .take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_BYTES {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+}
+
+/// Reads the text of the scenario `name`, and applies all settings or none.
+pub(super) fn parse(name: &str, text: &str, settings: &[Setting]) -> Result<Scenario, ScenarioError> {
+    let no_scenario = |error: toml::de::Error| ScenarioError::Text {
+        name: name.to_owned(),
+        reason: told(&error),
+    };
     // Read as it stands first: its errors have lines, those of a changed table have none.
-    let scenario: Scenario = toml::from_str(text).map_err(|error| ScenarioError::Text(told(&error)))?;
+    let scenario: Scenario = toml::from_str(text).map_err(no_scenario)?;
     if settings.is_empty() {
         return Ok(scenario);
     }
-    let mut table: Table = toml::from_str(text).map_err(|error| ScenarioError::Text(told(&error)))?;
+    let mut table: Table = toml::from_str(text).map_err(no_scenario)?;
     let refused = |setting: &Setting, reason: String| ScenarioError::Setting {
         setting: setting.text.clone(),
         reason,
@@ -240,7 +282,8 @@ mod tests {
     #[test]
     fn an_unknown_key_is_told_with_its_line_and_the_nearest_key() {
         let check = |text: &str, expected: &[&str]| {
-            let error = parse(text, &[]).expect_err(text).to_string();
+            let error = parse("my.toml", text, &[]).expect_err(text).to_string();
+            assert!(error.starts_with("my.toml is no scenario: "), "{error}");
             for part in expected {
                 assert!(error.contains(part), "{part:?} is not in {error}");
             }

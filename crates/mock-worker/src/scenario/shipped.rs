@@ -1,6 +1,6 @@
 //! The scenarios and traces that are compiled into the program.
 
-use crate::trace::TraceFormat;
+use sim::trace::TraceFormat;
 
 macro_rules! shipped {
     ($($name:literal),* $(,)?) => {

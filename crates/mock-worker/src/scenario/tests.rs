@@ -18,7 +18,7 @@ fn every_shipped_scenario_can_be_run_and_promises_something() {
             .map(protocol::WorkerId::new)
             .collect();
         let config = scenario.fleet(1, &ids, true).expect(name);
-        crate::sim::Fleet::new(&config).expect(name);
+        sim::Fleet::new(&config).expect(name);
         assert!(!scenario.expect.bound.is_empty(), "{name} has no bounds");
     }
 }

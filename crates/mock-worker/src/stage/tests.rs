@@ -1,10 +1,11 @@
 //! Faults of a fleet, and whom they concern.
 
+use sim::nanos::Nanos;
+use sim::{Counters, Load};
+
 use super::*;
 use crate::faults::Select;
-use crate::nanos::Nanos;
 use crate::scenario::{Scenario, Setting};
-use crate::sim::{Counters, Load};
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -16,7 +16,7 @@ const SNAPSHOT: &str = "llm_collector_snapshot_timestamp_seconds";
 /// Namespace, component and endpoint, as labels.
 pub(super) type Pool<'a> = [&'a str; 3];
 
-const POOL_LABELS: [&str; 3] = ["namespace", "component", "endpoint"];
+const POOL_LABELS: [&str; 3] = ["dynamo_namespace", "dynamo_component", "dynamo_endpoint"];
 
 /// The workers of a page.
 pub(super) struct Shown<'a> {

@@ -24,7 +24,7 @@ const METRICS: [&str; 7] = [
 ];
 
 fn labels(endpoint: &str) -> String {
-    format!("namespace=\"n\",component=\"c\",endpoint=\"{endpoint}\"")
+    format!("dynamo_namespace=\"n\",dynamo_component=\"c\",dynamo_endpoint=\"{endpoint}\"")
 }
 
 /// A page of one pool with the sums of its workers.
@@ -296,7 +296,7 @@ fn a_page_that_contradicts_itself_is_told_without_a_truth() {
     let page = Page::parse(&text).expect("it is a page");
     let report = check_page(&page, &Options::default());
     let expected = [
-        "llm_worker_prefix_cache_hit_ratio{component=\"c\",endpoint=\"e\",namespace=\"n\",worker_id=\"7\"} is NaN \
+        "llm_worker_prefix_cache_hit_ratio{dynamo_component=\"c\",dynamo_endpoint=\"e\",dynamo_namespace=\"n\",worker_id=\"7\"} is NaN \
          on the page, it should be a finite number",
         "worker 7: llm_worker_request_slots_active is 9 on the page, it should be at most 8, as \
          llm_worker_request_slots_capacity",

@@ -2,11 +2,11 @@
 
 use async_nats::Subject;
 use bytes::Bytes;
+use sim::{Change, Progress};
 use tracing::debug;
 
 use super::Show;
 use crate::app::callers::{Asked, Caller, failure};
-use crate::sim::{Change, Progress};
 
 impl Show {
     pub(super) fn take_request(

@@ -1,9 +1,10 @@
 //! What control does to a show.
 
+use sim::nanos::Nanos;
+
 use super::Show;
 use crate::control::{Cleared, Request, Status, cleared, fault, select, traffic_settings};
 use crate::faults::{Fault, Kind};
-use crate::nanos::Nanos;
 
 impl Show {
     /// Does what is asked, as a whole or not at all, and tells how things stand then.

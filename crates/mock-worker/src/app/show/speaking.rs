@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use async_nats::Subject;
 use bytes::Bytes;
 use protocol::subject::ServiceRequest;
@@ -87,9 +86,7 @@ impl Show {
             let spoiled = self.voice.spoiled_identity(identity, &sample);
             let claimed = spoiled.map(|identity| identity.claimed);
             let data = outcome.data.clone().map(|data| &buffer[data]);
-            truth
-                .write(&sample, claimed, data, Some(now.as_secs_f64()))
-                .context("failed to write the truth")?;
+            truth.write(&sample, claimed, data, Some(now.as_secs_f64()))?;
         }
         if !outcome.is_sent {
             return Ok(());
@@ -165,7 +162,7 @@ impl Show {
     async fn send_batch(&mut self, line: usize, reply: &Subject) -> anyhow::Result<()> {
         // What is sent must stand in the truth before anybody can read it, and what is not sent stands there, too.
         if let Some(truth) = &mut self.truth {
-            truth.flush().context("failed to write the truth")?;
+            truth.flush()?;
         }
         if self.batch.is_empty() {
             return Ok(());

@@ -32,7 +32,7 @@ fn run_on(page: String, truth: Option<&str>, expect: Option<&Expect>) -> anyhow:
         pool: None,
         json: false,
     };
-    let result = run(&args, expect);
+    let result = run(&args, expect, &|_| {});
     let request = server.join().expect("the server is well")?;
     assert!(
         String::from_utf8_lossy(&request).contains("text/plain"),

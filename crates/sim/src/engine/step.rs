@@ -1,8 +1,8 @@
 //! Steps: what is decided at the start of one, and what has happened at its end.
 
 use super::{Engine, Listener, Queued, Running};
-use crate::sim::kv_pool::blocks_of;
-use crate::sim::request::Ending;
+use crate::kv_pool::blocks_of;
+use crate::request::Ending;
 
 /// One step under way, or several that were planned at once.
 #[derive(Debug, Clone)]

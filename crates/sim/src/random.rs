@@ -21,7 +21,7 @@ pub(crate) enum Purpose {
 
 /// One stream of random numbers.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(ChaCha8Rng);
+pub struct Random(ChaCha8Rng);
 
 impl Random {
     pub(crate) fn new(seed: u64, worker: u32, purpose: Purpose) -> Self {
@@ -33,7 +33,7 @@ impl Random {
     }
 
     /// A stream for a question that is asked about one moment, e.g. whether a fault with a probability strikes.
-    pub(crate) fn at(seed: u64, worker: u32, question: u64, moment: u64) -> Self {
+    pub fn at(seed: u64, worker: u32, question: u64, moment: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8..16].copy_from_slice(&question.to_le_bytes());
@@ -44,17 +44,17 @@ impl Random {
     }
 
     /// All 64 bits.
-    pub(crate) fn bits(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// Uniform in 0..1, never 1.
-    pub(crate) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Uniform in `low..=high`.
-    pub(crate) fn uniform(&mut self, low: u64, high: u64) -> u64 {
+    pub fn uniform(&mut self, low: u64, high: u64) -> u64 {
         let span = (high - low) as f64 + 1.0;
         low.saturating_add((self.unit() * span) as u64).min(high)
     }

@@ -1,7 +1,7 @@
 //! The laws of an engine, looked at after every event of a debug build.
 
 use super::{Engine, Mode};
-use crate::sim::kv_pool::blocks_of;
+use crate::kv_pool::blocks_of;
 
 impl Engine {
     /// # Panics

@@ -8,9 +8,7 @@ mod azure;
 mod mooncake;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::io::BufRead;
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -59,9 +57,6 @@ pub enum TraceFormat {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceError {
-    /// The file could not be opened.
-    #[error("failed to open the trace: {0}")]
-    Open(#[from] io::Error),
     /// A line could not be had.
     #[error(transparent)]
     Unreadable(#[from] LineError),
@@ -139,30 +134,22 @@ struct Entry {
 }
 
 impl Trace {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// [`TraceError`] where it cannot be read, has no request, or has a line that is wrong; that line is told.
-    pub fn read(path: &Path, format: TraceFormat) -> Result<Self, TraceError> {
-        Self::from_reader(format, BufReader::new(File::open(path)?))
-    }
-
     /// Reads a text.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// As [`read`](Self::read), but for those of the reader.
     ///
     /// ```
-    /// use mock_worker::trace::{Trace, TraceFormat};
+    /// use sim::trace::{Trace, TraceFormat};
     /// let text = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
     ///             2023-11-16 18:17:03.9799600,4808,10\n\
     ///             2023-11-16 18:17:04.0319600,3180,8\n";
     /// let trace = Trace::parse(TraceFormat::Azure, text)?;
     /// assert_eq!(trace.requests()[1].at_ns, 52_000_000);
-    /// # Ok::<(), mock_worker::trace::TraceError>(())
+    /// # Ok::<(), sim::trace::TraceError>(())
     /// ```
     pub fn parse(format: TraceFormat, text: &str) -> Result<Self, TraceError> {
-        Self::from_reader(format, text.as_bytes())
+        Self::read(format, text.as_bytes())
     }
 
     /// The requests in the order of time; the first one comes at 0.
@@ -170,7 +157,11 @@ impl Trace {
         &self.requests
     }
 
-    fn from_reader(format: TraceFormat, reader: impl BufRead) -> Result<Self, TraceError> {
+    /// Reads from wherever the lines come.
+    ///
+    /// # Errors
+    /// [`TraceError`] where it cannot be read, has no request, or has a line that is wrong; that line is named.
+    pub fn read(format: TraceFormat, reader: impl BufRead) -> Result<Self, TraceError> {
         let mut lines = Lines::new(reader);
         let mut columns = None;
         let mut timeline = Timeline::new(format);

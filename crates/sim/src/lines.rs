@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 /// The longest line that is read, in bytes and without its end: 4 MiB.
-pub(crate) const MAX_LINE_BYTES: usize = 4 << 20;
+pub const MAX_LINE_BYTES: usize = 4 << 20;
 
 /// Why a line could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum LineError {
 
 /// Reads line by line into one buffer, so that a file of any length takes no more room than its longest line.
 #[derive(Debug)]
-pub(crate) struct Lines<R> {
+pub struct Lines<R> {
     reader: R,
     buffer: Vec<u8>,
     number: usize,
@@ -41,17 +41,18 @@ pub(crate) struct Lines<R> {
 
 /// One line, without `\n` or `\r\n`.
 #[derive(Debug)]
-pub(crate) struct Line<'a> {
+pub struct Line<'a> {
     /// Counted from 1.
-    pub(crate) number: usize,
+    pub number: usize,
     /// What stands in it.
-    pub(crate) bytes: &'a [u8],
+    pub bytes: &'a [u8],
     /// Whether a newline stands behind it; without one, its writer may not be done with it.
-    pub(crate) is_ended: bool,
+    pub is_ended: bool,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(crate) fn new(reader: R) -> Self {
+    /// Reads from wherever the lines come.
+    pub fn new(reader: R) -> Self {
         Self {
             reader,
             buffer: Vec::new(),
@@ -60,7 +61,11 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next line, or `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<Line<'_>>, LineError> {
+    ///
+    /// # Errors
+    /// [`LineError`] where the line cannot be read, or is too long.
+    #[expect(clippy::should_implement_trait, reason = "a line borrows from its reader")]
+    pub fn next(&mut self) -> Result<Option<Line<'_>>, LineError> {
         self.buffer.clear();
         self.number += 1;
         let number = self.number;
@@ -87,14 +92,17 @@ impl<R: BufRead> Lines<R> {
 
 impl<'a> Line<'a> {
     /// The line as text.
-    pub(crate) fn text(&self) -> Result<&'a str, LineError> {
+    ///
+    /// # Errors
+    /// [`LineError::NotText`] where it is not UTF-8.
+    pub fn text(&self) -> Result<&'a str, LineError> {
         std::str::from_utf8(self.bytes).map_err(|_| LineError::NotText { line: self.number })
     }
 }
 
 /// What is wrong with a line of JSON, with the column and without the line: serde counts it from the beginning of
 /// what it was given, which is always line 1.
-pub(crate) fn json_reason(error: &serde_json::Error) -> String {
+pub fn json_reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.split_once(" at line 1 ") {
         Some((reason, column)) => format!("{reason} at {column}"),

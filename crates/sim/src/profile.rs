@@ -62,9 +62,11 @@ pub struct Step {
 }
 
 impl Profile {
+    /// Makes sure that it can be simulated.
+    ///
     /// # Errors
-    /// Says what cannot be.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Names the key, the value and the range.
+    pub fn check(&self) -> Result<(), String> {
         let factor = |name: &str, factor: f64| match factor.is_finite() && factor >= 0.0 {
             true => Ok(()),
             false => Err(format!("{name} is {factor}; it must be 0 or more")),

@@ -45,7 +45,11 @@ pub enum Process {
 }
 
 impl Process {
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Makes sure that it can be simulated.
+    ///
+    /// # Errors
+    /// Names the key, the value and the range.
+    pub fn check(&self) -> Result<(), String> {
         let at_least = |name: &str, number: f64, least: f64| match number.is_finite() && number >= least {
             true => Ok(()),
             false => Err(format!("{name} is {number}; it must be {least} or more")),
@@ -199,7 +203,7 @@ impl Onoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::random::Purpose;
+    use crate::random::Purpose;
 
     fn arrivals(process: &Process, rate: f64, profile: &Profile) -> Arrivals {
         process.check().expect("valid");

@@ -76,6 +76,8 @@ fn the_wait_at_one_slot_is_that_of_m_d_1_within_5_percent() {
 /// Law 9: Mooncake's public traces, each prompt looked up in a cache of blocks of 512 tokens. They are not shipped.
 #[test]
 fn mooncakes_traces_hit_as_published() {
+    use std::fs::File;
+    use std::io::BufReader;
     use std::path::PathBuf;
 
     use super::kv_pool::{KvPool, Link, SegmentKey};
@@ -102,7 +104,8 @@ fn mooncakes_traces_hit_as_published() {
     };
     for (name, bounded, unbounded) in [("conversation", 21.2, 36.6), ("synthetic", 42.4, 64.0)] {
         let file = folder.join(format!("{name}_trace.jsonl"));
-        let trace = Trace::read(&file, TraceFormat::Mooncake).expect("it can be read");
+        let lines = BufReader::new(File::open(&file).expect("it can be opened"));
+        let trace = Trace::read(TraceFormat::Mooncake, lines).expect("it can be read");
         for (blocks, expected) in [(10_000, bounded), (u64::MAX / 2, unbounded)] {
             let found = hit_rate(&trace, blocks);
             assert!(

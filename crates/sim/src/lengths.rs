@@ -32,14 +32,18 @@ pub enum Lengths {
 }
 
 /// The longest length that a scenario may ask for.
-pub(crate) const LONGEST: u64 = 10_000_000;
+const LONGEST: u64 = 10_000_000;
 
 fn longest() -> u64 {
     131_072
 }
 
 impl Lengths {
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Makes sure that it can be simulated.
+    ///
+    /// # Errors
+    /// Names the key, the value and the range.
+    pub fn check(&self) -> Result<(), String> {
         let in_range = |length: u64| match (1..=LONGEST).contains(&length) {
             true => Ok(()),
             false => Err(format!(
@@ -80,7 +84,7 @@ impl Lengths {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::random::Purpose;
+    use crate::random::Purpose;
 
     #[test]
     fn lengths_are_drawn_from_their_distribution_and_no_other() {

@@ -7,18 +7,23 @@
 //! Nothing here depends on the order of a hash map, on the size of the steps in which time advances, or on the number
 //! of threads that do it.
 
-pub(crate) mod arrivals;
+#![warn(missing_docs)]
+
+mod arrivals;
 mod cell;
 mod engine;
 mod kv_pool;
 #[cfg(test)]
 mod laws;
-pub(crate) mod lengths;
-pub(crate) mod profile;
-pub(crate) mod random;
+mod lengths;
+pub mod lines;
+pub mod nanos;
+mod profile;
+pub mod random;
 mod request;
 mod router;
 mod source;
+pub mod trace;
 mod traffic;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A length of time in whole nanoseconds; the simulation knows no other clock, so sums are exact.
 ///
 /// ```
-/// use mock_worker::nanos::Nanos;
+/// use sim::nanos::Nanos;
 /// assert_eq!("1m 30s".parse(), Ok(Nanos(90_000_000_000)));
 /// assert_eq!("500ms".parse(), Ok(Nanos(500_000_000)));
 /// assert_eq!("2".parse(), Ok(Nanos(2_000_000_000)));

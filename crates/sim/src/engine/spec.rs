@@ -69,8 +69,17 @@ pub(crate) struct Capacity {
 }
 
 impl WorkerSpec {
+    /// Makes sure that it can be simulated.
+    ///
+    /// # Errors
+    /// Names the key, the value and the range.
+    pub fn check(&self) -> Result<(), String> {
+        self.capacity().map(|_| ())
+    }
+
     /// This one, and from `base` what it does not say.
-    pub(crate) fn over(&self, base: &Self) -> Self {
+    #[must_use]
+    pub fn over(&self, base: &Self) -> Self {
         Self {
             preset: self.preset.or(base.preset),
             slots: self.slots.or(base.slots),

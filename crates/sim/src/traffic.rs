@@ -75,7 +75,11 @@ fn one() -> f64 {
 }
 
 impl Prefixes {
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Makes sure that it can be simulated.
+    ///
+    /// # Errors
+    /// Names the key, the value and the range.
+    pub fn check(&self) -> Result<(), String> {
         match self {
             Self { groups, .. } if !(1..=1_000_000).contains(groups) => {
                 Err(format!("groups is {groups}; it must lie between 1 and 1000000"))
@@ -93,7 +97,11 @@ impl Prefixes {
 }
 
 impl Turns {
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Makes sure that it can be simulated.
+    ///
+    /// # Errors
+    /// Names the key, the value and the range.
+    pub fn check(&self) -> Result<(), String> {
         match (1.0..=1000.0).contains(&self.mean) {
             true => Ok(()),
             false => Err(format!("mean is {}; it must lie between 1 and 1000", self.mean)),
