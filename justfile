@@ -26,11 +26,11 @@ lint *args:
 nats *args:
     cargo xtask nats "$@"
 
-# Run a bench with a NATS server beside it: `just bench sim`
+# Run a bench with the NATS server that it needs: `just bench collector`
 bench *args:
     cargo xtask bench "$@"
 
-# Make the plots in docs/images anew, or with `--check` tell whether they are old
+# Generate docs/metrics.md and the plots in docs/images anew, or with `--check` fail if they are out of date
 docs *args:
     cargo xtask docs "$@"
 

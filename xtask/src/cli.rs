@@ -49,7 +49,8 @@ Examples:
   cargo xtask e2e -- shutdown         the integration tests whose name contains `shutdown`
   cargo xtask lint                    what CI checks before the tests
   cargo xtask bench sim               how fast the simulation is
-  cargo xtask docs                    the plots in docs/images, made anew
+  cargo xtask bench collector         what the collector costs, next to a program that only counts
+  cargo xtask docs                    docs/metrics.md and the plots in docs/images, generated anew
 
 Exit status: 0 done, 1 something failed, 2 wrong usage, 130 interrupted.";
 

@@ -1,12 +1,13 @@
 //! The repository's commands, as `cargo xtask COMMAND`.
 //!
-//! Everything with a wait, a loop or a condition stands here rather than in a shell script. xtask knows no crate
+//! Everything with a wait, a loop or a condition is here rather than in a shell script. xtask knows no crate
 //! of the workspace: it starts processes, and hands them what they need by flags and environment variables.
 
 mod cli;
 mod commands;
 mod process;
 mod provision;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;

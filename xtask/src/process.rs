@@ -168,6 +168,19 @@ impl Running {
         &self.name
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All that the process has written to its log so far.
+    pub(crate) fn output(&self) -> Result<String> {
+        let Some(log) = &self.log else {
+            return Ok(String::new());
+        };
+        let bytes = std::fs::read(log).with_context(|| format!("failed to read {}", log.display()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// The status, once the process has ended.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.child

@@ -1,7 +1,7 @@
-//! Where things stand: the repository, its build output, and what xtask itself puts there.
+//! Where things are: the repository, its build output, and what xtask itself puts there.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -33,6 +33,11 @@ impl Workspace {
         })
     }
 
+    /// The repository.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// What was downloaded or made for the tests; `cargo clean` removes it.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("tools")
@@ -43,19 +48,29 @@ impl Workspace {
         self.target.join("demo")
     }
 
-    /// The logs of what runs beside a bench.
+    /// The logs of what runs next to a bench.
     pub(crate) fn bench(&self) -> PathBuf {
         self.target.join("bench")
     }
 
-    /// The pictures of the documentation.
-    pub(crate) fn images(&self) -> PathBuf {
-        self.root.join("docs").join("images")
+    /// The documentation.
+    pub(crate) fn docs(&self) -> PathBuf {
+        self.root.join("docs")
     }
 
     /// A program of the workspace, as `cargo build` leaves it.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)
+    }
+
+    /// A program of the workspace, as `cargo build --release` leaves it.
+    pub(crate) fn release_program(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
+    }
+
+    /// The page of the documentation that shows what the collector costs.
+    pub(crate) fn performance(&self) -> PathBuf {
+        self.root.join("docs").join("performance.md")
     }
 
     /// The cargo that runs xtask, in the repository's root.

@@ -1,4 +1,4 @@
-//! `cargo xtask docs`: the plots that the documentation shows, from the simulation itself.
+//! `cargo xtask docs`: the generated part of the documentation, from the programs themselves.
 
 mod panel;
 mod plot;
@@ -27,36 +27,55 @@ const SCENARIOS: [(&str, &str); 3] = [
 const SEED: &str = "42";
 /// How long a simulation may take, which a debug build makes slow.
 const SIMULATION: Duration = Duration::from_secs(600);
+/// How long the collector's catalogue may take to print itself.
+const CATALOGUE: Duration = Duration::from_secs(60);
 
-/// Plot scenarios of mock-worker into docs/images
+/// A generated file: its path within docs, and its text.
+type Document = (String, String);
+
+/// Generate docs/metrics.md and the plots in docs/images
 ///
-/// Each picture is made from `mock-worker simulate` and has the same bytes every time.
+/// The list of metrics is printed by the collector's catalogue. Each plot is made from `mock-worker simulate` and has the
+/// same bytes every time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask docs            make the pictures anew
-  cargo xtask docs --check    fail where they are not those that would be made, as `cargo xtask test` does")]
+  cargo xtask docs            generate all of it anew
+  cargo xtask docs --check    fail if a file is not what would be generated, as `cargo xtask test` does")]
 pub(crate) struct Args {
-    /// Write nothing, and fail when a picture on disk differs from what would be made
+    /// Write nothing, and fail when a file on disk differs from what would be generated
     #[arg(long)]
     pub(super) check: bool,
 }
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
-    build(&["mock-worker"], &[], workspace, processes)?;
-    let mut pictures = Vec::new();
+    build(
+        &["mock-worker"],
+        &["--example", "catalogue"],
+        workspace,
+        processes,
+    )?;
+    let mut documents = vec![("metrics.md".to_owned(), metrics(workspace, processes)?)];
     for (scenario, about) in SCENARIOS {
-        pictures.push((
-            format!("{scenario}.svg"),
+        documents.push((
+            format!("images/{scenario}.svg"),
             picture(scenario, about, workspace, processes)?,
         ));
     }
-    let folder = workspace.images();
+    let folder = workspace.docs();
     if args.check {
-        check(&pictures, &folder)
+        check(&documents, &folder)
     } else {
-        write(&pictures, &folder)
+        write(&documents, &folder)
     }
+}
+
+/// What the collector exports. Its catalogue is printed by an example, since xtask imports no crate of the workspace.
+fn metrics(workspace: &Workspace, processes: &Processes) -> Result<String> {
+    processes.capture(
+        &mut Command::new(workspace.program("examples/catalogue")),
+        CATALOGUE,
+    )
 }
 
 fn picture(scenario: &str, about: &str, workspace: &Workspace, processes: &Processes) -> Result<String> {
@@ -78,33 +97,33 @@ fn picture(scenario: &str, about: &str, workspace: &Workspace, processes: &Proce
     Ok(plot::draw(&title, run.seconds(), &plot::panels(&run)))
 }
 
-fn write(pictures: &[(String, String)], folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
-    for (name, picture) in pictures {
+fn write(documents: &[Document], folder: &Path) -> Result<()> {
+    for (name, text) in documents {
         let path = folder.join(name);
-        fs::write(&path, picture).with_context(|| format!("failed to write {}", path.display()))?;
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).with_context(|| format!("failed to make {}", parent.display()))?;
+        fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))?;
         eprintln!("xtask: wrote {}", path.display());
     }
     Ok(())
 }
 
-fn check(pictures: &[(String, String)], folder: &Path) -> Result<()> {
-    let differs = |(name, picture): &&(String, String)| {
-        fs::read(folder.join(name)).ok().as_deref() != Some(picture.as_bytes())
-    };
-    let old: Vec<&str> = pictures
+fn check(documents: &[Document], folder: &Path) -> Result<()> {
+    let differs =
+        |(name, text): &&Document| fs::read(folder.join(name)).ok().as_deref() != Some(text.as_bytes());
+    let old: Vec<&str> = documents
         .iter()
         .filter(differs)
         .map(|(name, _)| name.as_str())
         .collect();
     if !old.is_empty() {
         bail!(
-            "failed to find in {} what the simulation draws: {}; `cargo xtask docs` makes the pictures anew",
+            "failed to find in {} what the programs generate: {}; `cargo xtask docs` generates it anew",
             folder.display(),
             old.join(", ")
         );
     }
-    eprintln!("xtask: the pictures are those that the simulation draws");
+    eprintln!("xtask: the generated documents are up to date");
     Ok(())
 }
 
@@ -116,7 +135,7 @@ mod tests {
     use crate::cli::{Cli, Command as Subcommand};
 
     #[test]
-    fn pictures_are_written_unless_they_are_only_to_be_checked() {
+    fn documents_are_written_unless_they_are_only_to_be_checked() {
         let check = |line: &[&str], expected: bool| {
             let cli = Cli::parse_from(line);
             let Subcommand::Docs(args) = cli.command else {
@@ -129,16 +148,17 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_differs_or_is_absent_is_named_with_the_remedy() {
-        let pictures = ["a", "b", "c"].map(|name| (format!("{name}.svg"), format!("<{name}/>")));
+    fn a_document_that_differs_or_is_absent_is_named_with_the_remedy() {
+        let documents =
+            ["a.md", "images/b.svg", "images/c.svg"].map(|name| (name.to_owned(), format!("<{name}/>")));
         let folder = tempfile::tempdir().unwrap();
-        write(&pictures, folder.path()).unwrap();
-        check(&pictures, folder.path()).unwrap();
+        write(&documents, folder.path()).unwrap();
+        check(&documents, folder.path()).unwrap();
 
-        fs::write(folder.path().join("a.svg"), "<other/>").unwrap();
-        fs::remove_file(folder.path().join("c.svg")).unwrap();
-        let error = check(&pictures, folder.path()).unwrap_err().to_string();
-        assert!(error.contains("a.svg, c.svg"), "{error}");
+        fs::write(folder.path().join("a.md"), "<other/>").unwrap();
+        fs::remove_file(folder.path().join("images/c.svg")).unwrap();
+        let error = check(&documents, folder.path()).unwrap_err().to_string();
+        assert!(error.contains("a.md, images/c.svg"), "{error}");
         assert!(error.contains("cargo xtask docs"), "{error}");
     }
 }

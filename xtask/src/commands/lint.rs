@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::process::{Interrupted, Processes};
+use crate::tidy;
 use crate::workspace::Workspace;
 
-/// Check formatting, clippy, rustdoc and, where installed, cargo-deny
+/// Check tidiness, formatting, clippy, rustdoc and, where installed, cargo-deny
 ///
 /// All checks run, even when an earlier one fails, and the failed ones are named at the end.
 #[derive(Debug, clap::Args)]
@@ -20,6 +21,12 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
     let mut failed = Vec::new();
+    eprintln!("xtask: lint: tidy ...");
+    let untidy = tidy::untidy(workspace.root())?;
+    if !untidy.is_empty() {
+        eprintln!("{}", untidy.join("\n"));
+        failed.push("tidy");
+    }
     for (name, mut check) in checks(workspace, processes)? {
         eprintln!("xtask: lint: {name} ...");
         match processes.run(&mut check) {

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     eprintln!("xtask: checking that protocol stands without its features ...");
     processes.run(&mut workspace.cargo(["check", "--package", "protocol", "--no-default-features"]))?;
     build_programs(&TESTED, workspace, processes)?;
-    // Pictures that are not those of this simulation would be lies.
+    // A list of metrics or a plot that these programs do not generate would mislead.
     docs::run(&docs::Args { check: true }, workspace, processes)?;
     eprintln!("xtask: running the tests ...");
     let mut tests = workspace.cargo(["test"]);

@@ -36,9 +36,9 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(namespace: &str, component: &str, endpoint: &str) -> Self {
         let labels = [
-            ("namespace", namespace),
-            ("component", component),
-            ("endpoint", endpoint),
+            ("dynamo_namespace", namespace),
+            ("dynamo_component", component),
+            ("dynamo_endpoint", endpoint),
         ]
         .map(|(k, v)| (k, v.to_owned()));
         Self { labels }
@@ -164,19 +164,20 @@ mod tests {
 
     const PAGE: &str = r#"# HELP llm_pool_workers Workers {by state}
 # TYPE llm_pool_workers gauge
-llm_pool_workers{namespace="dynamo",component="c",endpoint="e",state="stale"} 7
-llm_pool_workers{state="fresh",endpoint="e",namespace="dynamo",component="c"} 2
-llm_pool_workers{namespace="other",component="c",endpoint="e",state="fresh"} 9
+llm_pool_workers{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",state="stale"} 7
+llm_pool_workers{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",state="late"} 5
+llm_pool_workers{state="fresh",dynamo_endpoint="e",dynamo_namespace="dynamo",dynamo_component="c"} 2
+llm_pool_workers{dynamo_namespace="other",dynamo_component="c",dynamo_endpoint="e",state="fresh"} 9
 
-llm_worker_request_slots_active{namespace="dynamo",component="c",endpoint="e",worker_id="18446744073709551615"} 3
-llm_worker_request_slots_capacity{namespace="dynamo",component="c",endpoint="e",worker_id="18446744073709551615"} 8
-llm_worker_requests_waiting{namespace="dynamo",component="c",endpoint="e",worker_id="5"} 1.0
-llm_worker_kv_blocks_active{namespace="dynamo",component="c",endpoint="e",worker_id="5"} 10 1700000000000
-llm_worker_kv_blocks_capacity{namespace="dynamo",component="c",endpoint="e",worker_id="5"} 20
-llm_worker_kv_blocks_capacity{namespace="other",component="c",endpoint="e",worker_id="6"} 20
-llm_collector_rounds_total{namespace="dynamo",component="c",endpoint="e",finish="complete"} 5
-llm_collector_rounds_total{namespace="dynamo",component="c",endpoint="e",finish="stall"} 1
-llm_collector_rounds_total{namespace="other",component="c",endpoint="e",finish="stall"} 40
+llm_worker_request_slots_active{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="18446744073709551615"} 3
+llm_worker_request_slots_capacity{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="18446744073709551615"} 8
+llm_worker_requests_waiting{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="5"} 1.0
+llm_worker_kv_blocks_active{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="5"} 10 1700000000000
+llm_worker_kv_blocks_capacity{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="5"} 20
+llm_worker_kv_blocks_capacity{dynamo_namespace="other",dynamo_component="c",dynamo_endpoint="e",worker_id="6"} 20
+llm_collector_rounds_total{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",finish="complete"} 5
+llm_collector_rounds_total{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",finish="stall"} 1
+llm_collector_rounds_total{dynamo_namespace="other",dynamo_component="c",dynamo_endpoint="e",finish="stall"} 40
 llm_collector_nats_connected 1
 "#;
 
