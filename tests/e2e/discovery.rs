@@ -20,8 +20,8 @@ async fn workers_of_every_layout_are_found_with_their_own_numbers() {
     for (layout, id) in Layout::ALL.into_iter().zip(["101", "102", "103"]) {
         let this = [
             ("worker_id", id),
-            ("namespace", "dynamo"),
-            ("component", "my_component"),
+            ("dynamo_namespace", "dynamo"),
+            ("dynamo_component", "my_component"),
         ];
         assert_eq!(
             page.value("llm_worker_kv_blocks_active", &this),
@@ -143,14 +143,14 @@ async fn an_endpoint_whose_name_ends_like_an_id_belongs_to_the_target_of_that_na
 
     collector.has_workers(1).await;
     let page = collector.rounds(2).await;
-    let worker = [("endpoint", "my-add"), ("worker_id", "static-s")];
+    let worker = [("dynamo_endpoint", "my-add"), ("worker_id", "static-s")];
     assert_eq!(
         page.value("llm_worker_kv_blocks_active", &worker),
         Some(1.0),
         "{page}"
     );
     assert!(
-        page.absent("llm_worker_kv_blocks_active", &[("endpoint", "my")]),
+        page.absent("llm_worker_kv_blocks_active", &[("dynamo_endpoint", "my")]),
         "{page}"
     );
 }
@@ -178,7 +178,7 @@ async fn components_that_collide_in_the_plain_layout_are_told_apart_by_their_des
     let collector = Collector::watching(&server, "dynamo/MyComponent/my_endpoint", &targets).await;
 
     let told_apart = |page: &tests::Page| {
-        let of = |component| page.value("llm_worker_kv_blocks_active", &[("component", component)]);
+        let of = |component| page.value("llm_worker_kv_blocks_active", &[("dynamo_component", component)]);
         of("MyComponent") == Some(1.0) && of("mycomponent") == Some(2.0)
     };
     collector
@@ -187,7 +187,7 @@ async fn components_that_collide_in_the_plain_layout_are_told_apart_by_their_des
     let page = collector.rounds(3).await;
     assert!(told_apart(&page), "{page}");
     assert_eq!(
-        page.values_of("component", "llm_worker_info"),
+        page.values_of("dynamo_component", "llm_worker_info"),
         BTreeSet::from(["MyComponent", "mycomponent"])
     );
 }
@@ -226,7 +226,7 @@ async fn a_dotted_namespace_is_said_with_slashes() {
     let collector = Collector::watching(&server, "My-NS.x/back-end/my_endpoint", &[]).await;
     let page = collector.has_workers(1).await;
     assert_eq!(
-        page.values_of("namespace", "llm_worker_info"),
+        page.values_of("dynamo_namespace", "llm_worker_info"),
         BTreeSet::from(["My-NS.x"])
     );
 }
@@ -266,7 +266,7 @@ async fn upstreams_command_line_watches_the_same_target() {
     let collector = Collector::start(server.url(), &arguments).await;
     let page = collector.has_workers(2).await;
     assert_eq!(
-        page.values_of("namespace", "llm_worker_info"),
+        page.values_of("dynamo_namespace", "llm_worker_info"),
         BTreeSet::from(["dynamo"])
     );
 }

@@ -31,7 +31,7 @@ fn counted(page: &Page, id: &str) -> (Option<f64>, Option<f64>) {
 fn events(page: &Page, result: &str) -> f64 {
     page.sum(
         "llm_collector_events_total",
-        &[("component", "my_component"), ("result", result)],
+        &[("dynamo_component", "my_component"), ("result", result)],
     )
 }
 
@@ -136,7 +136,7 @@ async fn workers_of_one_id_in_two_namespaces_have_each_their_own_events() {
         .shows("both events are in", |page| events(page, "ok") == 2.0)
         .await;
     for (namespace, isl) in [("dynamo", 10.0), ("prod", 100.0)] {
-        let this = [("namespace", namespace), ("worker_id", "1")];
+        let this = [("dynamo_namespace", namespace), ("worker_id", "1")];
         assert_eq!(
             page.value("llm_kv_lookup_blocks_total", &this),
             Some(isl),

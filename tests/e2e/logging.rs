@@ -1,4 +1,4 @@
-//! The log is best effort: a program outlives its reader, and does not wait for it.
+//! What is written to stderr is best effort: a program outlives its reader, and does not wait for it.
 
 use std::fs::File;
 use std::io::{ErrorKind, PipeReader, PipeWriter, Write, pipe};
@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, kill_process};
-use tests::{built, eventually, free_port};
+use tests::{built, eventually, free_port, served_page};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -38,6 +38,43 @@ async fn a_reader_of_the_log_that_reads_nothing_is_not_waited_for() {
         let (_reader, writer) = full_pipe();
         runs_and_ends(program, "trace", writer.into()).await;
     }
+}
+
+#[tokio::test]
+async fn commands_of_a_moment_need_no_reader_of_the_log() {
+    let page = served_page("a 1\n").await;
+    let nobody = format!("nats://127.0.0.1:{}", free_port());
+    for (command, code) in [
+        (&["simulate", "idle", "--duration", "2s"][..], 0),
+        (&["verify", "--metrics", &page], 0),
+        (&["check", "no/such/file.toml"], 2),
+        (&["--no-such-flag"], 2),
+        (&["ctl", "status", "--server", &nobody], 1),
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        assert_eq!(exit_code(command, full.into()).await, Some(code), "{command:?}");
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        assert_eq!(exit_code(command, writer.into()).await, Some(code), "{command:?}");
+        let (_reader, writer) = full_pipe();
+        assert_eq!(exit_code(command, writer.into()).await, Some(code), "{command:?}");
+    }
+}
+
+/// Runs `mock-worker` to its end with this stderr.
+async fn exit_code(arguments: &[&str], stderr: Stdio) -> Option<i32> {
+    let mut child = built("mock-worker")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    let promise = format!("{arguments:?} ended");
+    let ended = eventually(&promise, async || {
+        child.wait().await.map_err(|error| error.to_string())
+    });
+    ended.await.code()
 }
 
 /// A pipe that takes not one more byte, and lets whoever writes wait.

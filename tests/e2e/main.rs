@@ -4,11 +4,15 @@
 //! *not* happen, it says by the collector's own clock, its rounds.
 
 mod command_line;
+mod diagnosis;
 mod discovery;
 mod events;
+mod files;
+mod floods;
 mod harness;
 mod hostile;
 mod lifecycle;
+mod link;
 mod logging;
 mod messages;
 mod outage;
@@ -16,9 +20,14 @@ mod page;
 mod promises;
 mod python;
 mod recordings;
+mod refused;
+mod rounds;
 mod scenarios;
+mod selectors;
 mod shutdown;
 mod simulator;
+mod stdout;
+mod trouble;
 
 /// What most tests watch.
 const TARGET: &str = "dynamo/my_component/my_endpoint";

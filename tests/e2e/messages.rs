@@ -121,7 +121,7 @@ async fn workers_that_appear_are_announced_once_and_so_is_their_going() {
 
 #[tokio::test]
 async fn nobody_silence_and_a_denied_permission_are_three_messages() {
-    const NOBODY: &str = "nobody answered at all";
+    const NOBODY: &str = "no service answered at all";
     const SILENCE: &str = "silence";
     const DENIED: &str = "permission denied";
     let only = |program: &Program, expected: &str| {

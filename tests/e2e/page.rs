@@ -105,36 +105,53 @@ async fn without_compatibility_upstreams_names_are_gone_and_ours_stay() {
 async fn pool_figures_are_those_of_its_workers() {
     let (_server, _fleet, collector) = full_page(&[]).await;
     let page = collector.page().await;
-    let with = |label, value| [("component", "my_component"), (label, value)];
+    let with = |label, value| [("dynamo_component", "my_component"), (label, value)];
     let kv = |quantile| [("resource", "kv"), ("quantile", quantile)];
     for (name, labels, expected) in [
         ("llm_pool_workers", with("state", "fresh"), 3.0),
+        ("llm_pool_workers", with("state", "late"), 0.0),
         ("llm_pool_workers", with("state", "stale"), 0.0),
-        ("llm_pool_kv_blocks_active", with("endpoint", "my_endpoint"), 60.0),
+        (
+            "llm_pool_kv_blocks_active",
+            with("dynamo_endpoint", "my_endpoint"),
+            60.0,
+        ),
         (
             "llm_pool_kv_blocks_capacity",
-            with("endpoint", "my_endpoint"),
+            with("dynamo_endpoint", "my_endpoint"),
             3000.0,
         ),
         (
             "llm_pool_request_slots_active",
-            with("endpoint", "my_endpoint"),
+            with("dynamo_endpoint", "my_endpoint"),
             9.0,
         ),
         (
             "llm_pool_request_slots_capacity",
-            with("endpoint", "my_endpoint"),
+            with("dynamo_endpoint", "my_endpoint"),
             300.0,
         ),
-        ("llm_pool_requests_waiting", with("endpoint", "my_endpoint"), 21.0),
+        (
+            "llm_pool_requests_waiting",
+            with("dynamo_endpoint", "my_endpoint"),
+            21.0,
+        ),
         ("llm_pool_utilization_ratio", with("resource", "kv"), 0.02),
         ("llm_pool_utilization_ratio", with("resource", "slots"), 0.03),
         ("llm_pool_worker_quantile", kv("0"), 0.01),
         ("llm_pool_worker_quantile", kv("0.5"), 0.02),
         ("llm_pool_worker_quantile", kv("1"), 0.03),
         ("llm_pool_imbalance_ratio", with("resource", "kv"), 1.5),
-        ("llm_pool_saturated_workers", with("endpoint", "my_endpoint"), 3.0),
-        ("llm_pool_saturation_ratio", with("endpoint", "my_endpoint"), 1.4),
+        (
+            "llm_pool_saturated_workers",
+            with("dynamo_endpoint", "my_endpoint"),
+            3.0,
+        ),
+        (
+            "llm_pool_saturation_ratio",
+            with("dynamo_endpoint", "my_endpoint"),
+            1.4,
+        ),
     ] {
         let value = page
             .value(name, &labels)

@@ -51,8 +51,8 @@ async fn a_worker_in_python_is_found_and_read_exactly() {
         assert_eq!(page.value(name, &WORKER), Some(expected), "{name}\n{page}");
     }
     let info = [
-        ("component", "Py-Component"),
-        ("namespace", "Snake.Pit"),
+        ("dynamo_component", "Py-Component"),
+        ("dynamo_namespace", "Snake.Pit"),
         ("layout", "plain"),
         ("schema", "nested"),
     ];

@@ -49,9 +49,9 @@ async fn workers_of_dynamo_0_1_1_are_read_exactly() {
         ),
     ] {
         let worker = [
-            ("namespace", "dynamo"),
-            ("component", component),
-            ("endpoint", endpoint),
+            ("dynamo_namespace", "dynamo"),
+            ("dynamo_component", component),
+            ("dynamo_endpoint", endpoint),
             ("worker_id", id),
         ];
         for (name, expected) in [
@@ -104,7 +104,7 @@ async fn workers_of_dynamo_0_1_1_are_read_exactly() {
         ("load_metrics", "4111120194158748172"),
         ("gen-erate", "4111120194158748166"),
     ] {
-        let worker = [("endpoint", endpoint), ("worker_id", id)];
+        let worker = [("dynamo_endpoint", endpoint), ("worker_id", id)];
         assert_eq!(
             page.value("nats_service_requests_total", &worker),
             Some(0.0),
@@ -227,7 +227,7 @@ fn check_nested(page: &Page, id: &str, expected: [f64; 7]) {
         ("worker_id", id),
         ("layout", "plain"),
         ("schema", "nested"),
-        ("component", "MyComponent"),
+        ("dynamo_component", "MyComponent"),
     ];
     assert_eq!(page.value("llm_worker_info", &info), Some(1.0), "{page}");
 }

@@ -5,7 +5,7 @@
 
 mod play;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mock_worker::faults::Kind;
@@ -92,10 +92,6 @@ fn every_shipped_scenario_that_is_small_enough_is_played() {
     assert_eq!(PLAYED.iter().copied().collect::<BTreeSet<&str>>(), playable);
 }
 
-fn replies(page: &Page, result: &str) -> f64 {
-    page.sum("llm_collector_replies_total", &[("result", result)])
-}
-
 #[tokio::test]
 async fn malformed_one_leaves_the_other_seven_exact() {
     let mut play = Play::begin("malformed-one", &[]).await;
@@ -121,12 +117,9 @@ async fn malformed_one_leaves_the_other_seven_exact() {
             assert_eq!(shown, Some(load(record).kv_active_blocks as f64), "{page}");
         }
     }
-    play.agrees("one reply of eight is malformed", |page, records| {
-        let expected = (records.len() / 8) as f64;
-        match (replies(page, "malformed"), replies(page, "ok")) {
-            (malformed, ok) if (malformed, ok) == (expected, 7.0 * expected) => Ok(()),
-            counted => Err(format!("{counted:?} of {} are counted", records.len())),
-        }
+    play.counts_every_reply(|record| match record.faults.is_empty() {
+        true => "ok",
+        false => "malformed",
     })
     .await;
 }
@@ -160,31 +153,7 @@ async fn identity_nan_inf_and_chaos_of_events_leave_no_nan_on_the_page_and_count
             let odd = page.all().iter().find(|sample| !sample.value.is_finite());
             assert!(odd.is_none(), "{name}: {odd:?}");
         }
-        play.agrees("every reply is counted under its reason", |page, records| {
-            let mut expected: BTreeMap<&str, f64> = BTreeMap::new();
-            for record in records {
-                *expected.entry(expected_result(record)).or_default() += 1.0;
-            }
-            let results = [
-                "ok",
-                "foreign",
-                "invalid_subject",
-                "late",
-                "duplicate",
-                "out_of_range",
-                "malformed",
-            ];
-            let counted: BTreeMap<&str, f64> = results
-                .into_iter()
-                .map(|result| (result, replies(page, result)))
-                .filter(|(_, count)| *count > 0.0)
-                .collect();
-            match counted == expected {
-                true => Ok(()),
-                false => Err(format!("{name}: {counted:?} are counted of {expected:?}")),
-            }
-        })
-        .await;
+        play.counts_every_reply(expected_result).await;
     }
 }
 

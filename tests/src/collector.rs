@@ -125,9 +125,22 @@ impl Collector {
     /// Lets this many more rounds of every target begin and end: the collector's own clock, by which a test says
     /// that something does not happen.
     pub async fn rounds(&self, count: u32) -> Page {
+        self.keeps("nothing else is promised", count, |_| true).await
+    }
+
+    /// Lets this many more rounds of every target begin and end, and looks at the page as often as it can meanwhile.
+    ///
+    /// # Panics
+    /// When a page does not fulfil `condition`.
+    pub async fn keeps(&self, promise: &str, count: u32, condition: impl Fn(&Page) -> bool) -> Page {
         // The one under way when this is called may have begun before; it does not count.
         let wanted = rounds_of(&self.page().await) + f64::from(count) + 1.0;
         self.shows(&format!("{count} more rounds ended"), |page| {
+            assert!(
+                condition(page),
+                "it ceased to be true that {promise}\n{page}{}",
+                self.program.log_tail()
+            );
             rounds_of(page) >= wanted
         })
         .await

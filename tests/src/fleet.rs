@@ -1,18 +1,28 @@
 //! [`TestFleet`]: NATS micro services that answer exactly the bytes they are given.
 //!
 //! One connection plays any number of services: it hears every request of the micro protocol and answers, service
-//! by service, what each would. No client library stands between a test and the wire, so a reply may be anything.
+//! by service, what each would. No client library stands between a test and the wire, so a reply may be anything, and
+//! may come late, often, or under a new name each time.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+mod state;
 
-use async_nats::{Client, HeaderMap, Subject};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use protocol::subject::{SERVICE_API, ServiceRequest};
+use protocol::subject::SERVICE_API;
 use serde_json::Value;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use self::state::{Answer, Says, Service, State, asked, key};
 use crate::{Micro, NatsServer, Recording, eventually};
+
+/// How many replies a service that never ceases sends at a time, and how often.
+const BURST: usize = 50;
+const BURST_EVERY: Duration = Duration::from_millis(5);
 
 /// Services played by the test. When it is dropped, they are gone.
 ///
@@ -23,27 +33,6 @@ pub struct TestFleet {
     client: Client,
     state: Arc<Mutex<State>>,
     listener: tokio::task::JoinHandle<()>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// By service name and instance id.
-    services: BTreeMap<(String, String), Service>,
-    /// Subjects of all requests, in order.
-    requests: Vec<String>,
-    /// How many STATS replies each service has sent since it joined.
-    answers: BTreeMap<(String, String), usize>,
-    /// Subjects of requests that nobody could answer.
-    without_reply: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Service {
-    stats: Vec<Bytes>,
-    info: Option<Bytes>,
-    /// Keeps the STATS answers back until they are released.
-    holds: bool,
-    held: Vec<Subject>,
 }
 
 impl TestFleet {
@@ -63,8 +52,21 @@ impl TestFleet {
                     .lock()
                     .expect("no holder panics")
                     .hear(&request.subject, request.reply.as_ref());
-                for (reply_to, payload) in answers {
-                    out.publish(reply_to, payload).await.ok();
+                for Answer {
+                    reply_to,
+                    payload,
+                    after,
+                } in answers
+                {
+                    if after.is_zero() {
+                        out.publish(reply_to, payload).await.ok();
+                        continue;
+                    }
+                    let out = out.clone();
+                    tokio::spawn(async move {
+                        sleep(after).await;
+                        out.publish(reply_to, payload).await.ok();
+                    });
                 }
             }
         });
@@ -83,7 +85,7 @@ impl TestFleet {
     /// Takes a service in that answers these bytes, or changes what it says.
     pub fn join_raw(&self, service: &str, id: &str, stats: impl Into<Bytes>, info: Option<String>) {
         self.with(service, id, |s| {
-            (s.stats, s.info) = (vec![stats.into()], info.map(Into::into));
+            (s.says, s.info) = (Says::Always(vec![stats.into()]), info.map(Into::into));
         });
     }
 
@@ -102,8 +104,50 @@ impl TestFleet {
     /// Makes a service answer every STATS request this many times.
     pub fn repeat(&self, micro: &Micro, times: usize) {
         self.with(&micro.service, &micro.id, |s| {
-            s.stats = vec![micro.stats().into(); times];
+            s.says = Says::Always(vec![micro.stats().into(); times]);
         });
+    }
+
+    /// Makes a service answer every STATS request this many times, each time as an instance that was never seen before
+    /// and that describes itself to no one.
+    pub fn breed(&self, micro: &Micro, times: usize) {
+        self.with(&micro.service, &micro.id, |s| {
+            (s.says, s.info) = (Says::anew(micro, times), None);
+        });
+    }
+
+    /// Makes a service take its time to answer a verb such as `STATS`.
+    pub fn slow(&self, verb: &'static str, micro: &Micro, latency: Duration) {
+        self.with(&micro.service, &micro.id, |s| {
+            s.latencies.insert(verb, latency);
+        });
+    }
+
+    /// Answers as `micro` the latest STATS request over and over, until this future is dropped.
+    pub async fn never_cease(&self, micro: &Micro) -> Infallible {
+        let stats = Bytes::from(micro.stats());
+        let mut tick = interval(BURST_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let Some(reply_to) = self.locked().latest.clone() else {
+                continue;
+            };
+            for _ in 0..BURST {
+                self.client.publish(reply_to.clone(), stats.clone()).await.ok();
+            }
+        }
+    }
+
+    /// Where answers to the latest STATS request are to go.
+    pub async fn latest_reply_to(&self) -> String {
+        eventually("services were asked for their statistics", async || {
+            let latest = self.locked().latest.clone();
+            latest
+                .map(|subject| subject.to_string())
+                .ok_or("not yet".to_owned())
+        })
+        .await
     }
 
     /// Makes a service keep its STATS answers back.
@@ -117,7 +161,7 @@ impl TestFleet {
     /// When it kept none back.
     pub async fn release(&self, micro: &Micro) {
         let held = {
-            let mut state = self.state.lock().expect("no holder panics");
+            let mut state = self.locked();
             let service = state
                 .services
                 .get_mut(&key(&micro.service, &micro.id))
@@ -135,11 +179,7 @@ impl TestFleet {
 
     /// Makes a service answer nothing any more, as if its process were killed.
     pub fn leave(&self, micro: &Micro) {
-        self.state
-            .lock()
-            .expect("no holder panics")
-            .services
-            .remove(&key(&micro.service, &micro.id));
+        self.locked().services.remove(&key(&micro.service, &micro.id));
     }
 
     /// Publishes an event; it has arrived at the server when this returns.
@@ -170,14 +210,14 @@ impl TestFleet {
 
     /// How many requests of a verb such as `INFO` came that `micro` had to answer.
     pub fn requests(&self, verb: &str, micro: &Micro) -> usize {
-        let state = self.state.lock().expect("no holder panics");
+        let state = self.locked();
         let asks = |subject: &&String| asked(subject, &micro.service, &micro.id) == Some(verb);
         state.requests.iter().filter(asks).count()
     }
 
     /// How many STATS replies `micro` has sent since it last joined.
     pub fn answers(&self, micro: &Micro) -> usize {
-        let state = self.state.lock().expect("no holder panics");
+        let state = self.locked();
         state
             .answers
             .get(&key(&micro.service, &micro.id))
@@ -201,8 +241,12 @@ impl TestFleet {
         .await;
     }
 
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+
     fn with(&self, service: &str, id: &str, change: impl FnOnce(&mut Service)) {
-        let mut state = self.state.lock().expect("no holder panics");
+        let mut state = self.locked();
         if !state.services.contains_key(&key(service, id)) {
             state.answers.remove(&key(service, id));
         }
@@ -225,52 +269,8 @@ impl Drop for TestFleet {
     }
 }
 
-impl State {
-    fn hear(&mut self, subject: &str, reply: Option<&Subject>) -> Vec<(Subject, Bytes)> {
-        self.requests.push(subject.to_owned());
-        let Some(reply) = reply else {
-            self.without_reply.push(subject.to_owned());
-            return Vec::new();
-        };
-        let mut answers = Vec::new();
-        for ((name, id), service) in &mut self.services {
-            match asked(subject, name, id) {
-                Some("STATS") if service.holds => service.held.push(reply.clone()),
-                Some("STATS") => {
-                    answers.extend(service.stats.iter().cloned());
-                    *self.answers.entry((name.clone(), id.clone())).or_default() += service.stats.len();
-                }
-                Some("INFO") => answers.extend(service.info.clone()),
-                Some("PING") => answers.push(ping(name, id)),
-                _ => {}
-            }
-        }
-        answers
-            .into_iter()
-            .map(|payload| (reply.clone(), payload))
-            .collect()
-    }
-}
-
-/// The verb of a request, if it asks this instance: `$SRV.VERB`, `$SRV.VERB.name` or `$SRV.VERB.name.id`.
-fn asked<'a>(subject: &'a str, service: &str, id: &str) -> Option<&'a str> {
-    let request = ServiceRequest::read(subject)?;
-    request.is_for(service, id).then_some(request.verb)
-}
-
-fn ping(service: &str, id: &str) -> Bytes {
-    let kind = "io.nats.micro.v1.ping_response";
-    serde_json::json!({"type": kind, "name": service, "id": id, "version": "0.1.0"})
-        .to_string()
-        .into()
-}
-
 fn identity(reply: &str) -> (String, String) {
     let reply: Value = serde_json::from_str(reply).expect("a recorded reply is JSON");
     let text = |field: &str| reply[field].as_str().expect("a text").to_owned();
     (text("name"), text("id"))
-}
-
-fn key(service: &str, id: &str) -> (String, String) {
-    (service.to_owned(), id.to_owned())
 }

@@ -5,7 +5,9 @@
 //! * [`Collector`] and [`Workers`]: the programs `metrics` and `mock-worker`, with all they log.
 //! * [`TestFleet`]: NATS micro services that answer exactly the bytes they are given; [`Micro`] writes well-formed
 //!   ones, [`Recording`] holds those of real workers.
+//! * [`SharedQueue`] and [`Unavailable`]: services that are wrong in ways which need connections of their own.
 //! * [`Page`]: a parsed metrics page, asked by name and labels.
+//! * [`served_page`]: a page that is always the same.
 //! * [`eventually`]: the one way to wait.
 //!
 //! What a test needs from outside is handed over by environment variables, which `cargo xtask e2e` sets; see
@@ -22,7 +24,10 @@ mod patience;
 mod program;
 mod programs;
 mod recording;
+mod served;
+mod shared_queue;
 pub mod tools;
+mod unavailable;
 mod workers;
 
 pub use collector::{Collector, HttpReply};
@@ -34,4 +39,7 @@ pub use patience::eventually;
 pub use program::{Finished, Program, finish};
 pub use programs::{built, metrics, repository};
 pub use recording::Recording;
+pub use served::served_page;
+pub use shared_queue::SharedQueue;
+pub use unavailable::Unavailable;
 pub use workers::Workers;

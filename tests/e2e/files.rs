@@ -1,0 +1,140 @@
+//! Files that `mock-worker` cannot read or write: each is named with the reason, and none is passed over in silence.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tests::{Finished, NatsServer, Program, built, eventually, finish, free_port};
+
+async fn run(arguments: &[&str]) -> Finished {
+    let mut command = built("mock-worker");
+    command.args(arguments);
+    finish(command).await
+}
+
+/// A file that can be opened, and takes nothing.
+const FULL: &str = "/dev/full";
+
+fn written(folder: &TempDir, name: &str, text: &[u8]) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).expect("it can be written");
+    path
+}
+
+fn shown(path: &Path) -> &str {
+    path.to_str().expect("it is text")
+}
+
+#[tokio::test]
+async fn a_scenario_that_is_none_is_named_by_every_command() {
+    let folder = TempDir::new().expect("a folder can be made");
+    for (file, reason) in [
+        (written(&folder, "prose.toml", b"not a scenario"), "TOML"),
+        (written(&folder, "empty.toml", b" \n"), "empty"),
+        (written(&folder, "bytes.toml", b"\xff\xfe"), "UTF-8"),
+        (
+            written(&folder, "zero.toml", b"description = 'x'\nworkers = 0\n"),
+            "workers is 0",
+        ),
+        (folder.path().join("missing.toml"), "No such file"),
+        (folder.path().to_owned(), "directory"),
+        (PathBuf::from("/dev/zero"), "longer than"),
+    ] {
+        let file = shown(&file);
+        let page = "http://127.0.0.1:9/metrics";
+        for command in [
+            vec!["check", file],
+            vec!["run", file],
+            vec!["simulate", file],
+            vec!["verify", "--metrics", page, "--scenario", file],
+        ] {
+            let ended = run(&command).await;
+            assert_eq!(ended.code, Some(2), "{command:?}: {ended:?}");
+            for part in [file, reason] {
+                assert!(
+                    ended.stderr.contains(part),
+                    "{command:?}: no {part:?} in {ended:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_used_is_refused_before_anything_else_is_done() {
+    let folder = TempDir::new().expect("a folder can be made");
+    let missing = folder.path().join("no/folder/file.jsonl");
+    let trace = written(&folder, "odd.jsonl", b"{}\n");
+    let (missing, trace, folder) = (shown(&missing), shown(&trace), shown(folder.path()));
+    // Nothing listens there: a program that looks for NATS or a page first would say so, and wait.
+    let nats = format!("nats://127.0.0.1:{}", free_port());
+    let page = format!("http://127.0.0.1:{}/metrics", free_port());
+    for (command, file, reason) in [
+        (
+            vec!["run", "idle", "--server", &nats, "--truth", missing],
+            missing,
+            "No such file",
+        ),
+        (
+            vec!["run", "idle", "--server", &nats, "--truth", folder],
+            folder,
+            "directory",
+        ),
+        (
+            vec!["run", "idle", "--server", &nats, "--trace", missing],
+            missing,
+            "No such file",
+        ),
+        (
+            vec!["run", "idle", "--server", &nats, "--trace", trace],
+            trace,
+            "line 1",
+        ),
+        (
+            vec!["simulate", "idle", "--trace", missing],
+            missing,
+            "No such file",
+        ),
+        (vec!["simulate", "idle", "--trace", trace], trace, "line 1"),
+        (
+            vec!["verify", "--metrics", &page, "--truth", missing],
+            missing,
+            "No such file",
+        ),
+    ] {
+        let ended = run(&command).await;
+        assert_eq!(ended.code, Some(2), "{command:?}: {ended:?}");
+        for part in [file, reason] {
+            assert!(
+                ended.stderr.contains(part),
+                "{command:?}: no {part:?} in {ended:?}"
+            );
+        }
+        assert_eq!(ended.stdout, "", "{command:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_truth_that_cannot_be_written_ends_the_workers_with_the_reason_whatever_is_logged() {
+    let server = NatsServer::start().await;
+    for log in ["info", "off"] {
+        let mut command = built("mock-worker");
+        command
+            .args(["run", "idle", "--server", server.url(), "--truth", FULL])
+            .env("RUST_LOG", log);
+        let mut workers = Program::start("mock-worker", command);
+        let client = server.client().await;
+        // Asked again and again, for it may not have subscribed yet.
+        let ended = eventually("the workers ended", async || {
+            client
+                .publish_with_reply("$SRV.STATS", client.new_inbox(), "".into())
+                .await
+                .ok();
+            match workers.is_running() {
+                true => Err(format!("{:?}", workers.log())),
+                false => Ok(workers.ended().await),
+            }
+        });
+        assert_eq!(ended.await.code(), Some(1), "{log}");
+        workers.says(&[FULL, "No space left"]).await;
+    }
+}
