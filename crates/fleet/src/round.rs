@@ -13,6 +13,9 @@ use crate::{Finish, Settings};
 /// How many times as long as the slowest expected worker took before a round waits for it.
 const PATIENCE_FACTOR: u32 = 2;
 
+/// How long a "no responders" of the server is doubted at most: any service may have sent it.
+const DOUBT: Duration = Duration::from_millis(250);
+
 /// One round. It goes on being the current one after its end, until the next begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Round {
@@ -89,7 +92,9 @@ impl Round {
         };
         let stall = match self.last_news {
             Some(last) => Some((last + settings.stall).max(patient_until)),
-            None if self.no_responders => Some((self.asked_at + settings.stall).max(patient_until)),
+            None if self.no_responders => {
+                Some((self.asked_at + settings.stall.min(DOUBT)).max(patient_until))
+            }
             None => None,
         };
         let is_stalled = stall.is_some_and(|stall| now >= stall);
