@@ -127,9 +127,9 @@ async fn names_that_would_command_the_terminal_are_shown_as_text() {
 #[tokio::test]
 async fn explain_says_when_nobody_answers_and_when_nats_cannot_be_reached() {
     let server = NatsServer::start().await;
-    let nobody = run(&server, &["explain", TARGET]).await;
-    assert_eq!(nobody.code, Some(3), "{nobody:?}");
-    assert!(nobody.stdout.contains("no service answered at all"), "{nobody:?}");
+    let absent = run(&server, &["explain", TARGET]).await;
+    assert_eq!(absent.code, Some(3), "{absent:?}");
+    assert!(absent.stdout.contains("no service answered at all"), "{absent:?}");
     let empty = run(&server, &["explain", TARGET, "--json"]).await;
     assert_eq!(empty.code, Some(3), "{empty:?}");
     json(&empty);

@@ -43,13 +43,13 @@ async fn a_reader_of_the_log_that_reads_nothing_is_not_waited_for() {
 #[tokio::test]
 async fn commands_of_a_moment_need_no_reader_of_the_log() {
     let page = served_page("a 1\n").await;
-    let nobody = format!("nats://127.0.0.1:{}", free_port());
+    let absent = format!("nats://127.0.0.1:{}", free_port());
     for (command, code) in [
         (&["simulate", "idle", "--duration", "2s"][..], 0),
         (&["verify", "--metrics", &page], 0),
         (&["check", "no/such/file.toml"], 2),
         (&["--no-such-flag"], 2),
-        (&["ctl", "status", "--server", &nobody], 1),
+        (&["ctl", "status", "--server", &absent], 1),
     ] {
         let full = File::options().write(true).open("/dev/full").unwrap();
         assert_eq!(exit_code(command, full.into()).await, Some(code), "{command:?}");

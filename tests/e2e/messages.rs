@@ -121,11 +121,11 @@ async fn workers_that_appear_are_announced_once_and_so_is_their_going() {
 
 #[tokio::test]
 async fn nobody_silence_and_a_denied_permission_are_three_messages() {
-    const NOBODY: &str = "no service answered at all";
+    const NO_SERVICE: &str = "no service answered at all";
     const SILENCE: &str = "silence";
     const DENIED: &str = "permission denied";
     let only = |program: &Program, expected: &str| {
-        for other in [NOBODY, SILENCE, DENIED]
+        for other in [NO_SERVICE, SILENCE, DENIED]
             .into_iter()
             .filter(|other| *other != expected)
         {
@@ -139,9 +139,9 @@ async fn nobody_silence_and_a_denied_permission_are_three_messages() {
 
     let server = NatsServer::start().await;
     let mut collector = Collector::watching(&server, TARGET, &[]).await;
-    collector.program().says(&[NOBODY]).await;
+    collector.program().says(&[NO_SERVICE]).await;
     let page = collector.rounds(1).await;
-    only(collector.program(), NOBODY);
+    only(collector.program(), NO_SERVICE);
     assert_eq!(
         page.value("llm_collector_up", &[]),
         Some(1.0),

@@ -1,7 +1,7 @@
 //! [`TestFleet`]: NATS micro services that answer exactly the bytes they are given.
 //!
 //! One connection plays any number of services: it hears every request of the micro protocol and answers, service
-//! by service, what each would. No client library stands between a test and the wire, so a reply may be anything, and
+//! by service, what each would. No client library is between a test and the wire, so a reply may be anything, and
 //! may come late, often, or under a new name each time.
 
 mod state;

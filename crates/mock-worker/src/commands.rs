@@ -17,7 +17,7 @@ use crate::{control, verify};
 /// Where it could not be done.
 pub async fn run(command: Command, log: &Lines) -> anyhow::Result<bool> {
     let log = log.clone();
-    let tell = move |text: &str| log.write_text(text);
+    let report_line = move |text: &str| log.write_text(text);
     match command {
         Command::Run(config) => {
             // Before signals are listened to: a named pipe without a reader holds this up until a signal ends it.
@@ -28,12 +28,12 @@ pub async fn run(command: Command, log: &Lines) -> anyhow::Result<bool> {
         Command::Print(text) => Ok(print_text(&text).map(|()| true)?),
         // These block, and nothing else is to be done meanwhile; a signal ends them as it ends any program.
         Command::Simulate(play, path) => {
-            spawn_blocking(move || print(|out| simulate(&play, &path, out, &tell))).await??;
+            spawn_blocking(move || print(|out| simulate(&play, &path, out, &report_line))).await??;
             Ok(true)
         }
         Command::Verify(args, scenario) => {
             let expect = scenario.map(|scenario| scenario.expect);
-            spawn_blocking(move || verify::run(&args, expect.as_ref(), &tell)).await?
+            spawn_blocking(move || verify::run(&args, expect.as_ref(), &report_line)).await?
         }
         Command::Ctl(servers, call) => {
             print_text(&control::call(&servers, &call).await?)?;

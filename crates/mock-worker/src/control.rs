@@ -135,7 +135,7 @@ pub(crate) fn fault(texts: &[String]) -> Result<Fault, String> {
             .apply(&mut table)
             .map_err(|error| format!("{text:?}: {error}"))?;
     }
-    let fault = Fault::deserialize(table).map_err(|error| crate::scenario::told(&error))?;
+    let fault = Fault::deserialize(table).map_err(|error| crate::scenario::message_of(&error))?;
     fault.check()?;
     Ok(fault)
 }

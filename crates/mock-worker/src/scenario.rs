@@ -20,7 +20,7 @@ use sim::{FleetConfig, Lengths, Policy, Prefixes, Process, Profile, Replay, Traf
 use crate::expect::Expect;
 use crate::faults::{Fault, Select};
 
-pub(crate) use parse::told;
+pub(crate) use parse::message_of;
 pub use parse::{ScenarioError, Setting};
 pub use shipped::SHIPPED;
 
@@ -40,7 +40,7 @@ pub struct Scenario {
     /// How many workers, unless the command line says otherwise.
     #[serde(default = "default_workers")]
     pub workers: u32,
-    /// How long it is interesting; a run goes on after that unless it is told to end.
+    /// How long it is interesting; a run goes on after that unless it is asked to end.
     #[serde(default = "default_duration")]
     pub duration: Nanos,
     /// Over how many NATS connections the workers are spread.

@@ -29,7 +29,7 @@ pub struct Play {
     pub threads: usize,
     /// Whether every step is taken by itself; the output is the same.
     pub single_step: bool,
-    /// Whether progress is told.
+    /// Whether progress is reported.
     pub progress: bool,
 }
 
@@ -38,7 +38,7 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 const TELL_RARELY: Duration = Duration::from_secs(10);
 
 /// Plays a scenario and writes a record for each worker at each sample, in the order of time, then of workers. Progress
-/// goes to `tell`, in a form for stderr.
+/// goes to `report_line`, in a form for stderr.
 ///
 /// # Errors
 /// Where the scenario's trace cannot be read, or `out` takes no more.
@@ -46,7 +46,7 @@ pub fn simulate(
     play: &Play,
     path: &EndpointPath,
     out: &mut dyn Write,
-    tell: &dyn Fn(&str),
+    report_line: &dyn Fn(&str),
 ) -> anyhow::Result<()> {
     let layout = Layout::default();
     let pool = protocol::WorkerSubject::new(path, layout, None).context("failed to name the workers")?;
@@ -69,7 +69,7 @@ pub fn simulate(
         .map(|&id| Ok((id, name(id)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut writer = Writer::new(out);
-    let mut progress = Progress::new(play, tell);
+    let mut progress = Progress::new(play, report_line);
     let (mut hits, mut notices, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
     let mut time = 0;
     loop {
@@ -90,7 +90,7 @@ pub fn simulate(
             let data = outcome.data.map(|data| &buffer[data]);
             writer.write(&sample, claimed, data, None)?;
         }
-        progress.tell(time);
+        progress.report(time);
         if time >= play.duration.0 {
             break;
         }
@@ -103,7 +103,7 @@ pub fn simulate(
 
 /// Says how far it is.
 struct Progress<'a> {
-    tell: &'a dyn Fn(&str),
+    report_line: &'a dyn Fn(&str),
     started: Instant,
     told: Instant,
     duration: Nanos,
@@ -112,9 +112,9 @@ struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    fn new(play: &Play, tell: &'a dyn Fn(&str)) -> Self {
+    fn new(play: &Play, report_line: &'a dyn Fn(&str)) -> Self {
         Self {
-            tell,
+            report_line,
             started: Instant::now(),
             told: Instant::now(),
             duration: play.duration,
@@ -123,7 +123,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn tell(&mut self, time: u64) {
+    fn report(&mut self, time: u64) {
         let pause = if self.is_terminal { TELL_EVERY } else { TELL_RARELY };
         if !self.is_wanted || self.told.elapsed() < pause {
             return;
@@ -136,7 +136,7 @@ impl<'a> Progress<'a> {
         } else {
             ("", "\n")
         };
-        (self.tell)(&format!(
+        (self.report_line)(&format!(
             "{before}simulated {done:.0} s of {all:.0} s, {speed:.0} times as fast as real time{after}"
         ));
     }
@@ -148,7 +148,7 @@ impl<'a> Progress<'a> {
         let (all, took) = (self.duration.seconds(), self.started.elapsed().as_secs_f64());
         let before = if self.is_terminal { "\r\x1b[K" } else { "" };
         let speed = all / took;
-        (self.tell)(&format!(
+        (self.report_line)(&format!(
             "{before}simulated {all:.0} s in {took:.2} s, {speed:.0} times as fast as real time\n"
         ));
     }

@@ -93,12 +93,12 @@ pub fn check_page(page: &Page, options: &Options) -> Report {
     report
 }
 
-/// Fetches the page, compares it with the truth and with what is expected, prints what differs to stdout and tells a
+/// Fetches the page, compares it with the truth and with what is expected, prints what differs to stdout and reports a
 /// summary in a form for stderr. Returns whether nothing differs.
 ///
 /// # Errors
 /// Where the page or the truth cannot be read, or stdout cannot be written.
-pub fn run(args: &VerifyArgs, expect: Option<&Expect>, tell: &dyn Fn(&str)) -> anyhow::Result<bool> {
+pub fn run(args: &VerifyArgs, expect: Option<&Expect>, report_line: &dyn Fn(&str)) -> anyhow::Result<bool> {
     let failed = |path: &Path| format!("failed to read {}", path.display());
     let records = match &args.truth {
         Some(path) => {
@@ -128,9 +128,9 @@ pub fn run(args: &VerifyArgs, expect: Option<&Expect>, tell: &dyn Fn(&str)) -> a
     };
     print_text(&text)?;
     for hint in &report.hints {
-        tell(&format!("hint: {hint}\n"));
+        report_line(&format!("hint: {hint}\n"));
     }
-    tell(&format!("{}\n", report.summary()));
+    report_line(&format!("{}\n", report.summary()));
     Ok(report.is_good())
 }
 

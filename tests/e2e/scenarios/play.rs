@@ -110,7 +110,7 @@ impl Play {
     }
 
     /// Waits until two rounds have begun and ended since this was called, and missed no reply of a worker that speaks:
-    /// a machine that is busy with something else may let replies come too late. All that time the workers stand still,
+    /// a machine that is busy with something else may let replies come too late. All that time the workers do not move,
     /// so the page shows this very moment of them, and a worker that does not answer any more is stale.
     pub(super) async fn settled(&self) -> Page {
         let mut before = missed_rounds(&self.collector.page().await);
@@ -161,14 +161,14 @@ impl Play {
     pub(super) async fn is_right_with(&self, flags: &[&str]) {
         let place = format!("{} at {:?}", self.name, self.now);
         eventually(&format!("{place} is shown as it is"), async || {
-            let Err(told) = self.judge(flags).await else {
+            let Err(difference) = self.judge(flags).await else {
                 return Ok(());
             };
             let settled = self.missed.get();
             let page = self.collector.page().await;
-            assert!(missed_rounds(&page) != settled, "{place}: {told}\n{page}");
+            assert!(missed_rounds(&page) != settled, "{place}: {difference}\n{page}");
             self.settled().await;
-            Err(format!("{told}\n{page}"))
+            Err(format!("{difference}\n{page}"))
         })
         .await;
     }

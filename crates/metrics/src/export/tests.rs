@@ -204,11 +204,11 @@ fn above_the_limit_pools_are_whole_and_the_first_workers_are_shown() {
     let left_out = render(&snapshot, &MOMENT, Format::Classic, &options).left_out;
     assert_eq!(left_out.workers, 100 - shown("d").len() as u64);
     assert_eq!(left_out.series, whole.samples().count() as u64 - count);
-    let told: Vec<f64> = cut
+    let shown_left_out: Vec<f64> = cut
         .named("llm_collector_series_left_out")
         .map(|sample| sample.value)
         .collect();
-    assert_eq!(told, [left_out.series as f64]);
+    assert_eq!(shown_left_out, [left_out.series as f64]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Finds and reads scenarios; what is wrong is told with its line and the nearest key.
+//! Finds and reads scenarios; what is wrong is reported with its line and the nearest key.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -218,7 +218,7 @@ fn read(file: &Path) -> io::Result<String> {
 pub(super) fn parse(name: &str, text: &str, settings: &[Setting]) -> Result<Scenario, ScenarioError> {
     let no_scenario = |error: toml::de::Error| ScenarioError::Text {
         name: name.to_owned(),
-        reason: told(&error),
+        reason: message_of(&error),
     };
     // Read as it stands first: its errors have lines, those of a changed table have none.
     let scenario: Scenario = toml::from_str(text).map_err(no_scenario)?;
@@ -251,12 +251,12 @@ pub(super) fn parse(name: &str, text: &str, settings: &[Setting]) -> Result<Scen
             setting.apply(&mut table).is_ok() && Scenario::deserialize(table.clone()).is_err()
         });
         let setting = culprit.or(settings.last()).expect("there is one");
-        refused(setting, told(&error))
+        refused(setting, message_of(&error))
     })
 }
 
 /// An error of the parser, with the nearest key where one is unknown.
-pub(crate) fn told(error: &toml::de::Error) -> String {
+pub(crate) fn message_of(error: &toml::de::Error) -> String {
     let hint = nearest_key(error.message()).unwrap_or_default();
     format!("{}{hint}", error.to_string().trim_end())
 }
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_key_is_told_with_its_line_and_the_nearest_key() {
+    fn an_unknown_key_is_reported_with_its_line_and_the_nearest_key() {
         let check = |text: &str, expected: &[&str]| {
             let error = parse("my.toml", text, &[]).expect_err(text).to_string();
             assert!(error.starts_with("my.toml is no scenario: "), "{error}");

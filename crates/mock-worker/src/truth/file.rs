@@ -1,4 +1,4 @@
-//! A truth file under way: what cannot be written is told with its name.
+//! A truth file under way: what cannot be written is reported with its name.
 
 use std::fs::File;
 use std::io::{self, BufWriter};

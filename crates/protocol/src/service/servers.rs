@@ -191,7 +191,7 @@ fn is_plain_address(text: &str) -> bool {
 }
 
 fn is_host_and_port(text: &str) -> bool {
-    // The colons of an IPv6 address stand within its brackets.
+    // The colons of an IPv6 address are within its brackets.
     let host_end = text.find(']').map_or_else(|| text.find(':'), |end| Some(end + 1));
     let (host, port) = text.split_at(host_end.unwrap_or(text.len()));
     is_host(host) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
