@@ -5,6 +5,7 @@ mod budget;
 mod check;
 mod complaints;
 mod descriptions;
+mod doubles;
 mod endpoints;
 mod events;
 mod inspect;
@@ -158,6 +159,8 @@ pub struct Core {
     asker: Asker,
     /// Instances whose replies wait for a description, in the order in which they cease to.
     awaiting: VecDeque<(Duration, InstanceKey)>,
+    /// Instances with replies that wait for the reply of another one, by that one.
+    waiting: HashMap<InstanceKey, Vec<InstanceKey>>,
     /// Instances that were asked only to explain why a pool is empty, one for each service.
     hints: HashMap<Arc<str>, InstanceKey>,
     /// Services that had no room in this round.
@@ -206,6 +209,7 @@ impl Core {
             slowest: Slowest::default(),
             asker: Asker::default(),
             awaiting: VecDeque::new(),
+            waiting: HashMap::new(),
             hints: HashMap::new(),
             turned_away: HashSet::new(),
             listeners: Listeners::default(),

@@ -57,7 +57,9 @@ pub(crate) struct Instance {
     pub(crate) answered_in: u64,
     /// The round in which something was last heard of it.
     pub(crate) heard_in: u64,
-    /// Replies that wait for the description.
+    /// Another instance speaks for a worker of which this one has reported, or did so last.
+    pub(crate) is_double: bool,
+    /// Replies that wait for the description, or for another instance's reply.
     pub(crate) held: Vec<Held<Place>>,
     /// What is wrong with endpoints that cannot be read.
     pub(crate) refused: Vec<String>,
@@ -78,14 +80,28 @@ pub(crate) enum Answer {
     Unasked,
 }
 
-/// A reply that waits for a description.
+/// A reply that waits for a description, or for another instance's reply.
 #[derive(Debug)]
 pub(crate) struct Held<P> {
     pub(crate) round: u64,
     /// When it came, and whether that was too late for its round.
     pub(crate) at: Now,
     pub(crate) is_late: bool,
+    /// Whether it is its instance's first reply to the round.
+    pub(crate) is_first: bool,
     pub(crate) payload: P,
+}
+
+impl<P> Held<P> {
+    fn with<Q>(self, payload: impl FnOnce(P) -> Q) -> Held<Q> {
+        Held {
+            round: self.round,
+            at: self.at,
+            is_late: self.is_late,
+            is_first: self.is_first,
+            payload: payload(self.payload),
+        }
+    }
 }
 
 /// One endpoint of one instance.
@@ -179,6 +195,7 @@ impl Roster {
             slots: SmallVec::new(),
             answered_in: 0,
             heard_in: 0,
+            is_double: false,
             held: Vec::new(),
             refused: Vec::new(),
         });
@@ -233,28 +250,16 @@ impl Roster {
             .copied()
     }
 
-    /// Keeps a reply until its instance describes itself; `false` where there is no room.
-    pub(crate) fn hold(
-        &mut self,
-        key: InstanceKey,
-        round: u64,
-        is_late: bool,
-        payload: &[u8],
-        at: Now,
-    ) -> bool {
+    /// Keeps a reply until it can be judged; `false` where there is no room.
+    pub(crate) fn hold(&mut self, key: InstanceKey, reply: Held<&[u8]>) -> bool {
         let held = &mut self.instances[key].held;
         if held.len() >= MAX_HELD {
             return false;
         }
-        let Some(payload) = self.held.hold(payload) else {
+        let Some(place) = self.held.hold(reply.payload) else {
             return false;
         };
-        held.push(Held {
-            round,
-            at,
-            is_late,
-            payload,
-        });
+        held.push(reply.with(|_| place));
         true
     }
 
@@ -264,13 +269,11 @@ impl Roster {
             .instances
             .get_mut(key)
             .map_or_else(Vec::new, |instance| std::mem::take(&mut instance.held));
-        let bytes = |held: Held<Place>| Held {
-            round: held.round,
-            at: held.at,
-            is_late: held.is_late,
-            payload: self.held.take(held.payload),
-        };
-        held.into_iter().map(bytes).collect()
+        let store = &mut self.held;
+        let taken = held
+            .into_iter()
+            .map(|reply| reply.with(|place| store.take(place)));
+        taken.collect()
     }
 
     /// Forgets endpoints that the instance did not have in its reply to this round, once it has had very many.
@@ -323,6 +326,13 @@ impl Roster {
 
     pub(crate) fn instance_mut(&mut self, key: InstanceKey) -> &mut Instance {
         &mut self.instances[key]
+    }
+
+    /// Marks an instance as one that reports a worker for which another one speaks.
+    pub(crate) fn mark_double(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instances.get_mut(key) {
+            instance.is_double = true;
+        }
     }
 
     pub(crate) fn slot(&self, key: SlotKey) -> Option<&Slot> {

@@ -245,9 +245,8 @@ impl Play {
                 (*reason, count - counted.get(reason).copied().unwrap_or(0.0))
             };
             let missing: BTreeMap<&str, f64> = expected.iter().map(missing).collect();
-            // In the round in which a double gives an id up, the owner's reply may come before that of the double, and then
-            // still counts as a duplicate; so it does while the double's reply is late.
-            let least = |reason: &str| if reason == "duplicate" { -late - 1.0 } else { 0.0 };
+            // While the reply by which a double gives an id up is late, its owner's reply still counts as a duplicate.
+            let least = |reason: &str| if reason == "duplicate" { -late } else { 0.0 };
             let is_counted = missing.iter().all(|(reason, count)| *count >= least(reason))
                 && missing.values().sum::<f64>() == late
                 && counted.keys().all(|reason| expected.contains_key(reason));

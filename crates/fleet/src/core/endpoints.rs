@@ -150,6 +150,7 @@ impl Core {
         if !may_hold && state.holder.outranks(&holder, name_of) {
             let id = state.identity.worker_id.to_string();
             self.say_duplicate(pool_key, &id, context.instance, now);
+            self.roster.mark_double(context.instance);
             return Piece::Repeated;
         }
         if is_same_instance && has_answered {
@@ -187,6 +188,7 @@ impl Core {
                     .worker_id
                     .to_string();
                 self.say_duplicate(pool_key, &id, displaced, now);
+                self.roster.mark_double(displaced);
                 Piece::Repeated
             }
             (false, true) => Piece::Late,

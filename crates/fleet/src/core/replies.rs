@@ -12,7 +12,7 @@ use crate::Now;
 use crate::describe::Question;
 use crate::notice::{About, Level, Notice};
 use crate::outcome::ReplyResult;
-use crate::roster::{Answer, InstanceKey, PoolKey};
+use crate::roster::{Answer, Held, InstanceKey, PoolKey};
 use crate::router::Verdict;
 
 /// How long a new instance's replies wait for its description.
@@ -60,6 +60,8 @@ pub(super) struct Context<'r, 'p> {
     pub(super) instance: InstanceKey,
     pub(super) round: u64,
     pub(super) timing: Timing,
+    /// Whether it is the instance's first reply to the round.
+    pub(super) is_first: bool,
     pub(super) now: Now,
 }
 
@@ -115,12 +117,11 @@ impl Core {
             instance,
             round: number,
             timing,
+            is_first: self.roster.instance_mut(instance).answered_in < number,
             now,
         };
         if matches!(self.roster.instance_mut(instance).answer, Answer::Awaited { until } if now.mono < until)
-            && self
-                .roster
-                .hold(instance, number, timing == Timing::TooLate, payload, now)
+            && self.hold(&context, payload)
         {
             return self.heard(&context);
         }
@@ -128,11 +129,29 @@ impl Core {
             self.roster.set_answer(instance, Answer::Silent);
             self.judge_held(instance, now);
         }
+        if let Some(holder) = self.waits_for(&context)
+            && self.hold(&context, payload)
+        {
+            self.waiting.entry(holder).or_default().push(instance);
+            return self.heard(&context);
+        }
         self.judge(&context);
         self.heard(&context);
+        self.judge_waiting_for(instance, now);
     }
 
-    /// Judges the replies that waited for an instance's description.
+    fn hold(&mut self, context: &Context<'_, '_>, payload: &[u8]) -> bool {
+        let held = Held {
+            round: context.round,
+            at: context.now,
+            is_late: context.timing == Timing::TooLate,
+            is_first: context.is_first,
+            payload,
+        };
+        self.roster.hold(context.instance, held)
+    }
+
+    /// Judges the replies of an instance that were held.
     pub(super) fn judge_held(&mut self, instance: InstanceKey, now: Now) {
         for held in self.roster.take_held(instance) {
             self.dirty(now);
@@ -152,6 +171,7 @@ impl Core {
                     instance,
                     round: held.round,
                     timing,
+                    is_first: held.is_first,
                     now: held.at,
                 });
             }
@@ -199,18 +219,17 @@ impl Core {
         let rounds = self.aging.rounds() + u64::from(context.timing == Timing::InRound);
         let instance = self.roster.instance_mut(context.instance);
         instance.heard_in = rounds;
-        let is_first = instance.answered_in < context.round;
         instance.answered_in = instance.answered_in.max(context.round);
         if let Some(round) = &mut self.round
             && context.timing == Timing::InRound
-            && is_first
+            && context.is_first
         {
             round.last_news = Some(context.now.mono);
             round.heard += 1;
         }
         let was_asked_alone = self.budget.asked_alone.contains(&context.instance);
         if was_asked_alone && context.timing != Timing::TooLate {
-            self.answered_alone(context.instance, is_first, context.now);
+            self.answered_alone(context.instance, context.is_first, context.now);
         }
     }
 
@@ -247,8 +266,7 @@ impl Core {
     }
 
     fn judge(&mut self, context: &Context<'_, '_>) {
-        let is_repeated = self.roster.instance_mut(context.instance).answered_in >= context.round;
-        let is_flood = is_repeated && {
+        let is_flood = !context.is_first && {
             let repeats = self.budget.repeats.entry(context.instance).or_default();
             *repeats += 1;
             *repeats >= MAX_REPLIES_OF_ONE
@@ -268,7 +286,7 @@ impl Core {
         for (place, endpoint) in context.reply.endpoints.iter().enumerate() {
             self.endpoint(context, place, endpoint, is_flood, &mut tallies);
         }
-        if !is_repeated {
+        if context.is_first {
             self.give_up_others(context);
         }
         self.count(context, &tallies);

@@ -180,6 +180,7 @@ impl Core {
     }
 
     fn end_round(&mut self, finish: Finish, now: Now) {
+        self.judge_waiting(now);
         let Some(round) = self.round.as_mut() else { return };
         round.is_open = false;
         let is_silent = round.replies == 0 && !round.no_responders && finish != Finish::Error;

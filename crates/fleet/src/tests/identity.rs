@@ -102,14 +102,28 @@ fn the_younger_of_two_instances_with_one_id_wins_even_over_rounds_that_it_misses
 fn an_instance_that_answers_under_another_id_gives_its_old_one_up_at_once() {
     let younger = |id| worker("young", id, 0, 10).started("2026-01-02T00:00:00Z");
     let older = worker("old", "1", 0, 3);
+    for first in [[younger("1"), older.clone()], [older.clone(), younger("1")]] {
+        for second in [[younger("2"), older.clone()], [older.clone(), younger("2")]] {
+            let mut bench = Bench::of(POOL);
+            bench.round(&first);
+            assert_eq!(&*bench.worker().identity.service_id, "young");
+            bench.round(&second);
+            let pool = bench.pool();
+            let owners: Vec<&str> = pool.workers.iter().map(|w| &*w.identity.service_id).collect();
+            assert_eq!(owners, ["old", "young"]);
+            assert_eq!((bench.count(Taken), bench.count(Duplicate)), (3, 1));
+        }
+    }
+}
+
+#[test]
+fn the_reply_of_a_double_waits_no_longer_than_the_round() {
+    let younger = worker("young", "1", 0, 10).started("2026-01-02T00:00:00Z");
+    let older = worker("old", "1", 0, 3);
     let mut bench = Bench::of(POOL);
-    bench.round(&[younger("1"), older.clone()]);
+    bench.round(&[younger, older.clone()]).round(&[older]);
+    assert_eq!((bench.count(Taken), bench.count(Duplicate)), (1, 2));
     assert_eq!(&*bench.worker().identity.service_id, "young");
-    bench.round(&[younger("2"), older]);
-    let pool = bench.pool();
-    let owners: Vec<&str> = pool.workers.iter().map(|w| &*w.identity.service_id).collect();
-    assert_eq!(owners, ["old", "young"]);
-    assert_eq!((bench.count(Taken), bench.count(Duplicate)), (3, 1));
 }
 
 #[test]
