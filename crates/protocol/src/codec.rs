@@ -1,13 +1,16 @@
 //! JSON and MessagePack, distinguished by the header `Content-Type` or, without one, by the first byte.
 
+mod opened;
+pub(crate) mod pack;
+
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Error, MapAccess};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::record::{self, Record};
+
+pub use opened::{Opened, Publisher, open};
 
 /// How an event's payload is encoded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -15,7 +18,7 @@ pub enum Encoding {
     /// JSON text; what Dynamo sent up to 0.8.
     #[default]
     Json,
-    /// MessagePack with named fields; what Dynamo sends from 0.9 on, in an envelope.
+    /// MessagePack with named fields; what Dynamo sends from 0.9 on, in an [`Envelope`].
     MessagePack,
 }
 
@@ -48,8 +51,8 @@ pub enum CodecError {
     /// The bytes are no JSON.
     #[error("the payload is no JSON: {0}")]
     Json(String),
-    /// The bytes are no MessagePack map.
-    #[error("the payload is no MessagePack map: {0}")]
+    /// The bytes are no MessagePack.
+    #[error("the payload is no MessagePack: {0}")]
     MessagePack(String),
     /// The value has no such encoding.
     #[error("the value cannot be encoded: {0}")]
@@ -64,9 +67,9 @@ pub struct EncodingError(String);
 /// Dynamo's wrapper around events from 0.9 on; all fields as on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// The id of the process that publishes.
+    /// Up to 1.2.1 the instance id of the process that publishes; from 1.3 on a random number of each publisher.
     pub publisher_id: u64,
-    /// Counts the publisher's messages.
+    /// Counts the publisher's messages from 0.
     pub sequence: u64,
     /// When it was published, in milliseconds since the Unix epoch.
     pub published_at: u64,
@@ -108,9 +111,9 @@ impl Encoding {
         if MESSAGE_PACK_TYPES.iter().any(is_message_pack) {
             return Self::MessagePack;
         }
-        // A MessagePack map begins with 0x80..=0x8f, 0xde or 0xdf; no JSON text does.
+        // A MessagePack map or array begins like this; no JSON text does.
         match payload.first() {
-            Some(0x80..=0x8f | 0xde | 0xdf) => Self::MessagePack,
+            Some(0x80..=0x9f | 0xdc..=0xdf) => Self::MessagePack,
             _ => Self::Json,
         }
     }
@@ -129,87 +132,21 @@ impl Encoding {
     }
 }
 
-/// Decodes a payload of any generation; an [`Envelope`] is opened, and what it holds is returned.
-///
-/// # Errors
-/// [`CodecError`] where the payload is empty, too large, or not what header or first byte say.
-///
-/// ```
-/// use protocol::codec::{Encoding, decode};
-/// let event = serde_json::json!({"worker_id": 7});
-/// for encoding in [Encoding::Json, Encoding::MessagePack] {
-///     let payload = encoding.encode(&event)?;
-///     assert_eq!(decode(Some(encoding.content_type()), &payload)?, event);
-///     assert_eq!(decode(None, &payload)?, event);
-/// }
-/// # Ok::<(), protocol::CodecError>(())
-/// ```
-pub fn decode(content_type: Option<&str>, payload: &[u8]) -> Result<Value, CodecError> {
-    match payload.len() {
-        0 => return Err(CodecError::Empty),
-        bytes if bytes > MAX_PAYLOAD_BYTES => return Err(CodecError::TooLarge(bytes)),
-        _ => {}
-    }
-    match Encoding::of(content_type, payload) {
+/// Reads an event into a record without an allocation; `None` where the general reader has to look at it.
+pub(crate) fn read_into<'a>(opened: &Opened<'a>, record: &mut impl Record<'a>) -> Option<()> {
+    match opened.encoding {
         Encoding::Json => {
-            serde_json::from_slice(payload).map_err(|error| CodecError::Json(error.to_string()))
-        }
-        Encoding::MessagePack => match from_message_pack::<Envelope>(payload) {
-            Ok(envelope) => from_message_pack(&envelope.payload),
-            Err(_) => from_message_pack(payload),
-        },
-    }
-}
-
-/// Reads a payload into a record without an allocation; `None` where [`decode`] has to look at it. Where the record is
-/// read, [`decode`] returns the object that it was read from.
-pub(crate) fn read_into<'a>(
-    content_type: Option<&str>,
-    payload: &'a [u8],
-    record: &mut impl Record<'a>,
-) -> Option<()> {
-    if payload.len() > MAX_PAYLOAD_BYTES {
-        return None;
-    }
-    match Encoding::of(content_type, payload) {
-        Encoding::Json => {
-            let mut deserializer = serde_json::Deserializer::from_slice(payload);
+            let mut deserializer = serde_json::Deserializer::from_slice(opened.payload);
             record::read(record, &mut deserializer).ok()?;
             deserializer.end().ok()
         }
-        Encoding::MessagePack => match from_message_pack::<BorrowedEnvelope<'_>>(payload) {
-            Ok(envelope) => record::read(record, &mut message_pack(envelope.payload)).ok(),
-            Err(_) => record::read(&mut NoEnvelope(record), &mut message_pack(payload)).ok(),
-        },
+        Encoding::MessagePack => record::read(record, &mut message_pack(opened.payload)).ok(),
     }
 }
 
-/// An [`Envelope`] of which only the payload matters.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "a map is an envelope only with all these fields")]
-struct BorrowedEnvelope<'a> {
-    publisher_id: u64,
-    sequence: u64,
-    published_at: u64,
-    topic: &'a str,
-    #[serde(borrow, with = "serde_bytes")]
-    payload: &'a [u8],
-}
-
-/// A record that is certainly not in an envelope: an [`Envelope`] may be written in ways that [`BorrowedEnvelope`]
-/// does not read, but never without a payload.
-struct NoEnvelope<'r, R>(&'r mut R);
-
-impl<'de, R: Record<'de>> Record<'de> for NoEnvelope<'_, R> {
-    fn field<A: MapAccess<'de>>(&mut self, name: &'de str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "payload" => Err(A::Error::custom("an unusual envelope")),
-            _ => self.0.field(name, map),
-        }
-    }
-}
-
-fn message_pack(payload: &[u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadRefReader<'_, [u8]>> {
+pub(crate) fn message_pack(
+    payload: &[u8],
+) -> rmp_serde::Deserializer<rmp_serde::decode::ReadRefReader<'_, [u8]>> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
     deserializer.set_max_depth(MAX_DEPTH);
     deserializer
@@ -259,7 +196,7 @@ mod tests {
             payload[0], 0x85,
             "the first byte by which Dynamo's consumers know it"
         );
-        assert_eq!(decode(None, &payload), Ok(event));
+        assert_eq!(open(None, &payload).and_then(|opened| opened.value()), Ok(event));
     }
 
     #[test]
@@ -273,7 +210,8 @@ mod tests {
             &[0xdf, 0xff, 0xff, 0xff, 0xff],
             &deep,
         ] {
-            assert!(decode(None, payload).is_err(), "{payload:?}");
+            let value = open(None, payload).and_then(|opened| opened.value());
+            assert!(value.is_err(), "{payload:?}");
         }
     }
 }

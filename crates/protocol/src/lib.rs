@@ -57,7 +57,7 @@ pub mod subject;
 pub mod text;
 mod token;
 
-pub use codec::{CodecError, Encoding, EncodingError, Envelope};
+pub use codec::{CodecError, Encoding, EncodingError, Envelope, Opened};
 pub use description::Description;
 pub use events::{EventError, KvHitRate, KvMetrics, LoadSource};
 pub use info::{InfoError, InfoReply};

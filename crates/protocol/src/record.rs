@@ -4,9 +4,17 @@
 //! path in front of it: it reads what well-behaved peers send without an allocation and fails on anything unusual,
 //! so that the lenient reader decides. Where a record is read, both readers agree.
 
+mod fields;
+mod scalar;
+
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+pub(crate) use fields::{
+    FieldName, Fields, Section, Shape, read_fields, read_seed, visit_numbers_as, visit_others_as,
+};
+pub(crate) use scalar::{Id, Items, Real, Text, Whole};
 
 /// A map whose fields are read one by one.
 pub(crate) trait Record<'de> {

@@ -5,15 +5,25 @@
 //! and may contain `-`; the id is lower-case hexadecimal without padding. Because a tail such as `my-add` could
 //! be either, reading one takes the endpoint that is looked for: [`SubjectParts::read`].
 
+mod events;
+mod patterns;
+
 use std::fmt;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::token::is_subject_text;
 use crate::{
     EndpointName, EndpointPath, Layout, Namespace, ServiceName, ServiceNameError, WorkerId, WorkerIdError,
 };
+use events::encoded;
+
+pub use events::EventSubject;
+pub use patterns::{MAX_UNKNOWN_TOKENS, Wanted, event_patterns};
+
+/// Where a frontend publishes one [`RequestTrace`](crate::events::RequestTrace) for each request, unless it is started
+/// with another subject.
+pub const REQUEST_TRACE: &str = "dynamo.request_trace.v1";
 
 /// Every NATS micro service answers this subject with its counters and load.
 pub const STATS: &str = "$SRV.STATS";
@@ -177,13 +187,6 @@ pub fn events_of(path: &EndpointPath, name: &str) -> Vec<String> {
         encoded(endpoint)
     ));
     subjects
-}
-
-/// What a runtime from 1.4 on leaves as it is in the names of an event's subject.
-const UNENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
-
-fn encoded(name: &str) -> String {
-    utf8_percent_encode(name, UNENCODED).to_string()
 }
 
 /// The subject at which one worker serves one endpoint.

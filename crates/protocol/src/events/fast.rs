@@ -4,8 +4,9 @@
 
 use serde::de::{Error, MapAccess};
 
+use super::load::load_of_counts;
 use super::{KvHitRate, KvMetrics, LoadSource};
-use crate::codec::{MAX_DEPTH, read_into};
+use crate::codec::{MAX_DEPTH, Opened, read_into};
 use crate::record::{Count, Into, Record, Skip, fill};
 use crate::stats::Data;
 
@@ -16,36 +17,38 @@ mod tests;
 const LEVELS: usize = MAX_DEPTH - 1;
 
 /// Reads a hit-rate event; `None` where the general reader has to look at it.
-pub(super) fn hit_rate(content_type: Option<&str>, payload: &[u8]) -> Option<KvHitRate> {
+pub(super) fn hit_rate(opened: &Opened<'_>) -> Option<KvHitRate> {
     let mut fields = HitRate::default();
-    read_into(content_type, payload, &mut fields)?;
+    read_into(opened, &mut fields)?;
     let event = KvHitRate::new(
         number(fields.worker_id)?.into(),
         number(fields.isl_blocks)?,
         number(fields.overlap_blocks)?,
     );
-    Some(KvHitRate {
-        dp_rank: number(fields.dp_rank).unwrap_or(0),
-        ..event.ok()?
-    })
+    Some(event.ok()?.of_rank(number(fields.dp_rank).unwrap_or(0)))
 }
 
 /// Reads a load event; `None` where the general reader has to look at it.
-pub(super) fn metrics(content_type: Option<&str>, payload: &[u8]) -> Option<KvMetrics> {
+pub(super) fn metrics(opened: &Opened<'_>) -> Option<KvMetrics> {
     let mut fields = Metrics::default();
-    read_into(content_type, payload, &mut fields)?;
+    read_into(opened, &mut fields)?;
+    let mut active_prefill_tokens = None;
     let (stats, source) = match fields.data.flatten() {
         Some(data) => (data.reading()?.stats?, LoadSource::Worker),
-        None => super::load_of_counts(
-            number(fields.kv_used_blocks),
-            number(fields.active_decode_blocks),
-            number(fields.active_prefill_tokens),
-        )?,
+        None => {
+            active_prefill_tokens = number(fields.active_prefill_tokens);
+            load_of_counts(
+                number(fields.kv_used_blocks),
+                number(fields.active_decode_blocks),
+                active_prefill_tokens,
+            )?
+        }
     };
     Some(KvMetrics {
         worker_id: number(fields.worker_id)?.into(),
         dp_rank: number(fields.dp_rank).or(stats.data_parallel_rank()).unwrap_or(0),
         stats,
+        active_prefill_tokens,
         source,
         refused: Vec::new(),
     })

@@ -32,6 +32,9 @@ pub enum StatsFault {
     /// A count does not fit 64 bits.
     #[error("does not fit 64 bits")]
     TooLarge,
+    /// It is larger than any real value.
+    #[error("is above the limit of {0}")]
+    AboveLimit(f64),
     /// A ratio is above one.
     #[error("is {0}, above 1")]
     AboveOne(f64),

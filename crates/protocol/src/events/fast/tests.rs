@@ -5,6 +5,7 @@ use proptest::sample::{Index, select};
 use serde_json::Value;
 
 use super::{KvHitRate, KvMetrics, hit_rate, metrics};
+use crate::codec::open;
 
 /// Failing inputs are printed; files that remember them would only litter the tree.
 fn config() -> ProptestConfig {
@@ -76,10 +77,8 @@ fn events_as_they_are_sent_take_the_fast_path() {
         let value: Value = serde_json::from_str(text).expect(text);
         let packed = rmp_serde::to_vec_named(&value).expect("encodes");
         for payload in [text.as_bytes(), &packed] {
-            let found = (
-                hit_rate(None, payload).is_some(),
-                metrics(None, payload).is_some(),
-            );
+            let opened = open(None, payload).expect(text);
+            let found = (hit_rate(&opened).is_some(), metrics(&opened).is_some());
             assert_eq!(found, (is_hit, !is_hit), "{text}");
         }
     }
@@ -87,11 +86,12 @@ fn events_as_they_are_sent_take_the_fast_path() {
 
 fn assert_readers_agree(payload: &[u8]) -> Result<(), TestCaseError> {
     for content_type in [None, Some("application/json"), Some("application/msgpack")] {
-        if let Some(event) = hit_rate(content_type, payload) {
-            prop_assert_eq!(KvHitRate::decode_any(content_type, payload), Ok(event));
+        let opened = open(content_type, payload).expect("neither empty nor too large");
+        if let Some(event) = hit_rate(&opened) {
+            prop_assert_eq!(KvHitRate::read_any(&opened), Ok(event));
         }
-        if let Some(event) = metrics(content_type, payload) {
-            prop_assert_eq!(KvMetrics::decode_any(content_type, payload), Ok(event));
+        if let Some(event) = metrics(&opened) {
+            prop_assert_eq!(KvMetrics::read_any(&opened), Ok(event));
         }
     }
     Ok(())
