@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use fleet::{Core, Effect, Input, LinkView, Now, Plan, Settings};
+use fleet::{Core, Effect, Input, LinkView, Now, Plan};
 
 const SIZES: [u64; 2] = [1_000, 100_000];
 
@@ -32,12 +32,7 @@ fn replies(workers: u64, requests: u64) -> Vec<Vec<u8>> {
 
 impl Bench {
     fn new() -> Self {
-        let plan = Plan {
-            selectors: vec!["dynamo/c/gen".parse().expect("a path")],
-            excludes: Vec::new(),
-            patterns: Vec::new(),
-            settings: Settings::default(),
-        };
+        let plan = Plan::watching(vec!["dynamo/c/gen".parse().expect("a path")]);
         let now = Now::default();
         let mut bench = Self {
             core: Core::new(plan, now),

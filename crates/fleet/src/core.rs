@@ -9,6 +9,7 @@ mod doubles;
 mod endpoints;
 mod events;
 mod inspect;
+mod places;
 mod plan;
 mod publish;
 mod replies;
@@ -25,7 +26,7 @@ use slotmap::SlotMap;
 
 use crate::aging::Aging;
 use crate::describe::{Asker, Question};
-use crate::events::{EventBatch, SubjectId, Topic};
+use crate::events::{EventBatch, Hearing};
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
 use crate::roster::{InstanceKey, PoolKey, Roster};
@@ -35,7 +36,8 @@ use crate::snapshot::{LinkView, PoolName, Snapshot};
 use crate::voice::Voice;
 use crate::{Finish, Now, Plan, Settings};
 
-use events::{Early, Listeners};
+use events::Early;
+use places::Places;
 
 pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
 
@@ -116,17 +118,13 @@ pub enum Effect {
     },
     /// Subscribe to events.
     Listen {
-        /// The number under which they are reported.
-        id: SubjectId,
-        /// The subject.
-        subject: Arc<str>,
-        /// What is published there.
-        topic: Topic,
+        /// The subject, perhaps with wildcards. No two that are listened to overlap.
+        subject: String,
     },
     /// Unsubscribe.
     Unlisten {
-        /// The number of the subscription.
-        id: SubjectId,
+        /// The subject, as it was in [`Effect::Listen`].
+        subject: String,
     },
     /// A round has ended; nothing is to be done about it.
     RoundEnded {
@@ -165,8 +163,12 @@ pub struct Core {
     hints: HashMap<Arc<str>, InstanceKey>,
     /// Services that had no room in this round.
     turned_away: HashSet<Arc<str>>,
-    listeners: Listeners,
+    places: Places,
     early: Early,
+    hearing: Hearing,
+    /// Whether some workers are known by their events alone, and when they were last looked at.
+    heard_alone: bool,
+    senders_checked: Duration,
     shared_queues: HashMap<Arc<str>, u32>,
     voice: Voice,
     limiter: Limiter,
@@ -212,8 +214,11 @@ impl Core {
             waiting: HashMap::new(),
             hints: HashMap::new(),
             turned_away: HashSet::new(),
-            listeners: Listeners::default(),
+            places: Places::default(),
             early: Early::default(),
+            hearing: Hearing::default(),
+            heard_alone: false,
+            senders_checked: Duration::ZERO,
             shared_queues: HashMap::new(),
             voice: Voice::default(),
             limiter: Limiter::default(),
@@ -229,6 +234,7 @@ impl Core {
             effects: Vec::new(),
         };
         core.make_target_pools();
+        core.listen();
         core.publish(now);
         core
     }
@@ -260,6 +266,7 @@ impl Core {
             self.round_wakes_at(),
             self.awaiting.front().map(|(until, _)| *until),
             self.asker.wake_at(),
+            self.senders_checked_at(),
             self.publish_at(),
         ]
         .into_iter()
@@ -285,6 +292,7 @@ impl Core {
     fn timers(&mut self, now: Now) {
         self.stop_waiting_for_descriptions(now);
         self.round_timers(now);
+        self.remove_silent_senders(now);
         for question in self.asker.due(&self.roster, now.mono) {
             self.effects.push(Effect::Describe(question));
         }

@@ -10,11 +10,13 @@ mod aging;
 mod core;
 mod describe;
 mod events;
+mod heard;
 mod held;
 mod histogram;
 pub mod matching;
 mod notice;
 mod outcome;
+mod passes;
 mod plan;
 mod pool;
 mod roster;
@@ -32,15 +34,18 @@ mod worker;
 
 pub use self::core::{Core, Effect, EndpointReport, Input, Inspection, InstanceReport, Seen};
 pub use describe::Question;
-pub use events::{EventBatch, SubjectId, Topic};
-pub use histogram::{Histogram, RATIO_BUCKETS, ROUND_BUCKETS};
+pub use events::{EventBatch, EventReader, Hearing, Unassigned};
+pub use histogram::{Bounds, DELAY_BUCKETS, Histogram, PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
 pub use notice::{Level, Notice};
 pub use outcome::{
     Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
 };
-pub use plan::{Plan, Settings};
+pub use passes::{EngineLoad, PassCounts};
+pub use plan::{Capacity, OptInTopics, Plan, Settings};
 pub use selector::{NameGlob, PathGlob, Selector};
-pub use snapshot::{Identity, LinkView, PoolName, PoolView, Snapshot, WorkerKey, WorkerView};
+pub use snapshot::{
+    EventsView, Identity, LinkView, PoolName, PoolView, Snapshot, Source, WorkerKey, WorkerView,
+};
 pub use spread::{QUANTILES, Resource, Spread};
 pub use time::Now;
 pub use totals::Totals;

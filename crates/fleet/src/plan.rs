@@ -15,8 +15,37 @@ pub struct Plan {
     pub excludes: Vec<PathGlob>,
     /// Subject formats of the user's own.
     pub patterns: Vec<SubjectPattern>,
+    /// What workers do not report themselves; of several for one pool, the first.
+    pub capacities: Vec<Capacity>,
+    /// Subjects on which frontends publish a record for each request.
+    pub request_traces: Vec<String>,
     /// The rules.
     pub settings: Settings,
+}
+
+/// How much the workers of some pools can hold, as their operator knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Capacity {
+    /// Which pools.
+    pub pools: PathGlob,
+    /// Requests that each worker can run at once.
+    pub slots: Option<u64>,
+    /// KV-cache blocks that each worker has.
+    pub kv_blocks: Option<u64>,
+}
+
+impl Plan {
+    /// A plan that watches this, by the default rules.
+    pub fn watching(selectors: Vec<Selector>) -> Self {
+        Self {
+            selectors,
+            excludes: Vec::new(),
+            patterns: Vec::new(),
+            capacities: Vec::new(),
+            request_traces: vec![protocol::subject::REQUEST_TRACE.to_owned()],
+            settings: Settings::default(),
+        }
+    }
 }
 
 /// Times and limits.
@@ -38,6 +67,21 @@ pub struct Settings {
     pub kv_target: f64,
     /// Age at which load that was reported by an event is no longer current.
     pub event_max_age: Duration,
+    /// Silence after which a worker that reports its forward passes, and so sends a heartbeat, is gone.
+    pub event_gone_after: Duration,
+    /// Silence after which any other worker that is known by its events alone is gone.
+    pub event_idle_gone_after: Duration,
+    /// Which opt-in topics are listened to.
+    pub topics: OptInTopics,
+}
+
+/// Topics with many messages, which are listened to where they are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OptInTopics {
+    /// `kv-events`: blocks that caches store and remove.
+    pub kv_events: bool,
+    /// `active_sequences_events`: requests that routers assign.
+    pub active_sequences: bool,
 }
 
 impl Default for Settings {
@@ -51,6 +95,9 @@ impl Default for Settings {
             queue_target: 5.0,
             kv_target: 0.8,
             event_max_age: Duration::from_secs(60),
+            event_gone_after: Duration::from_secs(10),
+            event_idle_gone_after: Duration::from_secs(600),
+            topics: OptInTopics::default(),
         }
     }
 }

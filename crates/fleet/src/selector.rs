@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use protocol::{EndpointPath, PathError};
+use protocol::{Component, EndpointName, EndpointPath, Namespace, PathError};
 use wildmatch::WildMatchPattern;
 
 /// One thing to watch.
@@ -43,9 +43,22 @@ const ANY: &str = "x";
 impl PathGlob {
     /// Whether the glob matches this path.
     pub fn matches(&self, path: &EndpointPath) -> bool {
-        self.namespace.matches(path.namespace.as_str())
-            && self.component.matches(path.component.as_str())
-            && self.endpoint.matches(path.endpoint.as_str())
+        self.reaches(&path.namespace, Some(&path.component)) && self.endpoint.matches(path.endpoint.as_str())
+    }
+
+    /// Whether some path in this namespace, and of this component, can match.
+    pub fn reaches(&self, namespace: &Namespace, component: Option<&Component>) -> bool {
+        self.namespace.matches(namespace.as_str())
+            && component.is_none_or(|component| self.component.matches(component.as_str()))
+    }
+
+    /// The namespace, component and endpoint, each where the glob names exactly one.
+    pub fn names(&self) -> (Option<Namespace>, Option<Component>, Option<EndpointName>) {
+        (
+            self.namespace.name().and_then(|name| name.parse().ok()),
+            self.component.name().and_then(|name| name.parse().ok()),
+            self.endpoint.name().and_then(|name| name.parse().ok()),
+        )
     }
 }
 
@@ -58,6 +71,11 @@ impl NameGlob {
     /// Whether the glob matches this name.
     pub fn matches(&self, name: &str) -> bool {
         self.0.matches(name)
+    }
+
+    /// The one name that it matches; `None` for one with `*`.
+    pub fn name(&self) -> Option<String> {
+        Some(self.to_string()).filter(|glob| !glob.contains('*'))
     }
 }
 

@@ -13,6 +13,7 @@ mod notices;
 mod plans;
 mod results;
 mod rounds;
+mod senders;
 
 use std::time::Duration;
 

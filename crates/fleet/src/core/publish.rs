@@ -45,6 +45,7 @@ impl Core {
             round_age: self.round_ended_at.map(|at| now.mono.saturating_sub(at)),
             rounds_skipped: self.rounds_skipped,
             link: self.link,
+            hearing: self.hearing.clone(),
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::roster::{PoolKey, Route};
 use crate::voice::{News, Standing};
 use crate::{Finish, Now, WorkerState};
 
-/// Workers whose events come and which do not answer are there, but not on NATS.
-const EVENTS_HINT: &str = ". Events of workers unknown here do come: a Dynamo worker of 0.8 or later serves NATS only if it is started with DYN_REQUEST_PLANE=nats";
+/// Up to Dynamo 1.3 the load of a worker is published for its namespace as a whole.
+const EVENTS_HINT: &str = ". Events about unknown workers come in this namespace, and do not name a component; from Dynamo 1.1 on, workers that are started with DYN_FORWARDPASS_METRIC_PORT publish some that do";
 
 /// Kinds of near misses that are counted apart for one pool.
 const MAX_NEAR_MISSES: usize = 64;

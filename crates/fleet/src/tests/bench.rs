@@ -2,7 +2,7 @@
 
 mod seen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +10,7 @@ pub(super) use seen::describe;
 
 use super::actor::{Actor, Info};
 use super::{MS, SECOND};
-use crate::{
-    Core, Effect, EventBatch, Input, LinkView, Notice, Now, Plan, Question, Settings, Snapshot, SubjectId,
-    Topic,
-};
+use crate::{Core, Effect, EventReader, Input, LinkView, Notice, Now, Plan, Question, Settings, Snapshot};
 
 /// What is on its way to the core.
 #[derive(Debug)]
@@ -45,7 +42,8 @@ pub(super) struct Bench {
     pub(super) snapshots: Vec<Arc<Snapshot>>,
     pub(super) questions: Vec<Question>,
     pub(super) asked_alone: usize,
-    pub(super) listening: BTreeMap<SubjectId, (Arc<str>, Topic)>,
+    pub(super) listening: BTreeSet<String>,
+    pub(super) reader: EventReader,
     /// Replies that were delivered.
     pub(super) delivered: u64,
     pub(super) effects: usize,
@@ -68,10 +66,8 @@ pub(super) fn settings() -> Settings {
 
 pub(super) fn plan(selectors: &[&str]) -> Plan {
     Plan {
-        selectors: selectors.iter().map(|text| text.parse().expect(text)).collect(),
-        excludes: Vec::new(),
-        patterns: Vec::new(),
         settings: settings(),
+        ..Plan::watching(selectors.iter().map(|text| text.parse().expect(text)).collect())
     }
 }
 
@@ -98,7 +94,8 @@ impl Bench {
             snapshots: Vec::new(),
             questions: Vec::new(),
             asked_alone: 0,
-            listening: BTreeMap::new(),
+            listening: BTreeSet::new(),
+            reader: EventReader::default(),
             delivered: 0,
             effects: 0,
             heard: BTreeMap::new(),
@@ -277,14 +274,11 @@ impl Bench {
             }
             Effect::Describe(question) => self.describe(question),
             Effect::CheckLink { round } => self.post(MS, Message::LinkChecked(round, self.is_alive)),
-            Effect::Listen { id, subject, topic } => {
-                assert!(
-                    self.listening.insert(id, (subject, topic)).is_none(),
-                    "a number is used once"
-                );
+            Effect::Listen { subject } => {
+                assert!(self.listening.insert(subject), "listened to twice");
             }
-            Effect::Unlisten { id } => {
-                assert!(self.listening.remove(&id).is_some(), "listened to");
+            Effect::Unlisten { subject } => {
+                assert!(self.listening.remove(&subject), "not listened to");
             }
             Effect::RoundEnded { .. } => {}
             Effect::Publish(snapshot) => self.snapshots.push(snapshot),
@@ -344,17 +338,32 @@ impl Bench {
         self.handle(Input::Plan(plan));
     }
 
-    /// The number under which events of a subject are reported.
-    pub(super) fn subject(&self, subject: &str) -> SubjectId {
-        let known = self.listening.iter().find(|(_, (known, _))| **known == *subject);
-        *known.expect("listened to").0
+    /// An event is published; it arrives only where it is listened to.
+    pub(super) fn publish_event(&mut self, subject: &str, payload: &[u8]) {
+        let is_heard = self.listening.iter().any(|pattern| matches(pattern, subject));
+        if is_heard {
+            self.reader.add(subject, None, payload, self.now.unix);
+        }
     }
 
-    pub(super) fn publish_events(&mut self, batch: EventBatch) {
+    /// Hands over the events that were published.
+    pub(super) fn hand_over(&mut self) {
+        let batch = self.reader.take();
         self.handle(Input::Events(batch));
-        // Changes are published a little later.
-        self.run(101 * MS);
     }
+
+    /// Hands over the events that were published, and publishes what they change.
+    pub(super) fn hear(&mut self) {
+        self.hand_over();
+        self.run(101 * MS);
+        self.publish();
+    }
+}
+
+/// Whether a subscription of NATS receives what is published to a subject.
+fn matches(pattern: &str, subject: &str) -> bool {
+    let (pattern, subject): (Vec<_>, Vec<_>) = (pattern.split('.').collect(), subject.split('.').collect());
+    pattern.len() == subject.len() && pattern.iter().zip(&subject).all(|(p, s)| *p == "*" || p == s)
 }
 
 fn id_of(reply: &str) -> Option<&str> {

@@ -1,11 +1,10 @@
 //! What may happen to a core, as a sequence that proptest can shorten.
 
 use proptest::prelude::*;
-use protocol::{KvHitRate, KvMetrics, WorkerId};
 
 use super::super::bench::Message;
 use super::super::*;
-use crate::{EventBatch, NameGlob, Plan, Selector, Topic};
+use crate::{NameGlob, Plan, Selector};
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -29,6 +28,7 @@ pub(super) enum Step {
     InTurn(bool),
     Hits(u64, u64),
     Load(u64, u64, u64, usize),
+    Pass(u64, u64, u64, u64),
     Plan(usize),
 }
 
@@ -71,6 +71,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..7_u64, 0..9_u64).prop_map(|(id, blocks)| Step::Hits(id, blocks)),
         3 => (0..7_u64, 0..3_u64, 0..99_u64, 0..3_usize)
             .prop_map(|(id, rank, blocks, source)| Step::Load(id, rank, blocks, source)),
+        3 => (0..7_u64, 0..3_u64, 0..9_u64, 0..3_u64)
+            .prop_map(|(id, rank, counter, decode)| Step::Pass(id, rank, counter, decode)),
         2 => (0..PLANS).prop_map(Step::Plan),
     ]
 }
@@ -112,6 +114,7 @@ pub(super) fn plan_of(place: usize) -> Plan {
         plan.settings.round_timeout = plan.settings.poll_interval;
         plan.settings.stale_after = 1;
         plan.settings.event_max_age = 5 * SECOND;
+        plan.settings.event_idle_gone_after = 8 * SECOND;
     }
     if place == 5 {
         plan.selectors.push(Selector::Services(NameGlob::new("or*")));
@@ -183,29 +186,43 @@ fn perform(bench: &mut Bench, step: &Step, place: usize) {
         Step::Server(is_alive) => bench.is_alive = is_alive,
         Step::InTurn(is_in_turn) => bench.is_in_turn = is_in_turn,
         Step::Hits(id, blocks) => {
-            let mut batch = EventBatch::default();
-            let hit = |batch: &mut EventBatch, subject, id: u64, found| {
-                batch.add_hit_rate(subject, KvHitRate::new(WorkerId::new(id), 7, found));
-            };
-            for subject in subjects(bench, Topic::HitRate) {
-                (0..5).for_each(|more| hit(&mut batch, subject, (id + more) % 7, (blocks + more) % 9));
+            for more in 0..5 {
+                let (id, found) = ((id + more) % 7, (blocks + more) % 9);
+                let text = format!(r#"{{"worker_id": {id}, "isl_blocks": 7, "overlap_blocks": {found}}}"#);
+                publish(bench, "kv-hit-rate", text.as_bytes());
             }
-            bench.handle(crate::Input::Events(batch));
+            bench.hand_over();
         }
         Step::Load(id, rank, blocks, source) => {
             let field = ["active_decode_blocks", "kv_used_blocks", "active_prefill_tokens"][source];
             let text = format!(r#"{{"worker_id": {id}, "dp_rank": {rank}, "{field}": {blocks}}}"#);
-            let mut batch = EventBatch::default();
-            for subject in subjects(bench, Topic::KvMetrics) {
-                batch.add_load(subject, KvMetrics::decode(None, text.as_bytes()));
-            }
-            bench.handle(crate::Input::Events(batch));
+            publish(bench, "kv_metrics", text.as_bytes());
+            bench.heard.insert(id.to_string(), bench.now.unix);
+            bench.hand_over();
+        }
+        Step::Pass(id, rank, counter, decode) => {
+            let (seconds, decode) = (f64::from(u32::from(decode > 0)) / 64.0, decode);
+            let text = format!(
+                r#"{{"worker_id": "{id}", "dp_rank": {rank}, "counter_id": {counter}, "wall_time": {seconds},
+                    "scheduled_requests": {{"num_decode_requests": {decode}}}, "queued_requests": {{}}}}"#
+            );
+            publish(bench, "forward-pass-metrics", text.as_bytes());
+            bench.heard.insert(id.to_string(), bench.now.unix);
+            bench.hand_over();
         }
         Step::Plan(place) => bench.take(plan_of(place)),
     }
 }
 
-fn subjects(bench: &Bench, topic: Topic) -> Vec<crate::SubjectId> {
-    let of_topic = bench.listening.iter().filter(|(_, (_, known))| *known == topic);
-    of_topic.map(|(id, _)| *id).collect()
+/// Publishes an event for each scope and component.
+fn publish(bench: &mut Bench, topic: &str, payload: &[u8]) {
+    for scope in [
+        "dynamo",
+        "dynamo.component.c",
+        "dynamo.component.c.endpoint.gen",
+        "dynamo.component.d.endpoint.gen",
+        "other",
+    ] {
+        bench.publish_event(&format!("namespace.{scope}.{topic}"), payload);
+    }
 }

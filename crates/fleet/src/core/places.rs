@@ -1,0 +1,147 @@
+//! Places: to which pools the events of a subject belong, and what is listened to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use protocol::EndpointPath;
+use protocol::events::Topic;
+use protocol::subject::EventSubject;
+use smallvec::SmallVec;
+
+use super::{Core, Effect};
+use crate::roster::PoolKey;
+use crate::snapshot::PoolName;
+
+/// Subjects whose places are remembered. A hostile publisher can make up any number.
+const MAX_PLACES: usize = 20_000;
+
+/// What is listened to, and where what is heard belongs.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    listening: BTreeSet<String>,
+    /// Forgotten whenever there is another pool, or one less.
+    known: HashMap<Box<str>, Arc<Place>>,
+}
+
+/// Where the events of one subject belong.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The pools that an event may concern.
+    pub(super) pools: SmallVec<[PoolKey; 2]>,
+    /// The path of a worker that is heard here and is not known.
+    pub(super) path: Option<EndpointPath>,
+    /// Whether the subject itself names the worker's component, so that such a worker can be taken in at once.
+    pub(super) is_certain: bool,
+    /// Whether a path is watched of which the subject does not say enough.
+    pub(super) lacks_endpoint: bool,
+    /// Whether it is the subject of an event at all.
+    pub(super) is_readable: bool,
+}
+
+impl Places {
+    /// The pools have changed.
+    pub(super) fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    #[cfg(test)]
+    pub(super) fn assert_lead_to(&self, is_there: impl Fn(PoolKey) -> bool) {
+        for place in self.known.values() {
+            assert!(place.pools.iter().all(|pool| is_there(*pool)));
+        }
+    }
+}
+
+impl Core {
+    /// Listens to what the selectors ask for, and to nothing else.
+    pub(super) fn listen(&mut self) {
+        let asked = self.settings().topics;
+        let is_wanted = |topic: &Topic| match topic {
+            Topic::KvEvents => asked.kv_events,
+            Topic::ActiveSequences => asked.active_sequences,
+            Topic::KvHitRate | Topic::KvMetrics | Topic::ForwardPass => true,
+        };
+        let topics: Vec<Topic> = Topic::ALL.into_iter().filter(is_wanted).collect();
+        let wanted: BTreeSet<String> = self.router.event_patterns(&topics).into_iter().collect();
+        let listening = std::mem::replace(&mut self.places.listening, wanted);
+        let wanted = &self.places.listening;
+        let unlisten = listening.difference(wanted).cloned();
+        let unlisten = unlisten.map(|subject| Effect::Unlisten { subject });
+        let listen = wanted.difference(&listening).cloned();
+        let listen = listen.map(|subject| Effect::Listen { subject });
+        self.effects.extend(unlisten.chain(listen));
+        self.places.forget();
+    }
+
+    /// Where the events of a subject belong.
+    pub(super) fn place(&mut self, subject: &str) -> Arc<Place> {
+        if let Some(place) = self.places.known.get(subject) {
+            return place.clone();
+        }
+        let place = Arc::new(self.find_place(subject));
+        if self.places.known.len() >= MAX_PLACES {
+            self.places.forget();
+        }
+        self.places.known.insert(subject.into(), place.clone());
+        place
+    }
+
+    fn find_place(&self, subject: &str) -> Place {
+        let readings = EventSubject::read(subject);
+        let mut lacks_endpoint = false;
+        for reading in &readings {
+            let place = self.place_of(reading);
+            if !place.pools.is_empty() || place.path.is_some() {
+                return place;
+            }
+            lacks_endpoint |= place.lacks_endpoint;
+        }
+        Place {
+            lacks_endpoint,
+            is_readable: !readings.is_empty(),
+            ..Place::default()
+        }
+    }
+
+    fn place_of(&self, subject: &EventSubject) -> Place {
+        let EventSubject {
+            namespace,
+            component,
+            endpoint,
+            ..
+        } = subject;
+        if let (Some(component), Some(endpoint)) = (component, endpoint) {
+            let path = EndpointPath::new(namespace.clone(), component.clone(), endpoint.clone());
+            if !self.router.selects(&path) {
+                return Place::default();
+            }
+            let known = self.pool_of.get(&PoolName::Workers(path.clone()));
+            return Place {
+                pools: known.into_iter().copied().collect(),
+                path: Some(path),
+                is_certain: true,
+                ..Place::default()
+            };
+        }
+        let is_within = |name: &PoolName| match name {
+            PoolName::Workers(path) => subject.is_for(path),
+            PoolName::Service { .. } => false,
+        };
+        let mut pools: SmallVec<[PoolKey; 2]> = self
+            .pools
+            .iter()
+            .filter(|(_, pool)| is_within(&pool.name))
+            .map(|(key, _)| key)
+            .collect();
+        pools.sort_unstable();
+        let path = self.router.only_path(subject);
+        Place {
+            lacks_endpoint: path.is_none() && self.router.may_select(subject),
+            pools,
+            path,
+            is_certain: component.is_some(),
+            ..Place::default()
+        }
+    }
+}
