@@ -3,6 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::events::Topic;
+use crate::events::write::Release;
 use crate::token::is_subject_text;
 use crate::{Component, EndpointName, EndpointPath, Namespace};
 
@@ -115,6 +116,35 @@ impl EventSubject {
     /// ```
     pub fn to_encoded(&self) -> String {
         self.written(encoded)
+    }
+
+    /// Where a release of Dynamo publishes an event about an endpoint's workers; `None` where it has no such event, and
+    /// where a subject cannot carry the names.
+    ///
+    /// ```
+    /// use protocol::{events::{Topic, write::Release}, subject::EventSubject};
+    /// let path = "my.ns/backend/generate".parse()?;
+    /// let published = |topic, release| EventSubject::published(&path, topic, release);
+    /// assert_eq!(
+    ///     published(Topic::ForwardPass, Release::V1_1).as_deref(),
+    ///     Some("namespace.my.ns.component.backend.forward-pass-metrics")
+    /// );
+    /// assert_eq!(
+    ///     published(Topic::KvMetrics, Release::V1_4).as_deref(),
+    ///     Some("namespace.my%2Ens.component.backend.endpoint.generate.kv_metrics")
+    /// );
+    /// assert_eq!(published(Topic::ForwardPass, Release::V1_0), None);
+    /// # Ok::<(), protocol::PathError>(())
+    /// ```
+    pub fn published(path: &EndpointPath, topic: Topic, release: Release) -> Option<String> {
+        let subject = Self::of(path, topic);
+        match topic {
+            Topic::KvHitRate => None,
+            Topic::ForwardPass if release < Release::V1_1 => None,
+            _ if release >= Release::V1_4 => Some(subject.to_encoded()),
+            Topic::KvMetrics => subject.of_namespace().to_raw(),
+            _ => subject.of_component().to_raw(),
+        }
     }
 
     /// The subject of one endpoint's workers.
