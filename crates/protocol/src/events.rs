@@ -17,6 +17,7 @@ mod object;
 mod sequence;
 mod topic;
 mod trace;
+pub mod write;
 
 pub use error::EventError;
 pub use forward_pass::{ForwardPass, Queued, Scheduled};

@@ -1,7 +1,9 @@
 //! What holds for any input: names, subjects, templates, and bytes that are no message at all.
 
 mod agreement;
+mod events;
 mod inputs;
+mod subjects;
 
 use std::sync::LazyLock;
 
