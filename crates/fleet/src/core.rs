@@ -15,6 +15,7 @@ mod publish;
 mod replies;
 mod report;
 mod rounds;
+mod traces;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
+use crate::requests::Frontends;
 use crate::roster::{InstanceKey, PoolKey, Roster};
 use crate::round::{Round, Slowest};
 use crate::router::Router;
@@ -38,6 +40,7 @@ use crate::{Finish, Now, Plan, Settings};
 
 use events::Early;
 use places::Places;
+use traces::Traces;
 
 pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
 
@@ -116,16 +119,8 @@ pub enum Effect {
         /// The number of the round.
         round: u64,
     },
-    /// Subscribe to events.
-    Listen {
-        /// The subject, perhaps with wildcards. No two that are listened to overlap.
-        subject: String,
-    },
-    /// Unsubscribe.
-    Unlisten {
-        /// The subject, as it was in [`Effect::Listen`].
-        subject: String,
-    },
+    /// Listen to something, or cease to.
+    Listen(Listening),
     /// A round has ended; nothing is to be done about it.
     RoundEnded {
         /// The number of the round.
@@ -137,6 +132,32 @@ pub enum Effect {
     Publish(Arc<Snapshot>),
     /// Write a line to the log.
     Say(Notice),
+}
+
+/// What is to be listened to. No two subjects that are listened to overlap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listening {
+    /// Subscribe to events. The subject may have wildcards.
+    Begin {
+        /// The subject.
+        subject: String,
+        /// What is published there.
+        kind: Heard,
+    },
+    /// Unsubscribe.
+    End {
+        /// The subject.
+        subject: String,
+    },
+}
+
+/// What is published under a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Heard {
+    /// Events of workers and routers.
+    Events,
+    /// A record for each request, by frontends.
+    RequestTraces,
 }
 
 /// The state machine.
@@ -166,6 +187,8 @@ pub struct Core {
     places: Places,
     early: Early,
     hearing: Hearing,
+    frontends: Frontends,
+    traces: Traces,
     /// Whether some workers are known by their events alone, and when they were last looked at.
     heard_alone: bool,
     senders_checked: Duration,
@@ -196,6 +219,7 @@ const MAX_WORDS: usize = 10_000;
 impl Core {
     /// A core that has seen nothing. Its first round begins when the link is up, or fails after one interval without.
     pub fn new(plan: Plan, now: Now) -> Self {
+        let frontends = Frontends::new(&plan.buckets);
         let mut core = Self {
             router: Router::new(&plan),
             roster: Roster::default(),
@@ -217,6 +241,8 @@ impl Core {
             places: Places::default(),
             early: Early::default(),
             hearing: Hearing::default(),
+            frontends,
+            traces: Traces::default(),
             heard_alone: false,
             senders_checked: Duration::ZERO,
             shared_queues: HashMap::new(),
@@ -267,6 +293,7 @@ impl Core {
             self.awaiting.front().map(|(until, _)| *until),
             self.asker.wake_at(),
             self.senders_checked_at(),
+            self.traces.wake_at(),
             self.publish_at(),
         ]
         .into_iter()
@@ -293,6 +320,7 @@ impl Core {
         self.stop_waiting_for_descriptions(now);
         self.round_timers(now);
         self.remove_silent_senders(now);
+        self.join_waiting(now);
         for question in self.asker.due(&self.roster, now.mono) {
             self.effects.push(Effect::Describe(question));
         }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use protocol::codec::{self, Opened};
-use protocol::events::{ForwardPass, Topic};
+use protocol::events::{ForwardPass, RequestTrace, Topic};
 use protocol::{EventError, KvHitRate, KvMetrics, LoadSource, WorkerId};
 
 use crate::histogram::{DELAY_BUCKETS, Histogram, RATIO_BUCKETS};
 use crate::outcome::{EventCounts, EventResult};
 use crate::passes::PassSum;
+use crate::requests::Records;
 
 use publishers::Publishers;
 
@@ -21,6 +22,9 @@ const MAX_SUBJECTS: usize = 20_000;
 
 /// Workers and ranks that one batch tells apart.
 const MAX_SENDERS: usize = 500_000;
+
+/// Records of requests in one batch.
+const MAX_TRACES: usize = 100_000;
 
 /// A longer pass cannot be: an engine reports each step.
 const LONGEST_PASS_SECONDS: f64 = 3600.0;
@@ -44,6 +48,8 @@ pub struct EventBatch {
     pub(crate) loads: HashMap<(Subject, WorkerId, u64, LoadSource), Load>,
     pub(crate) passes: HashMap<(Subject, WorkerId, u64), PassSum>,
     pub(crate) refused: HashMap<Subject, EventCounts>,
+    pub(crate) traces: Vec<RequestTrace>,
+    pub(crate) records: Records,
     pub(crate) hearing: Hearing,
     count: u64,
 }
@@ -145,6 +151,25 @@ impl EventReader {
             }
         }
         self.batch.event(place, topic, &opened);
+    }
+
+    /// Reads what a frontend reports of one request.
+    pub fn add_trace(&mut self, bytes: &[u8]) {
+        let batch = &mut self.batch;
+        batch.count += 1;
+        if batch.traces.len() >= MAX_TRACES {
+            batch.records.over_limit += 1;
+            return;
+        }
+        match RequestTrace::read(bytes) {
+            Ok(Some(trace)) => {
+                batch.records.ok += 1;
+                batch.records.out_of_range += u64::from(!trace.refused.is_empty());
+                batch.traces.push(trace);
+            }
+            Ok(None) => batch.records.ignored += 1,
+            Err(_) => batch.records.malformed += 1,
+        }
     }
 
     /// Whether nothing has been added.

@@ -19,6 +19,7 @@ mod outcome;
 mod passes;
 mod plan;
 mod pool;
+mod requests;
 mod roster;
 mod round;
 mod router;
@@ -32,7 +33,9 @@ mod totals;
 mod voice;
 mod worker;
 
-pub use self::core::{Core, Effect, EndpointReport, Input, Inspection, InstanceReport, Seen};
+pub use self::core::{
+    Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
+};
 pub use describe::Question;
 pub use events::{EventBatch, EventReader, Hearing, Unassigned};
 pub use histogram::{Bounds, DELAY_BUCKETS, Histogram, PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
@@ -41,10 +44,12 @@ pub use outcome::{
     Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
 };
 pub use passes::{EngineLoad, PassCounts};
-pub use plan::{Capacity, OptInTopics, Plan, Settings};
+pub use plan::{Capacity, CapacityError, OptInTopics, Plan, Settings};
+pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};
 pub use selector::{NameGlob, PathGlob, Selector};
 pub use snapshot::{
-    EventsView, Identity, LinkView, PoolName, PoolView, Snapshot, Source, WorkerKey, WorkerView,
+    CapacitySource, EventsView, Identity, LinkView, PoolName, PoolView, Snapshot, Source, WorkerKey,
+    WorkerView,
 };
 pub use spread::{QUANTILES, Resource, Spread};
 pub use time::Now;

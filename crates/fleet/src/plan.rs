@@ -1,9 +1,12 @@
 //! [`Plan`]: what to watch and by which rules. Two plans can be compared, and a running core takes a new one.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use protocol::SubjectPattern;
+use protocol::{PathError, SubjectPattern};
 
+use crate::requests::Buckets;
 use crate::{PathGlob, Selector};
 
 /// What the state machine works by.
@@ -19,6 +22,8 @@ pub struct Plan {
     pub capacities: Vec<Capacity>,
     /// Subjects on which frontends publish a record for each request.
     pub request_traces: Vec<String>,
+    /// How requests are counted. Books that are open already keep their buckets.
+    pub buckets: Buckets,
     /// The rules.
     pub settings: Settings,
 }
@@ -34,6 +39,76 @@ pub struct Capacity {
     pub kv_blocks: Option<u64>,
 }
 
+/// Why a text is no [`Capacity`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CapacityError {
+    /// The part before the colon is no path.
+    Path(PathError),
+    /// The rest is not what can be set.
+    Form(String),
+}
+
+impl FromStr for Capacity {
+    type Err = CapacityError;
+
+    /// Reads e.g. `dynamo/*/generate:slots=256,kv_blocks=8192`.
+    ///
+    /// # Errors
+    /// [`CapacityError`] names the part that is wrong.
+    ///
+    /// ```
+    /// use fleet::Capacity;
+    /// let capacity: Capacity = "dynamo/*/generate:slots=256,kv_blocks=8192".parse()?;
+    /// assert_eq!((capacity.slots, capacity.kv_blocks), (Some(256), Some(8192)));
+    /// assert!("dynamo/*/generate".parse::<Capacity>().is_err());
+    /// # Ok::<(), fleet::CapacityError>(())
+    /// ```
+    fn from_str(text: &str) -> Result<Self, CapacityError> {
+        let form = |wrong: &str| {
+            let example = "write e.g. 'dynamo/*/generate:slots=256,kv_blocks=8192'";
+            CapacityError::Form(format!("{wrong}; {example}"))
+        };
+        let (path, values) = text
+            .rsplit_once(':')
+            .filter(|(_, values)| values.contains('='))
+            .ok_or_else(|| form("nothing is set"))?;
+        let mut capacity = Self {
+            pools: path.parse().map_err(CapacityError::Path)?,
+            slots: None,
+            kv_blocks: None,
+        };
+        for value in values.split(',') {
+            let (name, number) = value.split_once('=').unwrap_or((value, ""));
+            let number: u64 = number
+                .trim()
+                .parse()
+                .ok()
+                .filter(|number| *number > 0)
+                .ok_or_else(|| form(&format!("{value:?} is no name with a whole number above 0")))?;
+            let known = match name.trim() {
+                "slots" => &mut capacity.slots,
+                "kv_blocks" => &mut capacity.kv_blocks,
+                other => return Err(form(&format!("{other:?} is neither slots nor kv_blocks"))),
+            };
+            if known.replace(number).is_some() {
+                return Err(form(&format!("{name:?} is set twice")));
+            }
+        }
+        Ok(capacity)
+    }
+}
+
+impl fmt::Display for CapacityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(error) => error.fmt(f),
+            Self::Form(error) => f.write_str(error),
+        }
+    }
+}
+
+impl std::error::Error for CapacityError {}
+
 impl Plan {
     /// A plan that watches this, by the default rules.
     pub fn watching(selectors: Vec<Selector>) -> Self {
@@ -43,6 +118,7 @@ impl Plan {
             patterns: Vec::new(),
             capacities: Vec::new(),
             request_traces: vec![protocol::subject::REQUEST_TRACE.to_owned()],
+            buckets: Buckets::default(),
             settings: Settings::default(),
         }
     }

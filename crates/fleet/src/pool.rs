@@ -11,6 +11,7 @@ use crate::histogram::{PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
 use crate::matching::Target;
 use crate::outcome::{EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
 use crate::plan::Capacity;
+use crate::requests::RequestBooks;
 use crate::roster::WorkerIdx;
 use crate::snapshot::{PoolName, PoolView, WorkerKey, WorkerView};
 use crate::worker::Worker;
@@ -63,6 +64,7 @@ pub(crate) struct Books {
     pub(crate) events: EventCounts,
     pub(crate) hit_ratios: Histogram,
     pub(crate) pass_seconds: Histogram,
+    pub(crate) requests: Option<Box<RequestBooks>>,
     pub(crate) ignored: u64,
 }
 
@@ -100,6 +102,7 @@ impl Pool {
                 events: EventCounts::default(),
                 hit_ratios: Histogram::new(RATIO_BUCKETS),
                 pass_seconds: Histogram::new(PASS_BUCKETS),
+                requests: None,
                 ignored: 0,
             },
             up: false,
@@ -217,6 +220,7 @@ impl Pool {
             events: self.books.events,
             hit_ratios: self.books.hit_ratios.clone(),
             pass_seconds: self.books.pass_seconds.clone(),
+            requests: self.books.requests.clone(),
             ignored: self.books.ignored,
             totals,
         });

@@ -10,6 +10,7 @@ use protocol::{EndpointPath, WorkerId, WorkerStats};
 use crate::events::Hearing;
 use crate::outcome::{EventCounts, FinishCounts, ReplyCounts, WorkerState};
 use crate::passes::{EngineLoad, PassCounts};
+use crate::requests::{Frontends, RequestBooks};
 use crate::totals::Totals;
 use crate::{Histogram, Settings};
 
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub link: LinkView,
     /// How well events are heard.
     pub hearing: Hearing,
+    /// What frontends report of requests.
+    pub frontends: Option<Frontends>,
 }
 
 /// The connection to NATS.
@@ -91,6 +94,8 @@ pub struct PoolView {
     pub hit_ratios: Histogram,
     /// The duration of each forward pass, in seconds.
     pub pass_seconds: Histogram,
+    /// What frontends report of requests to its workers, if they do.
+    pub requests: Option<Box<RequestBooks>>,
     /// Sightings of workers that were left out because the pool is full.
     pub ignored: u64,
     pub(crate) totals: Arc<OnceLock<Totals>>,
@@ -136,6 +141,8 @@ pub struct WorkerView {
     pub schema: &'static str,
     /// Its load, if it is fresh and has reported any.
     pub load: Option<WorkerStats>,
+    /// Who says what it can hold.
+    pub capacity: CapacitySource,
     /// When it last gave valid statistics, in Unix seconds; `None` where only its events are known.
     pub last_seen: Option<f64>,
     /// When the instance started, in Unix seconds.
@@ -171,6 +178,29 @@ pub struct EventsView {
     pub prefill_load_tokens: Option<u64>,
     /// Messages that did not come, for each topic.
     pub lost: [u64; Topic::ALL.len()],
+}
+
+/// Who says what a worker can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CapacitySource {
+    /// Nothing does.
+    #[default]
+    None,
+    /// The worker.
+    Reported,
+    /// Its operator, as the worker does not.
+    Configured,
+}
+
+impl CapacitySource {
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Reported => "reported",
+            Self::Configured => "configured",
+        }
+    }
 }
 
 /// How a worker is known.
@@ -259,6 +289,7 @@ impl PoolView {
             events: EventCounts::default(),
             hit_ratios: Histogram::new(crate::RATIO_BUCKETS),
             pass_seconds: Histogram::new(crate::PASS_BUCKETS),
+            requests: None,
             ignored: 0,
             totals: Arc::default(),
         }

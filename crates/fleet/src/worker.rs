@@ -10,7 +10,7 @@ use crate::aging::{Aging, Seen};
 use crate::heard::Heard;
 use crate::plan::Capacity;
 use crate::roster::{InstanceKey, SlotKey};
-use crate::snapshot::{Identity, WorkerView};
+use crate::snapshot::{CapacitySource, Identity, WorkerView};
 use crate::{Now, Settings, WorkerState};
 
 /// One worker of a pool.
@@ -260,6 +260,14 @@ impl Worker {
             (WorkerState::Fresh, _) => heard(),
             _ => None,
         };
+        let reports_capacity = |load: &WorkerStats| {
+            load.request_slots_capacity().is_some() || load.kv_blocks_capacity().is_some()
+        };
+        let source = match (self.load.as_ref().is_some_and(reports_capacity), capacity) {
+            (true, _) => CapacitySource::Reported,
+            (false, Some(_)) => CapacitySource::Configured,
+            (false, None) => CapacitySource::None,
+        };
         let load = match capacity.filter(|_| state == WorkerState::Fresh) {
             Some(known) => {
                 let load = load.unwrap_or_default();
@@ -276,6 +284,7 @@ impl Worker {
                 None => "none",
             },
             load,
+            capacity: source,
             last_seen: self.seen.unix().map(|at| at.as_secs_f64()),
             started: self
                 .holder

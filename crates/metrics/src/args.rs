@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use fleet::{PathGlob, Selector};
+use fleet::{Capacity, MeasureBuckets, PathGlob, Selector};
 use program::LogFormat;
 use program::environment::without_empty_variables;
 use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern};
@@ -152,6 +152,49 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_EVENT_MAX_AGE", default_value = "1m", value_parser = time_within(EVENT_MAX_AGE), value_name = "TIME")]
     pub event_max_age: Duration,
 
+    /// Silence after which a worker that reports its forward passes, with a heartbeat each second, is gone, from 1s to 1d.
+    #[arg(long, env = "METRICS_EVENT_GONE_AFTER", default_value = "10s", value_parser = time_within(EVENT_MAX_AGE), value_name = "TIME")]
+    pub event_gone_after: Duration,
+
+    /// Silence after which any other worker that is known by its events alone is gone, from 1s to 30d.
+    #[arg(long, env = "METRICS_EVENT_IDLE_GONE_AFTER", default_value = "10m", value_parser = time_within(EVENT_IDLE), value_name = "TIME")]
+    pub event_idle_gone_after: Duration,
+
+    /// What the workers of some pools can hold, where they do not report it; may be repeated, the first that fits counts.
+    ///
+    /// Dynamo 1.x reports no capacity on NATS. Example: 'dynamo/*/generate:slots=256,kv_blocks=8192'.
+    #[arg(
+        long,
+        env = "METRICS_CAPACITY",
+        value_delimiter = ';',
+        value_name = "PATH:slots=N,kv_blocks=N"
+    )]
+    pub capacity: Vec<Capacity>,
+
+    /// A subject on which frontends publish a record for each request, in place of dynamo.request_trace.v1; may be repeated.
+    #[arg(long, env = "METRICS_REQUEST_TRACE_SUBJECT", value_delimiter = ',', value_parser = exact_subject, value_name = "SUBJECT")]
+    pub request_trace_subject: Vec<String>,
+
+    /// Upper bounds of the buckets of one measure of requests; may be repeated. Example: ttft=0.1,0.5,1.
+    ///
+    /// Measures: ttft, itl, duration, prefill_wait, prefill, kv_transfer, input_tokens, output_tokens.
+    #[arg(
+        long,
+        env = "METRICS_BUCKETS",
+        value_delimiter = ';',
+        value_name = "MEASURE=BOUNDS"
+    )]
+    pub buckets: Vec<MeasureBuckets>,
+
+    /// Also listen to kv-events: blocks that caches store and remove. A worker sends some tens of messages a second.
+    #[arg(long, env = "METRICS_KV_EVENTS")]
+    pub kv_events: bool,
+
+    /// Also listen to active_sequences_events: requests that routers assign to workers. There are several messages for each
+    /// request.
+    #[arg(long, env = "METRICS_ACTIVE_SEQUENCES")]
+    pub active_sequences: bool,
+
     /// Whether upstream's metric names are on the page, too.
     #[arg(long, env = "METRICS_COMPAT", default_value_t = Compat::Upstream, value_parser = words::<Compat>(Compat::WORDS))]
     pub compat: Compat,
@@ -223,6 +266,7 @@ type Bounds = (Duration, Duration);
 const POLL_INTERVAL: Bounds = (Duration::from_millis(50), Duration::from_secs(3600));
 const ROUND_TIMEOUT: Bounds = (Duration::from_millis(10), Duration::from_secs(3600));
 const EVENT_MAX_AGE: Bounds = (Duration::from_secs(1), Duration::from_secs(86_400));
+const EVENT_IDLE: Bounds = (Duration::from_secs(1), Duration::from_secs(30 * 86_400));
 const GRACE: Bounds = (Duration::from_millis(1), Duration::from_secs(600));
 
 /// Reads a number of seconds, or a number with a unit.
@@ -252,6 +296,13 @@ where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
 {
     PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+fn exact_subject(text: &str) -> Result<String, String> {
+    match protocol::subject::is_exact(text) {
+        true => Ok(text.to_owned()),
+        false => Err("it is no subject without wildcards".to_owned()),
+    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, bail};
 use async_nats::Client;
 use fleet::matching::Target;
-use fleet::{Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Now, Plan, Question, Snapshot};
+use fleet::{
+    Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Listening, Now, Plan, Question, Snapshot,
+};
 use link::{Inbox, Link, LinkState, Reply, ReplyKind};
 use protocol::subject;
 use tokio::sync::{mpsc, watch};
@@ -15,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::asking::{self, Request};
 use crate::describing::{self, Answer};
-use crate::listening::{self, Command};
+use crate::listening;
 use crate::published::Published;
 use crate::say::say;
 use crate::tasks::Tasks;
@@ -60,8 +62,8 @@ pub(crate) struct Engine {
     started: Instant,
     ways: Option<Ways>,
     /// What is to be listened to once there is a connection.
-    commands: mpsc::UnboundedSender<Command>,
-    listening: Option<mpsc::UnboundedReceiver<Command>>,
+    commands: mpsc::UnboundedSender<Listening>,
+    listening: Option<mpsc::UnboundedReceiver<Listening>>,
     reports: mpsc::Receiver<Report>,
     reporter: mpsc::Sender<Report>,
     refused_in: u64,
@@ -339,12 +341,8 @@ impl Engine {
                 }
             }
             // The receiver lives as long as the engine, or the task's end ends the program.
-            Effect::Listen { id, subject, topic } => {
-                let command = Command::Listen { id, subject, topic };
-                self.commands.send(command).ok();
-            }
-            Effect::Unlisten { id } => {
-                self.commands.send(Command::Unlisten { id }).ok();
+            Effect::Listen(listening) => {
+                self.commands.send(listening).ok();
             }
             Effect::Publish(snapshot) => {
                 self.publish.send_replace(Published::now(snapshot));

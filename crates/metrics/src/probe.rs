@@ -31,8 +31,6 @@ async fn look(servers: &Servers, shared: &SharedArgs, target: Option<&Target>) -
     let everything: PathGlob = EVERYTHING.parse()?;
     let exact = target.map(|target| Selector::Path(target.path.clone()));
     let plan = Plan {
-        selectors: exact.into_iter().chain([Selector::Glob(everything)]).collect(),
-        excludes: Vec::new(),
         patterns: shared.subject_pattern.clone(),
         settings: Settings {
             // There is no second round: it would begin long after the first has ended.
@@ -45,6 +43,7 @@ async fn look(servers: &Servers, shared: &SharedArgs, target: Option<&Target>) -
             },
             ..Settings::default()
         },
+        ..Plan::watching(exact.into_iter().chain([Selector::Glob(everything)]).collect())
     };
     let link = Link::new(servers.clone(), app::options());
     let (engine, _) = Engine::new(plan, link);

@@ -70,6 +70,17 @@ pub fn stats_of(service: &str, instance: &str) -> Option<String> {
     (is_token(service) && is_token(instance)).then(|| format!("{STATS}.{service}.{instance}"))
 }
 
+/// Whether this is the subject of single messages: not empty, and without wildcards, empty tokens, spaces and control
+/// characters.
+///
+/// ```
+/// assert!(protocol::subject::is_exact("dynamo.request_trace.v1"));
+/// assert!(!protocol::subject::is_exact("dynamo.>") && !protocol::subject::is_exact("a..b"));
+/// ```
+pub fn is_exact(subject: &str) -> bool {
+    is_subject_text(subject)
+}
+
 fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= crate::MAX_NAME_BYTES

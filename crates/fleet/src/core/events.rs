@@ -137,6 +137,8 @@ impl Core {
         for (subject, results) in refused {
             self.count_events(place(subject), results);
         }
+        self.frontends.records.add(&batch.records);
+        self.traces(batch.traces, now);
         self.dirty(now);
     }
 

@@ -9,7 +9,7 @@ use protocol::events::Topic;
 use protocol::subject::EventSubject;
 use smallvec::SmallVec;
 
-use super::{Core, Effect};
+use super::{Core, Effect, Heard, Listening};
 use crate::roster::PoolKey;
 use crate::snapshot::PoolName;
 
@@ -19,7 +19,7 @@ const MAX_PLACES: usize = 20_000;
 /// What is listened to, and where what is heard belongs.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    listening: BTreeSet<String>,
+    listening: BTreeSet<(String, Heard)>,
     /// Forgotten whenever there is another pool, or one less.
     known: HashMap<Box<str>, Arc<Place>>,
 }
@@ -63,14 +63,31 @@ impl Core {
             Topic::KvHitRate | Topic::KvMetrics | Topic::ForwardPass => true,
         };
         let topics: Vec<Topic> = Topic::ALL.into_iter().filter(is_wanted).collect();
-        let wanted: BTreeSet<String> = self.router.event_patterns(&topics).into_iter().collect();
+        let events = self.router.event_patterns(&topics).into_iter();
+        let traces = match events.len() {
+            0 => &[],
+            _ => self.plan.request_traces.as_slice(),
+        };
+        let wanted: BTreeSet<(String, Heard)> = events
+            .map(|subject| (subject, Heard::Events))
+            .chain(
+                traces
+                    .iter()
+                    .map(|subject| (subject.clone(), Heard::RequestTraces)),
+            )
+            .collect();
         let listening = std::mem::replace(&mut self.places.listening, wanted);
         let wanted = &self.places.listening;
-        let unlisten = listening.difference(wanted).cloned();
-        let unlisten = unlisten.map(|subject| Effect::Unlisten { subject });
-        let listen = wanted.difference(&listening).cloned();
-        let listen = listen.map(|subject| Effect::Listen { subject });
-        self.effects.extend(unlisten.chain(listen));
+        let end = |(subject, _): &(String, Heard)| Listening::End {
+            subject: subject.clone(),
+        };
+        let begin = |(subject, kind): &(String, Heard)| Listening::Begin {
+            subject: subject.clone(),
+            kind: *kind,
+        };
+        let ends = listening.difference(wanted).map(end);
+        let begins = wanted.difference(&listening).map(begin);
+        self.effects.extend(ends.chain(begins).map(Effect::Listen));
         self.places.forget();
     }
 

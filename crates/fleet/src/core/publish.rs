@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Core, Effect, PUBLISH_AFTER, PUBLISH_AFTER_ROUND_BEGAN};
 use crate::Now;
+use crate::requests::Records;
 use crate::snapshot::Snapshot;
 
 /// A large fleet's snapshots take some milliseconds; so much rest between them keeps that below a tenth of a core.
@@ -46,6 +47,7 @@ impl Core {
             rounds_skipped: self.rounds_skipped,
             link: self.link,
             hearing: self.hearing.clone(),
+            frontends: (self.frontends.records != Records::default()).then(|| self.frontends.clone()),
         }
     }
 }

@@ -10,7 +10,9 @@ pub(super) use seen::describe;
 
 use super::actor::{Actor, Info};
 use super::{MS, SECOND};
-use crate::{Core, Effect, EventReader, Input, LinkView, Notice, Now, Plan, Question, Settings, Snapshot};
+use crate::{
+    Core, Effect, EventReader, Input, LinkView, Listening, Notice, Now, Plan, Question, Settings, Snapshot,
+};
 
 /// What is on its way to the core.
 #[derive(Debug)]
@@ -274,10 +276,10 @@ impl Bench {
             }
             Effect::Describe(question) => self.describe(question),
             Effect::CheckLink { round } => self.post(MS, Message::LinkChecked(round, self.is_alive)),
-            Effect::Listen { subject } => {
+            Effect::Listen(Listening::Begin { subject, .. }) => {
                 assert!(self.listening.insert(subject), "listened to twice");
             }
-            Effect::Unlisten { subject } => {
+            Effect::Listen(Listening::End { subject }) => {
                 assert!(self.listening.remove(&subject), "not listened to");
             }
             Effect::RoundEnded { .. } => {}

@@ -10,7 +10,9 @@ use proptest::prelude::*;
 
 use super::*;
 use parse::{Page, Sample};
-use sample::{fleet_of, full_pool, snapshot_of, two_workers, worker};
+use sample::{
+    all_events, all_frontends, all_requests, fleet_of, full_pool, snapshot_of, two_workers, worker,
+};
 
 const MOMENT: Moment = Moment {
     is_current: true,
@@ -117,8 +119,9 @@ fn a_pool_is_up_only_if_the_link_is_and_a_round_ended_recently() {
 fn plain_services_have_no_series_yet() {
     let (service, endpoint) = ("orders".into(), "create".into());
     let pool = PoolView::empty(PoolName::Service { service, endpoint }, Settings::default());
-    let page = page(&snapshot_of(vec![pool]), &ExportOptions::default());
-    assert_eq!(page.samples().count() as u64, collector::SERIES);
+    let snapshot = snapshot_of(vec![pool]);
+    let page = page(&snapshot, &ExportOptions::default());
+    assert_eq!(page.samples().count() as u64, collector::series(&snapshot));
 }
 
 #[test]
@@ -156,13 +159,62 @@ fn pools_and_workers_have_as_many_series_as_they_are_counted_for() {
     for (pools, workers) in [(1, 1), (1, 3), (4, 2)] {
         let snapshot = snapshot_of((0..pools).map(|index| full_pool(&path(index), workers)).collect());
         let page = page(&snapshot, &ExportOptions::default());
-        let each = workers::series_each(WorkerSeries::Full, true);
+        let each = workers::series_each(WorkerSeries::Full, true, false);
         let pool = pools::SERIES + pools::UPSTREAM_SERIES + workers * each;
         assert_eq!(
             page.samples().count() as u64,
-            collector::SERIES + pools as u64 * pool
+            collector::series(&snapshot) + pools as u64 * pool
         );
     }
+}
+
+#[test]
+fn what_events_report_is_shown_and_counted() {
+    let mut pool = full_pool("dynamo/c/e", 3);
+    for worker in std::sync::Arc::make_mut(&mut pool.workers) {
+        worker.events = Some(Box::new(all_events()));
+    }
+    pool.pass_seconds.observe(0.02);
+    pool.requests = Some(Box::new(all_requests()));
+    let mut snapshot = snapshot_of(vec![pool]);
+    snapshot.frontends = Some(all_frontends());
+    let page = page(&snapshot, &ExportOptions::default());
+    let value = |name: &str, labels: &[(&str, &str)]| {
+        let has = |sample: &&Sample| {
+            labels
+                .iter()
+                .all(|(name, value)| sample.label(name) == Some(value))
+        };
+        page.named(name).find(has).map(|sample| sample.value)
+    };
+    let decode = [("worker_id", "1"), ("phase", "decode")];
+    assert_eq!(value("llm_worker_requests_running", &decode), Some(2.0));
+    assert_eq!(value("llm_worker_requests_queued", &decode), Some(4.0));
+    assert_eq!(value("llm_worker_queued_tokens", &decode), Some(6.0));
+    assert_eq!(
+        value("llm_worker_forward_passes_total", &[("worker_id", "2")]),
+        Some(9.0)
+    );
+    assert_eq!(
+        value(
+            "llm_worker_messages_lost_total",
+            &[("topic", "forward-pass-metrics")]
+        ),
+        Some(3.0)
+    );
+    assert_eq!(value("llm_worker_info", &[("source", "srv,events")]), Some(1.0));
+    let ttft = |role| value("llm_request_ttft_seconds_count", &[("role", role)]);
+    assert_eq!((ttft("aggregated"), ttft("prefill")), (Some(1.0), Some(1.0)));
+    assert_eq!(
+        value("llm_frontend_requests_total", &[("joined", "no")]),
+        Some(2.0)
+    );
+    let counted = collector::series(&snapshot)
+        + pools::SERIES
+        + pools::event_series(&snapshot.pools[0])
+        + pools::UPSTREAM_SERIES
+        + 3 * workers::series_each(WorkerSeries::Full, true, true);
+    assert_eq!(page.samples().count() as u64, counted);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::catalogue as c;
 use super::chunks::Chunks;
 use super::family::Family;
 use super::format::Format;
+use super::labelled::Labelled;
 use super::labels::{Group, Texts, UpstreamWorker, Worker};
 use super::options::WorkerSeries;
 use super::shown::ShownPool;
@@ -60,13 +61,30 @@ const MORE: [Column<Worker>; 6] = [
     }),
     column(&c::STARTED, |worker, _| Some(worker.started?.into())),
     column(&c::RESTARTS, |worker, _| Some(worker.restarts.into())),
-    column(&c::LAST_SEEN, |worker, _| Some(worker.last_seen.into())),
+    column(&c::LAST_SEEN, |worker, _| Some(worker.last_seen?.into())),
     column(&c::LOOKUPS, |worker, _| Some(worker.lookup_blocks.into())),
     column(&c::HITS, |worker, _| Some(worker.hit_blocks.into())),
 ];
 
-/// `llm_worker_info` and `llm_worker_last_event_timestamp_seconds`.
-const WITH_LABELS: usize = 2;
+/// A value that events report.
+macro_rules! events {
+    ($part:ident.$field:ident) => {
+        |worker, _| Some(worker.events.as_ref()?.$part?.$field.into())
+    };
+}
+
+/// What `--worker-series full` adds where events report something, without the families that have labels of their own.
+const EVENTS: [Column<Worker>; 7] = [
+    column(&c::CONTEXT_TOKENS, events!(engine.context_tokens)),
+    column(&c::CONTEXT_STDDEV, events!(engine.context_stddev)),
+    column(&c::PASSES, events!(passes.passes)),
+    column(&c::PASS_SECONDS, events!(passes.seconds)),
+    column(&c::PREFILL_TOKENS, events!(passes.prefill_tokens)),
+    column(&c::DECODE_STEPS, events!(passes.decode_steps)),
+    column(&c::PREFILL_LOAD, |worker, _| {
+        Some(worker.events.as_ref()?.prefill_load_tokens?.into())
+    }),
+];
 
 const UPSTREAM_CORE: [Column<UpstreamWorker>; 5] = [
     column(&c::UP_KV_ACTIVE, load!(kv_blocks_active)),
@@ -82,10 +100,14 @@ const UPSTREAM_MORE: [Column<UpstreamWorker>; 2] = [
 ];
 
 /// The most series that one worker has.
-pub(super) fn series_each(series: WorkerSeries, has_upstream: bool) -> u64 {
+pub(super) fn series_each(series: WorkerSeries, has_upstream: bool, has_events: bool) -> u64 {
+    let events = match has_events {
+        true => EVENTS.len() + Labelled::SERIES_OF_EVENTS,
+        false => 0,
+    };
     let (ours, upstream) = match series {
         WorkerSeries::Full => (
-            CORE.len() + MORE.len() + WITH_LABELS,
+            CORE.len() + MORE.len() + Labelled::SERIES + events,
             UPSTREAM_CORE.len() + UPSTREAM_MORE.len(),
         ),
         WorkerSeries::Core => (CORE.len(), UPSTREAM_CORE.len()),
@@ -106,12 +128,12 @@ pub(super) fn write(writer: &mut Writer, series: WorkerSeries, pools: &[ShownPoo
     );
     let mut ours = Columns::new(&CORE, &MORE, series, workers);
     let mut upstream = Columns::new(&UPSTREAM_CORE, &UPSTREAM_MORE, series, workers);
-    let mut with_labels = [(); WITH_LABELS].map(|()| Chunks::with_room(workers.saturating_mul(LINE)));
+    let mut events = Columns::new(&[], &EVENTS, series, 0);
+    let mut labelled_texts = Labelled::texts(workers.saturating_mul(LINE));
     let mut columns = ours.samples(format);
     let mut upstream_columns = upstream.samples(format);
-    let [events, identities] = &mut with_labels;
-    let mut events = Samples::new(format, events, &c::LAST_EVENT);
-    let mut identities = Samples::new(format, identities, &c::INFO);
+    let mut event_columns = events.samples(format);
+    let mut labelled = Labelled::new(format, &mut labelled_texts);
     let (mut labels, mut upstream_labels) = (Texts::default(), Texts::default());
 
     for pool in pools {
@@ -122,8 +144,10 @@ pub(super) fn write(writer: &mut Writer, series: WorkerSeries, pools: &[ShownPoo
             labels.render(ids().map(|id| [path.namespace.as_str(), component, endpoint, id]));
             write_columns(&mut columns, &labels, block, pool.view);
             if series == WorkerSeries::Full {
-                write_events(&mut events, &labels, block);
-                write_identities(&mut identities, &labels, block);
+                labelled.write(&labels, block);
+            }
+            if series == WorkerSeries::Full && pool.has_events {
+                write_columns(&mut event_columns, &labels, block, pool.view);
             }
             if pool.has_upstream {
                 upstream_labels.render(ids().map(|id| [component, endpoint, id]));
@@ -131,7 +155,8 @@ pub(super) fn write(writer: &mut Writer, series: WorkerSeries, pools: &[ShownPoo
             }
         }
     }
-    let texts = ours.texts.into_iter().chain(with_labels).chain(upstream.texts);
+    let ours = ours.texts.into_iter().chain(events.texts).chain(labelled_texts);
+    let texts = ours.chain(upstream.texts);
     texts.for_each(|text| writer.append(text));
 }
 
@@ -193,29 +218,6 @@ fn write_columns<G: Group>(
     }
 }
 
-fn write_events(samples: &mut Samples<'_, Worker, 1>, labels: &Texts<Worker>, block: &[WorkerView]) {
-    for (labels, worker) in labels.iter().zip(block) {
-        if let Some(reported) = worker.load_event {
-            samples.write(labels, ["kv_metrics"], reported);
-        }
-    }
-}
-
-fn write_identities(samples: &mut Samples<'_, Worker, 5>, labels: &Texts<Worker>, block: &[WorkerView]) {
-    for (labels, worker) in labels.iter().zip(block) {
-        let identity = &worker.identity;
-        let (service_id, version) = (identity.service_id.as_ref(), identity.version.as_ref());
-        let more = [
-            &identity.worker_hex,
-            service_id,
-            version,
-            &identity.layout,
-            worker.schema,
-        ];
-        samples.write(labels, more, true);
-    }
-}
-
 /// How many series the workers that are left out would have had.
 pub(super) fn series_left_out(series: WorkerSeries, pool: &ShownPool<'_>) -> u64 {
     let count = |worker: &WorkerView| -> usize {
@@ -226,9 +228,8 @@ pub(super) fn series_left_out(series: WorkerSeries, pool: &ShownPool<'_>) -> u64
             sum += of(&mut UPSTREAM_CORE.iter().map(|column| column.value));
         }
         if series == WorkerSeries::Full {
-            sum += of(&mut MORE.iter().map(|column| column.value))
-                + 1
-                + usize::from(worker.load_event.is_some());
+            let more = MORE.iter().chain(&EVENTS);
+            sum += of(&mut more.map(|column| column.value)) + Labelled::count(worker);
             if pool.has_upstream {
                 sum += of(&mut UPSTREAM_MORE.iter().map(|column| column.value));
             }
