@@ -38,6 +38,8 @@ pub(crate) struct Worker {
     pub(crate) heartbeats: u64,
     /// Prompt tokens that were computed.
     pub(crate) prefill_tokens: u64,
+    /// Prompt tokens that were found in the KV cache.
+    pub(crate) cached_tokens: u64,
     /// Requests that got a token, summed over the passes.
     pub(crate) decode_steps: u64,
     /// Messages that were sent and not heard, by their counter.
@@ -82,6 +84,8 @@ struct Pass {
 #[derive(Debug, Deserialize)]
 struct Scheduled {
     sum_prefill_tokens: u64,
+    /// Earlier chunks of a long prompt count too; the prompts of these tests are one chunk each.
+    sum_prefill_kv_tokens: u64,
     num_decode_requests: u64,
 }
 
@@ -172,6 +176,7 @@ impl Worker {
         }
         self.passes += 1;
         self.prefill_tokens += pass.scheduled_requests.sum_prefill_tokens;
+        self.cached_tokens += pass.scheduled_requests.sum_prefill_kv_tokens;
         self.decode_steps += pass.scheduled_requests.num_decode_requests;
     }
 }

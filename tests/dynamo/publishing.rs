@@ -40,11 +40,11 @@ async fn workers_publish_every_pass_and_a_heartbeat_each_second() {
         );
         assert_eq!(worker.lost, 0, "{id}: {worker:#?}");
     }
-    let computed: u64 = heard.workers.values().map(|worker| worker.prefill_tokens).sum();
-    assert!(
-        computed <= usage.prompt_tokens,
-        "{computed} prompt tokens were computed, of {usage:?}"
-    );
+    let prompts = heard
+        .workers
+        .values()
+        .map(|worker| worker.prefill_tokens + worker.cached_tokens);
+    assert_eq!(prompts.sum::<u64>(), usage.prompt_tokens, "{heard:#?}");
 }
 
 /// Whether every worker has sent three heartbeats.
@@ -80,4 +80,39 @@ async fn the_frontend_publishes_a_record_of_each_request() {
         let inputs: u64 = heard.traces.iter().filter_map(|trace| trace.input_tokens).sum();
         assert_eq!(inputs, usage.prompt_tokens);
     }
+}
+
+#[tokio::test]
+async fn a_killed_mocker_falls_silent_and_the_other_does_not() {
+    let Some(release) = Release::provided() else {
+        return;
+    };
+    let server = NatsServer::start().await;
+    let listener = Listener::start(&server).await;
+    let mut dynamo = Deployment::prepare(release, &server, RequestPlane::Tcp);
+    dynamo.start_mocker(1);
+    let heard = listener
+        .hears("the first worker", |heard| heard.workers.len() == 1)
+        .await;
+    let first = *heard.workers.keys().next().expect("one was heard");
+    dynamo.start_mocker(1);
+    let lives = |heard: &Heard, beats| {
+        let mut others = heard.workers.iter().filter(|(id, _)| **id != first);
+        others.any(|(_, worker)| worker.heartbeats >= beats)
+    };
+    listener.hears("the second worker", |heard| lives(heard, 1)).await;
+
+    dynamo.kill_mocker().await;
+    let beats = |heard: &Heard| -> u64 { heard.workers.values().map(|worker| worker.heartbeats).sum() };
+    let more = async |count| {
+        let wanted = beats(&listener.heard()) + count;
+        listener
+            .hears("heartbeats went on", |heard| beats(heard) >= wanted)
+            .await
+    };
+    // What it had sent before its end has arrived by then.
+    let soon = more(2).await;
+    let later = more(3).await;
+    let of_the_killed = |heard: &Heard| heard.workers[&first].heartbeats;
+    assert_eq!(of_the_killed(&later), of_the_killed(&soon), "{later:#?}");
 }
