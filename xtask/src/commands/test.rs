@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 ///
 /// What the integration tests need from outside is provided first. Tests for which something is absent are left
 /// out, and it is said which and why; `--require-tools` and `--require-docker` make that an error. The tests with a real
-/// Dynamo, which come with about 300 MB from PyPI, run only with `--require-dynamo`.
+/// Dynamo, which come with about 220 MB from PyPI, run only with `--require-dynamo`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
