@@ -33,7 +33,7 @@ async fn workers_that_answer_and_publish_are_shown_once() {
     assert_eq!(heard.workers.len(), 2, "{heard:#?}");
     for id in heard.workers.keys() {
         let id = id.to_string();
-        let info = [("worker_id", id.as_str()), ("source", "both")];
+        let info = [("worker_id", id.as_str()), ("source", "srv,events")];
         assert_eq!(page.value("llm_worker_info", &info), Some(1.0), "{page}");
     }
     assert_eq!(page.sum("llm_worker_info", &[]), 2.0, "{page}");

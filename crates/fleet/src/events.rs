@@ -138,10 +138,8 @@ impl EventReader {
         };
         if let Some(publisher) = &opened.publisher {
             let hearing = &mut self.batch.hearing;
-            let lost = self
-                .publishers
-                .lost(publisher.id, topic, publisher.sequence, arrived);
-            hearing.gaps[topic as usize] = hearing.gaps[topic as usize].saturating_add(lost);
+            self.publishers
+                .note(publisher.id, topic, publisher.sequence, arrived);
             let arrived_ms = arrived.as_secs_f64() * 1e3;
             let delay = (arrived_ms - publisher.published_at_ms as f64) / 1e3;
             // The stamp is in whole milliseconds, so it is never later than the event.
@@ -179,6 +177,7 @@ impl EventReader {
 
     /// What has been added.
     pub fn take(&mut self) -> EventBatch {
+        self.batch.hearing.gaps = self.publishers.take_lost();
         std::mem::take(&mut self.batch)
     }
 }
