@@ -28,6 +28,7 @@ use slotmap::SlotMap;
 use crate::aging::Aging;
 use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
+use crate::nameless::Nameless;
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
 use crate::requests::Frontends;
@@ -189,6 +190,7 @@ pub struct Core {
     hearing: Hearing,
     frontends: Frontends,
     traces: Traces,
+    nameless: Nameless,
     /// Whether some workers are known by their events alone, and when they were last looked at.
     heard_alone: bool,
     senders_checked: Duration,
@@ -243,6 +245,7 @@ impl Core {
             hearing: Hearing::default(),
             frontends,
             traces: Traces::default(),
+            nameless: Nameless::default(),
             heard_alone: false,
             senders_checked: Duration::ZERO,
             shared_queues: HashMap::new(),

@@ -14,6 +14,7 @@ mod heard;
 mod held;
 mod histogram;
 pub mod matching;
+mod nameless;
 mod notice;
 mod outcome;
 mod passes;
@@ -39,6 +40,7 @@ pub use self::core::{
 pub use describe::Question;
 pub use events::{EventBatch, EventReader, Hearing, Unassigned};
 pub use histogram::{Bounds, DELAY_BUCKETS, Histogram, PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
+pub use nameless::PartialPath;
 pub use notice::{Level, Notice};
 pub use outcome::{
     Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
@@ -48,8 +50,8 @@ pub use plan::{Capacity, CapacityError, OptInTopics, Plan, Settings};
 pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};
 pub use selector::{NameGlob, PathGlob, Selector};
 pub use snapshot::{
-    CapacitySource, EventsView, Identity, LinkView, PoolName, PoolView, Snapshot, Source, WorkerKey,
-    WorkerView,
+    CapacitySource, EventScope, EventsView, Identity, LinkView, PoolName, PoolView, Snapshot, Source,
+    WorkerKey, WorkerView,
 };
 pub use spread::{QUANTILES, Resource, Spread};
 pub use time::Now;

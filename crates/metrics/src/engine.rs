@@ -136,17 +136,25 @@ impl Engine {
         }
     }
 
-    /// Takes one look around, for a person who waits: runs until the first round has ended and everything that answered is
-    /// described, and returns all that answered.
+    /// Takes one look around, for a person who waits: runs until the first round has ended, everything that answered is
+    /// described, and events have been listened to for so long. Returns all that answered and was heard.
     ///
     /// # Errors
     /// Where NATS cannot be reached or asked.
-    pub(crate) async fn look(mut self, target: Option<&Target>) -> anyhow::Result<Inspection> {
+    pub(crate) async fn look(
+        mut self,
+        target: Option<&Target>,
+        listen_for: Duration,
+    ) -> anyhow::Result<Inspection> {
         let client = self.link.connect_now().await?;
         self.connected(client).await?;
         let mut replies = Vec::new();
-        while !self.core.is_settled() {
-            self.step(&mut replies).await?;
+        let until = Instant::now() + listen_for;
+        while !self.core.is_settled() || Instant::now() < until {
+            tokio::select! {
+                stepped = self.step(&mut replies) => stepped?,
+                () = sleep_until(until), if self.core.is_settled() => {}
+            }
         }
         if self.finish == Some(Finish::Error) {
             match self.link.refusal(subject::STATS) {
