@@ -27,9 +27,3 @@ pub use load::{KvMetrics, LoadSource};
 pub use sequence::{SequenceChange, SequenceEvent};
 pub use topic::Topic;
 pub use trace::RequestTrace;
-
-/// The event name of [`KvHitRate`].
-pub const KV_HIT_RATE: &str = "kv-hit-rate";
-
-/// The event name of [`KvMetrics`].
-pub const KV_METRICS: &str = "kv_metrics";

@@ -1,7 +1,6 @@
 //! What holds for any input: names, subjects, templates, and bytes that are no message at all.
 
 mod agreement;
-mod events;
 mod inputs;
 mod subjects;
 
@@ -10,7 +9,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use protocol::description::NotADescription;
-use protocol::events::KV_METRICS;
+use protocol::events::Topic;
 use protocol::subject::{self, Instance, SubjectParts};
 use protocol::{
     Description, Encoding, EndpointPath, KvHitRate, KvMetrics, Layout, ReplyLimits, StatsReading, StatsReply,
@@ -164,8 +163,8 @@ proptest! {
 
     #[test]
     fn whatever_the_names_are_the_subjects_of_events_are_valid(path in path()) {
-        let published = subject::event(&path.namespace, KV_METRICS);
-        let subjects = subject::events_of(&path, KV_METRICS);
+        let published = subject::event(&path.namespace, Topic::KvMetrics.as_str());
+        let subjects = subject::events_of(&path, Topic::KvMetrics.as_str());
         prop_assert!(subjects.contains(&published), "{} is not in {:?}", published, subjects);
         for subject in &subjects {
             prop_assert!(is_subject(subject), "{}", subject);
