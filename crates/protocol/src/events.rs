@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! [`write`] has the other direction: what each release of Dynamo publishes. Workers of this project publish
+//! [`mod@write`] has the other direction: what each release of Dynamo publishes. Workers of this project publish
 //! [`KvHitRate`] and [`KvMetrics`] by the SDK instead, without an envelope.
 
 mod error;
