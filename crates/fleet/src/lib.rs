@@ -30,7 +30,7 @@ mod totals;
 mod voice;
 mod worker;
 
-pub use self::core::{Core, Effect, EndpointReport, Input, Inspection, InstanceReport, Seen};
+pub use self::core::{Arrived, Core, Effect, EndpointReport, Input, Inspection, InstanceReport, Seen};
 pub use describe::Question;
 pub use events::{EventBatch, SubjectId, Topic};
 pub use histogram::{Histogram, RATIO_BUCKETS, ROUND_BUCKETS};
