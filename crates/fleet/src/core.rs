@@ -1,5 +1,6 @@
 //! [`Core`]: the collector's state machine. `handle(input, now)` returns what is to be done; it never waits.
 
+mod ahead;
 mod budget;
 #[cfg(test)]
 mod check;
@@ -50,13 +51,8 @@ pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
 pub enum Input<'a> {
     /// Time has passed. It is due at [`Core::wake_at`], and harmless at any other time.
     Tick,
-    /// A reply to a round, or to no round that there was.
-    Reply {
-        /// The number of the round that it answers.
-        round: Option<u64>,
-        /// Its bytes.
-        payload: &'a [u8],
-    },
+    /// Replies that have come since, in their order. What they change does not depend on how many come at once.
+    Replies(&'a [Arrived<'a>]),
     /// The server reports that no service listens to a round's request.
     NoResponders {
         /// The number of the round.
@@ -96,6 +92,15 @@ pub enum Input<'a> {
     },
     /// Another plan.
     Plan(Plan),
+}
+
+/// A reply to a round, or to no round that there was.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived<'a> {
+    /// The number of the round that it answers.
+    pub round: Option<u64>,
+    /// Its bytes.
+    pub payload: &'a [u8],
 }
 
 /// Something that is to be done.
@@ -272,8 +277,8 @@ impl Core {
     pub fn handle(&mut self, input: Input<'_>, now: Now) -> Vec<Effect> {
         match input {
             Input::Tick => {}
-            Input::Reply { round, payload } => {
-                self.reply(round, payload, now);
+            Input::Replies(arrived) => {
+                self.replies(arrived, now);
                 return self.done(now);
             }
             Input::NoResponders { round } => self.no_responders(round),

@@ -35,7 +35,7 @@ mod voice;
 mod worker;
 
 pub use self::core::{
-    Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
+    Arrived, Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
 };
 pub use describe::Question;
 pub use events::{EventBatch, EventReader, Hearing, Unassigned};

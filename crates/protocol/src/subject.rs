@@ -13,6 +13,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::token::is_subject_text;
 use crate::{EndpointName, EndpointPath, Layout, ServiceName, ServiceNameError, WorkerId, WorkerIdError};
 
 pub use events::EventSubject;

@@ -71,6 +71,20 @@ proptest! {
     }
 
     #[test]
+    fn replies_change_the_same_whether_they_come_at_once_or_one_by_one(plan in 0..PLANS, steps in steps()) {
+        let mut benches = [Bench::new(plan_of(plan)), Bench::new(plan_of(plan))];
+        benches[1].is_batched = true;
+        for bench in &mut benches {
+            run(bench, &steps);
+            bench.rounds(2);
+        }
+        let [singly, at_once] = &benches;
+        prop_assert_eq!(format!("{:?}", singly.notices), format!("{:?}", at_once.notices));
+        prop_assert_eq!(singly.effects, at_once.effects);
+        prop_assert!(published(singly) == published(at_once), "the snapshots differ");
+    }
+
+    #[test]
     fn a_plan_and_its_inverse_restore_the_pools(
         plan in 0..PLANS, other in 0..PLANS, steps in steps(),
     ) {
