@@ -1,3 +1,5 @@
+//! The scanner next to `serde_json`: it reads the same, or leaves it to the lenient readers.
+
 use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
