@@ -80,7 +80,7 @@ pub enum Input<'a> {
         instance: Option<&'a str>,
     },
     /// Events.
-    Events(EventBatch),
+    Events(Box<EventBatch>),
     /// The state of the link.
     Link(LinkView),
     /// What checking the link for a silent round showed.
@@ -91,7 +91,7 @@ pub enum Input<'a> {
         is_alive: bool,
     },
     /// Another plan.
-    Plan(Plan),
+    Plan(Box<Plan>),
 }
 
 /// A reply to a round, or to no round that there was.
@@ -285,10 +285,10 @@ impl Core {
             Input::AskFailed { round, reason } => self.ask_failed(round, reason, now),
             Input::Described { asked, payload } => self.described(asked, payload, now),
             Input::Undescribed { service, instance } => self.undescribed(service, instance, now),
-            Input::Events(batch) => self.events(batch, now),
+            Input::Events(batch) => self.events(*batch, now),
             Input::Link(view) => self.link_changed(view, now),
             Input::LinkChecked { round, is_alive } => self.link_checked(round, is_alive),
-            Input::Plan(plan) => self.take_plan(plan, now),
+            Input::Plan(plan) => self.take_plan(*plan, now),
         }
         self.timers(now);
         self.done(now)

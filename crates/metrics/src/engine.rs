@@ -45,7 +45,7 @@ pub(crate) enum Report {
     /// Answers to requests for descriptions.
     Descriptions(Vec<Answer>),
     /// Events.
-    Events(EventBatch),
+    Events(Box<EventBatch>),
     /// Whether the server answers.
     LinkChecked {
         /// The number of the round.

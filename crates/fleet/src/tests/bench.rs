@@ -360,7 +360,7 @@ impl Bench {
     }
 
     pub(super) fn take(&mut self, plan: Plan) {
-        self.handle(Input::Plan(plan));
+        self.handle(Input::Plan(plan.into()));
     }
 
     /// An event is published; it arrives only where it is listened to.
@@ -374,7 +374,7 @@ impl Bench {
     /// Hands over the events that were published.
     pub(super) fn hand_over(&mut self) {
         let batch = self.reader.take();
-        self.handle(Input::Events(batch));
+        self.handle(Input::Events(batch.into()));
     }
 
     /// Hands over the events that were published, and publishes what they change.
