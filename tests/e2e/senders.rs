@@ -90,7 +90,7 @@ async fn explain_says_what_is_there_and_what_to_set_in_each_of_four_cases() {
     let fleet = TestFleet::connect(&server).await;
     let worker = Micro::worker(TARGET, Layout::Plain, Some(ID))
         .with_data(Value::Null)
-        .with("version", json!("1.6.1"));
+        .of_version("1.6.1");
     fleet.join(&worker);
     says(
         &explain(&server).await,
@@ -167,9 +167,8 @@ async fn list_shows_pools_that_are_only_heard() {
 async fn every_selector_hears_a_worker_once_and_its_log_names_no_request_plane() {
     for target in [TARGET, "dynamo*/*/*", "*/backend/generate"] {
         let server = NatsServer::start().await;
-        let mut collector = Collector::watching(&server, target, &["--event-gone-after", "2s"]).await;
-        collector.rounds(1).await;
         let passes = Publishing::start(&server, PASSES, heartbeat).await;
+        let mut collector = Collector::watching(&server, target, &["--event-gone-after", "2s"]).await;
         let page = collector.has_workers(1).await;
         let id = ID.to_string();
         let info = [
