@@ -9,6 +9,7 @@ mod doubles;
 mod endpoints;
 mod events;
 mod inspect;
+mod opt_in;
 mod places;
 mod plan;
 mod publish;
@@ -39,6 +40,7 @@ use crate::voice::Voice;
 use crate::{Finish, Now, Plan, Settings};
 
 use events::Early;
+use opt_in::Requests;
 use places::Places;
 use traces::Traces;
 
@@ -189,6 +191,7 @@ pub struct Core {
     hearing: Hearing,
     frontends: Frontends,
     traces: Traces,
+    requests: Requests,
     /// Whether some workers are known by their events alone, and when they were last looked at.
     heard_alone: bool,
     senders_checked: Duration,
@@ -243,6 +246,7 @@ impl Core {
             hearing: Hearing::default(),
             frontends,
             traces: Traces::default(),
+            requests: Requests::default(),
             heard_alone: false,
             senders_checked: Duration::ZERO,
             shared_queues: HashMap::new(),
@@ -294,6 +298,7 @@ impl Core {
             self.asker.wake_at(),
             self.senders_checked_at(),
             self.traces.wake_at(),
+            self.requests.checked_at(),
             self.publish_at(),
         ]
         .into_iter()
@@ -321,6 +326,7 @@ impl Core {
         self.round_timers(now);
         self.remove_silent_senders(now);
         self.join_waiting(now);
+        self.expire_requests(now);
         for question in self.asker.due(&self.roster, now.mono) {
             self.effects.push(Effect::Describe(question));
         }

@@ -124,7 +124,8 @@ fn what_silence_means_depends_on_what_a_worker_publishes() {
         hear(bench, LOADS, &used(7, 42));
         bench.actors.clear();
     };
-    let table: [(&str, &dyn Fn(&mut Bench), u32, &str); 12] = [
+    type Begin<'a> = &'a dyn Fn(&mut Bench);
+    let table: [(&str, Begin<'_>, u32, &str); 12] = [
         ("heartbeats", &by_passes, 3, "fresh events"),
         ("heartbeats", &by_passes, 5, "stale events"),
         ("heartbeats", &by_passes, 9, "stale events"),

@@ -8,6 +8,7 @@ use super::family::Family;
 use super::format::Format;
 use super::labelled::Labelled;
 use super::labels::{Group, Texts, UpstreamWorker, Worker};
+use super::opt_in::OptIn;
 use super::options::WorkerSeries;
 use super::shown::ShownPool;
 use super::value::Value;
@@ -99,12 +100,16 @@ const UPSTREAM_MORE: [Column<UpstreamWorker>; 2] = [
     column(&c::UP_HITS, |worker, _| Some(worker.hit_blocks.into())),
 ];
 
-/// The most series that one worker has.
-pub(super) fn series_each(series: WorkerSeries, has_upstream: bool, has_events: bool) -> u64 {
-    let events = match has_events {
-        true => EVENTS.len() + Labelled::SERIES_OF_EVENTS,
+/// The most series that one worker of a pool has because of its events; nothing where nothing is heard.
+pub(super) fn series_of_events(pool: &PoolView) -> usize {
+    match pool.workers.iter().any(|worker| worker.events.is_some()) {
+        true => EVENTS.len() + Labelled::SERIES_OF_EVENTS + OptIn::series_each(pool),
         false => 0,
-    };
+    }
+}
+
+/// The most series that one worker has, with those of its events.
+pub(super) fn series_each(series: WorkerSeries, has_upstream: bool, events: usize) -> u64 {
     let (ours, upstream) = match series {
         WorkerSeries::Full => (
             CORE.len() + MORE.len() + Labelled::SERIES + events,
@@ -129,11 +134,13 @@ pub(super) fn write(writer: &mut Writer, series: WorkerSeries, pools: &[ShownPoo
     let mut ours = Columns::new(&CORE, &MORE, series, workers);
     let mut upstream = Columns::new(&UPSTREAM_CORE, &UPSTREAM_MORE, series, workers);
     let mut events = Columns::new(&[], &EVENTS, series, 0);
+    let mut opt_in_texts = OptIn::texts();
     let mut labelled_texts = Labelled::texts(workers.saturating_mul(LINE));
     let mut columns = ours.samples(format);
     let mut upstream_columns = upstream.samples(format);
     let mut event_columns = events.samples(format);
     let mut labelled = Labelled::new(format, &mut labelled_texts);
+    let mut opt_in = OptIn::new(format, &mut opt_in_texts);
     let (mut labels, mut upstream_labels) = (Texts::default(), Texts::default());
 
     for pool in pools {
@@ -146,8 +153,9 @@ pub(super) fn write(writer: &mut Writer, series: WorkerSeries, pools: &[ShownPoo
             if series == WorkerSeries::Full {
                 labelled.write(&labels, block);
             }
-            if series == WorkerSeries::Full && pool.has_events {
+            if series == WorkerSeries::Full && pool.events > 0 {
                 write_columns(&mut event_columns, &labels, block, pool.view);
+                opt_in.write(&labels, block);
             }
             if pool.has_upstream {
                 upstream_labels.render(ids().map(|id| [component, endpoint, id]));
@@ -156,7 +164,7 @@ pub(super) fn write(writer: &mut Writer, series: WorkerSeries, pools: &[ShownPoo
         }
     }
     let ours = ours.texts.into_iter().chain(events.texts).chain(labelled_texts);
-    let texts = ours.chain(upstream.texts);
+    let texts = ours.chain(opt_in_texts).chain(upstream.texts);
     texts.for_each(|text| writer.append(text));
 }
 
@@ -229,7 +237,7 @@ pub(super) fn series_left_out(series: WorkerSeries, pool: &ShownPool<'_>) -> u64
         }
         if series == WorkerSeries::Full {
             let more = MORE.iter().chain(&EVENTS);
-            sum += of(&mut more.map(|column| column.value)) + Labelled::count(worker);
+            sum += of(&mut more.map(|column| column.value)) + Labelled::count(worker) + OptIn::count(worker);
             if pool.has_upstream {
                 sum += of(&mut UPSTREAM_MORE.iter().map(|column| column.value));
             }
