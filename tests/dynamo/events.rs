@@ -69,11 +69,18 @@ async fn the_page_counts_what_an_independent_listener_hears() {
 
     if dynamo.release().traces_requests() {
         let tokens = usage.completion_tokens as f64;
-        collector
+        // Records name the workers from 1.5 on; without, they are no pool's.
+        let (family, joined) = match dynamo.release().traces_latencies() {
+            true => ("llm_request_output_tokens_sum", "yes"),
+            false => ("llm_frontend_request_output_tokens_sum", "no"),
+        };
+        let page = collector
             .shows("every output token of the answers is counted", |page| {
-                page.sum("llm_request_output_tokens_sum", &[]) == tokens
+                page.sum(family, &[]) == tokens
             })
             .await;
+        let requests = page.sum("llm_frontend_requests_total", &[("joined", joined)]);
+        assert_eq!(requests, 60.0, "{page}");
     }
     if dynamo.release().traces_latencies() {
         let page = collector.page().await;

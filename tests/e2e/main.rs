@@ -24,6 +24,7 @@ mod refused;
 mod rounds;
 mod scenarios;
 mod selectors;
+mod senders;
 mod shutdown;
 mod simulator;
 mod stdout;

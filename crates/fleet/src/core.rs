@@ -1,5 +1,6 @@
 //! [`Core`]: the collector's state machine. `handle(input, now)` returns what is to be done; it never waits.
 
+mod ahead;
 mod budget;
 #[cfg(test)]
 mod check;
@@ -29,6 +30,7 @@ use slotmap::SlotMap;
 use crate::aging::Aging;
 use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
+use crate::nameless::Nameless;
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
 use crate::requests::Frontends;
@@ -51,13 +53,8 @@ pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
 pub enum Input<'a> {
     /// Time has passed. It is due at [`Core::wake_at`], and harmless at any other time.
     Tick,
-    /// A reply to a round, or to no round that there was.
-    Reply {
-        /// The number of the round that it answers.
-        round: Option<u64>,
-        /// Its bytes.
-        payload: &'a [u8],
-    },
+    /// Replies that have come since, in their order. What they change does not depend on how many come at once.
+    Replies(&'a [Arrived<'a>]),
     /// The server reports that no service listens to a round's request.
     NoResponders {
         /// The number of the round.
@@ -85,7 +82,7 @@ pub enum Input<'a> {
         instance: Option<&'a str>,
     },
     /// Events.
-    Events(EventBatch),
+    Events(Box<EventBatch>),
     /// The state of the link.
     Link(LinkView),
     /// What checking the link for a silent round showed.
@@ -96,7 +93,16 @@ pub enum Input<'a> {
         is_alive: bool,
     },
     /// Another plan.
-    Plan(Plan),
+    Plan(Box<Plan>),
+}
+
+/// A reply to a round, or to no round that there was.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived<'a> {
+    /// The number of the round that it answers.
+    pub round: Option<u64>,
+    /// Its bytes.
+    pub payload: &'a [u8],
 }
 
 /// Something that is to be done.
@@ -192,6 +198,7 @@ pub struct Core {
     frontends: Frontends,
     traces: Traces,
     requests: Requests,
+    nameless: Nameless,
     /// Whether some workers are known by their events alone, and when they were last looked at.
     heard_alone: bool,
     senders_checked: Duration,
@@ -247,6 +254,7 @@ impl Core {
             frontends,
             traces: Traces::default(),
             requests: Requests::default(),
+            nameless: Nameless::default(),
             heard_alone: false,
             senders_checked: Duration::ZERO,
             shared_queues: HashMap::new(),
@@ -273,18 +281,18 @@ impl Core {
     pub fn handle(&mut self, input: Input<'_>, now: Now) -> Vec<Effect> {
         match input {
             Input::Tick => {}
-            Input::Reply { round, payload } => {
-                self.reply(round, payload, now);
+            Input::Replies(arrived) => {
+                self.replies(arrived, now);
                 return self.done(now);
             }
             Input::NoResponders { round } => self.no_responders(round),
             Input::AskFailed { round, reason } => self.ask_failed(round, reason, now),
             Input::Described { asked, payload } => self.described(asked, payload, now),
             Input::Undescribed { service, instance } => self.undescribed(service, instance, now),
-            Input::Events(batch) => self.events(batch, now),
+            Input::Events(batch) => self.events(*batch, now),
             Input::Link(view) => self.link_changed(view, now),
             Input::LinkChecked { round, is_alive } => self.link_checked(round, is_alive),
-            Input::Plan(plan) => self.take_plan(plan, now),
+            Input::Plan(plan) => self.take_plan(*plan, now),
         }
         self.timers(now);
         self.done(now)

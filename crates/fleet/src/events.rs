@@ -49,11 +49,11 @@ pub struct EventBatch {
     pub(crate) hits: HashMap<(Subject, WorkerId), Hits>,
     pub(crate) loads: HashMap<(Subject, WorkerId, u64, LoadSource), Load>,
     pub(crate) passes: HashMap<(Subject, WorkerId, u64), PassSum>,
-    pub(crate) opt_in: Box<OptIn>,
+    pub(crate) opt_in: OptIn,
     pub(crate) refused: HashMap<Subject, EventCounts>,
     pub(crate) traces: Vec<RequestTrace>,
     pub(crate) records: Records,
-    pub(crate) hearing: Box<Hearing>,
+    pub(crate) hearing: Hearing,
     count: u64,
 }
 

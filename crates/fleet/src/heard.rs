@@ -9,7 +9,7 @@ use crate::aging::Aging;
 use crate::caches::{Cache, CacheSum};
 use crate::passes::{EngineLoad, HEARTBEAT, PassCounts, PassSum, RankPasses};
 use crate::sequences::Sequences;
-use crate::snapshot::EventsView;
+use crate::snapshot::{EventScope, EventsView};
 use crate::{Now, Settings};
 
 /// Ranks of a data-parallel group whose load is kept; a real group has a few dozen.
@@ -28,6 +28,8 @@ pub(crate) struct Heard {
     last: Option<(Now, u32)>,
     /// Whether it reports its passes, and with them a heartbeat.
     has_passes: bool,
+    /// What the subjects of its own events say.
+    scope: Option<EventScope>,
     /// When something about it last came, in Unix time.
     topics: [Option<Duration>; Topic::ALL.len()],
     /// Load by `kv_metrics`, for each rank.
@@ -60,11 +62,13 @@ struct RankLoad {
 }
 
 impl Heard {
-    /// Notes that an event about the worker came. One that the worker itself published shows that it lives.
-    pub(crate) fn note(&mut self, topic: Topic, is_own: bool, now: Now, link_epoch: u32) {
+    /// Notes that an event about the worker came. One that the worker itself published, in this `scope`, shows that it
+    /// lives.
+    pub(crate) fn note(&mut self, topic: Topic, own: Option<EventScope>, now: Now, link_epoch: u32) {
         self.topics[topic as usize] = Some(now.unix);
-        if is_own {
+        if own.is_some() {
             self.last = Some((now, link_epoch));
+            self.scope = self.scope.max(own);
         }
     }
 
@@ -233,6 +237,7 @@ impl Heard {
         let assigned = self.assigned.iter().map(|(_, estimate)| estimate);
         EventsView {
             is_heard: self.last.is_some(),
+            scope: self.scope,
             topics: self.topics.map(|at| at.map(|at| at.as_secs_f64())),
             engine: self.engine_load(aging, now, settings),
             passes: self.has_passes.then_some(self.counts),

@@ -15,6 +15,7 @@ mod heard;
 mod held;
 mod histogram;
 pub mod matching;
+mod nameless;
 mod notice;
 mod outcome;
 mod passes;
@@ -36,12 +37,13 @@ mod voice;
 mod worker;
 
 pub use self::core::{
-    Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
+    Arrived, Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
 };
 pub use caches::{CACHE_TIERS, CacheCounts};
 pub use describe::Question;
 pub use events::{EventBatch, EventReader, Hearing, Unassigned};
 pub use histogram::{Bounds, DELAY_BUCKETS, Histogram, PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
+pub use nameless::PartialPath;
 pub use notice::{Level, Notice};
 pub use outcome::{
     Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
@@ -52,8 +54,8 @@ pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, Request
 pub use selector::{NameGlob, PathGlob, Selector};
 pub use sequences::SequencesView;
 pub use snapshot::{
-    CapacitySource, EventsView, Identity, LinkView, PoolName, PoolView, Snapshot, Source, WorkerKey,
-    WorkerView,
+    CapacitySource, EventScope, EventsView, Identity, LinkView, PoolName, PoolView, Snapshot, Source,
+    WorkerKey, WorkerView,
 };
 pub use spread::{QUANTILES, Resource, Spread};
 pub use time::Now;

@@ -95,25 +95,27 @@ impl Router {
         self.targets.iter().any(|target| subject.is_for(&target.path)) || self.globs.iter().any(reaches)
     }
 
-    /// The one watched path that an event may be about whose subject has no endpoint. `None` where there are several, or
-    /// where a glob may match others.
+    /// The one watched path that an event may be about whose subject has no endpoint: the only exact one, or else the only
+    /// one that globs name. `None` where there are several.
     pub(crate) fn only_path(&self, subject: &EventSubject) -> Option<EndpointPath> {
         let (namespace, component) = (&subject.namespace, subject.component.as_ref());
         let targets = self.targets.iter().map(|target| &target.path);
-        let mut paths: Vec<EndpointPath> = targets.filter(|path| subject.is_for(path)).cloned().collect();
-        for glob in self
-            .globs
-            .iter()
-            .filter(|glob| glob.reaches(namespace, component))
-        {
+        let mut exact = targets.filter(|path| subject.is_for(path));
+        if let Some(first) = exact.next() {
+            return exact.next().is_none().then(|| first.clone());
+        }
+        let named = |glob: &PathGlob| {
             let (_, named, endpoint) = glob.names();
             let path = EndpointPath::new(namespace.clone(), component.cloned().or(named)?, endpoint?);
-            if !self.is_excluded(&path) {
-                paths.push(path);
-            }
-        }
-        let first = paths.pop()?;
-        paths.iter().all(|path| *path == first).then_some(first)
+            Some(path).filter(|path| !self.is_excluded(path))
+        };
+        let globs = self
+            .globs
+            .iter()
+            .filter(|glob| glob.reaches(namespace, component));
+        let paths: Vec<EndpointPath> = globs.filter_map(named).collect();
+        let first = paths.first()?;
+        paths.iter().all(|path| path == first).then(|| first.clone())
     }
 
     /// The subjects to which everything is published that the watched workers may publish about these topics.

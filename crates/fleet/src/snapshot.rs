@@ -165,11 +165,35 @@ pub struct WorkerView {
     pub events: Option<Box<EventsView>>,
 }
 
+/// How much of a worker's path the subject of an event says, the least first. It shows which Dynamo publishes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventScope {
+    /// The namespace.
+    Namespace,
+    /// And the component.
+    Component,
+    /// And the endpoint.
+    Endpoint,
+}
+
+impl EventScope {
+    /// The releases of Dynamo that publish so.
+    pub const fn generation(self) -> &'static str {
+        match self {
+            Self::Namespace => "up to 1.3",
+            Self::Component => "1.1 to 1.3",
+            Self::Endpoint => "1.4 or later",
+        }
+    }
+}
+
 /// What events report of one worker.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventsView {
     /// Whether the worker itself has published any, and not only a router about it.
     pub is_heard: bool,
+    /// What the subjects of its own events say.
+    pub scope: Option<EventScope>,
     /// When something about it last came, for each topic, in Unix seconds.
     pub topics: [Option<f64>; Topic::ALL.len()],
     /// What its engine does, if that is current.

@@ -15,7 +15,9 @@ mod plans;
 mod results;
 mod rounds;
 mod senders;
+mod traces;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Actor, Info, worker};

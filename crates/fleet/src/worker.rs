@@ -205,6 +205,13 @@ impl Worker {
         }
     }
 
+    /// Reads a little from all over the worker, so that it is in the processor's cache. The result means nothing.
+    pub(crate) fn touch(&self) -> u64 {
+        let load = self.load.as_ref().and_then(WorkerStats::kv_blocks_active);
+        let step = self.answered_in ^ self.step.0 ^ self.hit_blocks ^ self.counters.restarts;
+        step ^ load.unwrap_or_default() ^ self.before.counters.restarts
+    }
+
     /// Adds what hit-rate events counted.
     pub(crate) fn count_hits(&mut self, lookup_blocks: u64, hit_blocks: u64) {
         self.lookup_blocks = self.lookup_blocks.saturating_add(lookup_blocks);

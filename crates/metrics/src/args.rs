@@ -59,26 +59,38 @@ impl Cli {
 /// Commands that look once and end.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say of every service on NATS whether it is a worker of the target, and why.
+    /// Say how the target's workers are known, and of every service on NATS whether it is one of them, and why.
     ///
     /// Exit code 0 when the target has workers, 3 when not.
     #[command(after_help = "Example:\n  metrics explain dynamo/my_component/my_endpoint --json")]
     Explain {
         /// The path: namespace/component/endpoint, or with dots, or dyn://…
         target: EndpointPath,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        /// How to look.
+        #[command(flatten)]
+        look: LookArgs,
     },
-    /// List every pool of workers on NATS.
+    /// List every pool of workers that answers, or is heard by its events.
     ///
     /// Exit code 0 when there is one, 3 when not.
     #[command(after_help = "Example:\n  metrics list --server nats://nats:4222")]
     List {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        /// How to look.
+        #[command(flatten)]
+        look: LookArgs,
     },
+}
+
+/// Flags of commands that look once.
+#[derive(Debug, Args)]
+pub struct LookArgs {
+    /// How long to listen to events, from 0s to 1h. An idle worker of Dynamo 1.1 or later is heard once a second if its
+    /// engine reports its passes, and else only when its load changes.
+    #[arg(long, default_value = "3s", value_parser = time_within(LISTEN_FOR), value_name = "TIME")]
+    pub listen_for: Duration,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of the collector.
@@ -267,6 +279,7 @@ const POLL_INTERVAL: Bounds = (Duration::from_millis(50), Duration::from_secs(36
 const ROUND_TIMEOUT: Bounds = (Duration::from_millis(10), Duration::from_secs(3600));
 const EVENT_MAX_AGE: Bounds = (Duration::from_secs(1), Duration::from_secs(86_400));
 const EVENT_IDLE: Bounds = (Duration::from_secs(1), Duration::from_secs(30 * 86_400));
+const LISTEN_FOR: Bounds = (Duration::ZERO, Duration::from_secs(3600));
 const GRACE: Bounds = (Duration::from_millis(1), Duration::from_secs(600));
 
 /// Reads a number of seconds, or a number with a unit.

@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use async_nats::Client;
 use fleet::matching::Target;
 use fleet::{
-    Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Listening, Now, Plan, Question, Snapshot,
+    Arrived, Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Listening, Now, Plan, Question,
+    Snapshot,
 };
 use link::{Inbox, Link, LinkState, Reply, ReplyKind};
 use protocol::subject;
@@ -16,11 +17,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::asking::{self, Request};
+use crate::checking;
 use crate::describing::{self, Answer};
 use crate::listening;
 use crate::published::Published;
-use crate::say::say;
-use crate::tasks::Tasks;
+use crate::{say::say, tasks::Tasks};
 
 /// Requests that wait to be sent. A round makes one or two; more mean that the client takes none.
 const WAITING_REQUESTS: usize = 16;
@@ -44,7 +45,7 @@ pub(crate) enum Report {
     /// Answers to requests for descriptions.
     Descriptions(Vec<Answer>),
     /// Events.
-    Events(EventBatch),
+    Events(Box<EventBatch>),
     /// Whether the server answers.
     LinkChecked {
         /// The number of the round.
@@ -136,17 +137,25 @@ impl Engine {
         }
     }
 
-    /// Takes one look around, for a person who waits: runs until the first round has ended and everything that answered is
-    /// described, and returns all that answered.
+    /// Takes one look around, for a person who waits: runs until the first round has ended, everything that answered is
+    /// described, and events have been listened to for so long. Returns all that answered and was heard.
     ///
     /// # Errors
     /// Where NATS cannot be reached or asked.
-    pub(crate) async fn look(mut self, target: Option<&Target>) -> anyhow::Result<Inspection> {
+    pub(crate) async fn look(
+        mut self,
+        target: Option<&Target>,
+        listen_for: Duration,
+    ) -> anyhow::Result<Inspection> {
         let client = self.link.connect_now().await?;
         self.connected(client).await?;
         let mut replies = Vec::new();
-        while !self.core.is_settled() {
-            self.step(&mut replies).await?;
+        let until = Instant::now() + listen_for;
+        while !self.core.is_settled() || Instant::now() < until {
+            tokio::select! {
+                stepped = self.step(&mut replies) => stepped?,
+                () = sleep_until(until), if self.core.is_settled() => {}
+            }
         }
         if self.finish == Some(Finish::Error) {
             match self.link.refusal(subject::STATS) {
@@ -223,7 +232,7 @@ impl Engine {
         let (checks, waiting) = mpsc::channel(1);
         self.tasks.start(
             "checking the link",
-            check(self.link.clone(), waiting, self.reporter.clone()),
+            checking::run(self.link.clone(), waiting, self.reporter.clone()),
         );
         self.ways = Some(Ways {
             inbox,
@@ -245,17 +254,17 @@ impl Engine {
     }
 
     fn take_replies(&mut self, replies: &mut Vec<Reply>, now: Now) {
-        for reply in replies.drain(..) {
-            let round = reply.round;
-            let input = match reply.kind {
-                ReplyKind::Data => Input::Reply {
-                    round,
-                    payload: &reply.payload,
-                },
-                ReplyKind::NoResponders => Input::NoResponders { round },
-            };
-            self.handle(input, now);
+        for run in replies.chunk_by(|one, next| one.kind == next.kind) {
+            if run[0].kind == ReplyKind::NoResponders {
+                for Reply { round, .. } in run {
+                    self.handle(Input::NoResponders { round: *round }, now);
+                }
+                continue;
+            }
+            let arrived: Vec<_> = run.iter().map(arrived).collect();
+            self.handle(Input::Replies(&arrived), now);
         }
+        replies.clear();
     }
 
     fn take_report(&mut self, report: Report) {
@@ -368,26 +377,19 @@ impl Engine {
     }
 }
 
-/// Finds out for silent rounds whether the server answers at all.
-async fn check(
-    link: Link,
-    mut checks: mpsc::Receiver<(u64, Duration)>,
-    reports: mpsc::Sender<Report>,
-) -> anyhow::Result<()> {
-    while let Some((round, limit)) = checks.recv().await {
-        let is_alive = link.check(limit).await;
-        let report = Report::LinkChecked { round, is_alive };
-        reports.send(report).await.context("nothing takes reports")?;
-    }
-    Ok(())
-}
-
 fn now(started: Instant) -> Now {
     Now {
         mono: started.elapsed(),
         unix: SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default(),
+    }
+}
+
+fn arrived(reply: &Reply) -> Arrived<'_> {
+    Arrived {
+        round: reply.round,
+        payload: &reply.payload,
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn run(
                 add(&mut reader, kind, &messages);
             }
             () = sleep_until(send_at), if !reader.is_empty() => {
-                let report = Report::Events(reader.take());
+                let report = Report::Events(reader.take().into());
                 reports.send(report).await.context("nothing takes reports")?;
             }
         }

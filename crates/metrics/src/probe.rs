@@ -1,5 +1,6 @@
 //! Commands that look once: `explain` and `list`. They run the same state machine as the collector.
 
+mod conclusion;
 mod explain;
 mod list;
 
@@ -13,7 +14,7 @@ use program::output::print_text;
 use protocol::{EndpointPath, subject};
 
 use crate::app;
-use crate::args::SharedArgs;
+use crate::args::{LookArgs, SharedArgs};
 use crate::engine::Engine;
 
 /// How long a look takes at most, unless `--round-timeout` says otherwise.
@@ -26,7 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Every path.
 const EVERYTHING: &str = "*/*/*";
 
-async fn look(servers: &Servers, shared: &SharedArgs, target: Option<&Target>) -> anyhow::Result<Inspection> {
+async fn look(
+    servers: &Servers,
+    shared: &SharedArgs,
+    target: Option<&Target>,
+    listen_for: Duration,
+) -> anyhow::Result<Inspection> {
     let timeout = shared.round_timeout.unwrap_or(TIMEOUT);
     let everything: PathGlob = EVERYTHING.parse()?;
     let exact = target.map(|target| Selector::Path(target.path.clone()));
@@ -47,7 +53,7 @@ async fn look(servers: &Servers, shared: &SharedArgs, target: Option<&Target>) -
     };
     let link = Link::new(servers.clone(), app::options());
     let (engine, _) = Engine::new(plan, link);
-    engine.look(target).await
+    engine.look(target, listen_for).await
 }
 
 /// How the round went, in words.
@@ -72,12 +78,12 @@ pub async fn explain(
     path: EndpointPath,
     servers: &Servers,
     shared: &SharedArgs,
-    json: bool,
+    look_args: &LookArgs,
 ) -> anyhow::Result<bool> {
     let target = Target::new(path, &shared.subject_pattern);
-    let seen = look(servers, shared, Some(&target)).await?;
-    let report = explain::Report::new(&target, &seen);
-    print(&report, report.to_string(), json)?;
+    let seen = look(servers, shared, Some(&target), look_args.listen_for).await?;
+    let report = explain::Report::new(&target, &seen, look_args.listen_for);
+    print(&report, report.to_string(), look_args.json)?;
     Ok(report.has_workers())
 }
 
@@ -85,10 +91,10 @@ pub async fn explain(
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
-pub async fn list(servers: &Servers, shared: &SharedArgs, json: bool) -> anyhow::Result<bool> {
-    let seen = look(servers, shared, None).await?;
+pub async fn list(servers: &Servers, shared: &SharedArgs, look_args: &LookArgs) -> anyhow::Result<bool> {
+    let seen = look(servers, shared, None, look_args.listen_for).await?;
     let report = list::Report::new(&seen);
-    print(&report, report.to_string(), json)?;
+    print(&report, report.to_string(), look_args.json)?;
     Ok(report.has_workers())
 }
 

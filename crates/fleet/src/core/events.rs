@@ -13,10 +13,12 @@ use super::Core;
 use super::places::Place;
 use crate::Now;
 use crate::events::EventBatch;
+use crate::nameless::PartialPath;
+use crate::notice::{About, Level, Notice};
 use crate::outcome::{EventCounts, EventResult};
 use crate::pool::MAX_WORKERS;
 use crate::roster::{PoolKey, WorkerIdx};
-use crate::snapshot::{Identity, PoolName, WorkerKey};
+use crate::snapshot::{EventScope, Identity, PoolName, WorkerKey};
 use crate::worker::{Holder, Worker};
 
 /// Load events of workers not yet found that are kept, and for how many rounds.
@@ -47,6 +49,13 @@ pub(super) struct Sender<'a> {
     pub(super) worker: WorkerId,
     /// Whether the worker published it itself.
     pub(super) is_own: bool,
+}
+
+impl Sender<'_> {
+    /// What the event says of the worker's path, if the worker published it.
+    fn own(&self) -> Option<EventScope> {
+        self.place.scope.filter(|_| self.is_own)
+    }
 }
 
 impl Early {
@@ -156,6 +165,12 @@ impl Core {
             .worker_of(sender.place, sender.worker)
             .or_else(|| self.newcomer(sender, now));
         let Some((key, worker)) = found else {
+            if sender.is_own
+                && let Some(place) = &sender.place.nameless
+            {
+                self.nameless.note(place, sender.worker);
+                self.say_nameless(place, now);
+            }
             let mut unknown = EventCounts::default();
             unknown[EventResult::UnknownWorker] = results.total();
             self.count_events(sender.place, &unknown);
@@ -165,15 +180,28 @@ impl Core {
         let pool = &mut self.pools[key];
         pool.workers[worker]
             .heard()
-            .note(sender.topic, sender.is_own, now, epoch);
+            .note(sender.topic, sender.own(), now, epoch);
         pool.books.count_events(results);
         pool.changed();
         Some((key, worker))
     }
 
+    fn say_nameless(&mut self, place: &PartialPath, now: Now) {
+        let Some(component) = &place.component else {
+            return;
+        };
+        self.say_seldom(About::Collector, &format!("nameless {place}"), now, || {
+            let text = format!(
+                "workers of {place} publish events that name no endpoint, as Dynamo 1.1 to 1.3 does; watch them by --target {}/{component}/ENDPOINT",
+                place.namespace
+            );
+            Notice::new(Level::Warn, text)
+        });
+    }
+
     fn newcomer(&mut self, sender: &Sender<'_>, now: Now) -> Option<(PoolKey, WorkerIdx)> {
         let path = sender.place.path.as_ref()?;
-        if !sender.is_own || !sender.place.is_certain {
+        if !sender.is_own || sender.place.scope < Some(EventScope::Component) {
             return None;
         }
         let pool = self.pool(PoolName::Workers(path.clone()));
@@ -229,10 +257,10 @@ impl Core {
     fn count_events(&mut self, place: &Place, results: &EventCounts) {
         if place.pools.is_empty() {
             let unassigned = &mut self.hearing.unassigned;
-            let reason = match (place.is_readable || place.path.is_some(), place.lacks_endpoint) {
-                (_, true) => &mut unassigned.no_endpoint,
-                (true, false) => &mut unassigned.not_selected,
-                (false, false) => &mut unassigned.bad_subject,
+            let reason = match (&place.scope, &place.nameless) {
+                (_, Some(_)) => &mut unassigned.no_endpoint,
+                (Some(_), None) => &mut unassigned.not_selected,
+                (None, None) => &mut unassigned.bad_subject,
             };
             *reason += results.total();
         }
@@ -265,7 +293,8 @@ impl Core {
         events.sort_by_key(|early| early.event.source);
         for early in &events {
             let heard = pool.workers[worker].heard();
-            heard.note(Topic::KvMetrics, early.is_member, early.at, epoch);
+            let own = early.is_member.then_some(EventScope::Namespace);
+            heard.note(Topic::KvMetrics, own, early.at, epoch);
             heard.load(&early.event, early.at, epoch, &settings);
         }
     }

@@ -10,8 +10,9 @@ use protocol::subject::EventSubject;
 use smallvec::SmallVec;
 
 use super::{Core, Effect, Heard, Listening};
+use crate::nameless::PartialPath;
 use crate::roster::PoolKey;
-use crate::snapshot::PoolName;
+use crate::snapshot::{EventScope, PoolName};
 
 /// Subjects whose places are remembered. A hostile publisher can make up any number.
 const MAX_PLACES: usize = 20_000;
@@ -31,12 +32,10 @@ pub(super) struct Place {
     pub(super) pools: SmallVec<[PoolKey; 2]>,
     /// The path of a worker that is heard here and is not known.
     pub(super) path: Option<EndpointPath>,
-    /// Whether the subject itself names the worker's component, so that such a worker can be taken in at once.
-    pub(super) is_certain: bool,
-    /// Whether a path is watched of which the subject does not say enough.
-    pub(super) lacks_endpoint: bool,
-    /// Whether it is the subject of an event at all.
-    pub(super) is_readable: bool,
+    /// How much of the worker's path the subject says; `None` where it is no event's.
+    pub(super) scope: Option<EventScope>,
+    /// What it says, where a path is watched of which that is not enough.
+    pub(super) nameless: Option<PartialPath>,
 }
 
 impl Places {
@@ -106,19 +105,18 @@ impl Core {
 
     fn find_place(&self, subject: &str) -> Place {
         let readings = EventSubject::read(subject);
-        let mut lacks_endpoint = false;
+        let mut found = Place::default();
         for reading in &readings {
             let place = self.place_of(reading);
             if !place.pools.is_empty() || place.path.is_some() {
                 return place;
             }
-            lacks_endpoint |= place.lacks_endpoint;
+            // The first reading is the most likely.
+            if found.nameless.is_none() && (found.scope.is_none() || place.nameless.is_some()) {
+                found = place;
+            }
         }
-        Place {
-            lacks_endpoint,
-            is_readable: !readings.is_empty(),
-            ..Place::default()
-        }
+        found
     }
 
     fn place_of(&self, subject: &EventSubject) -> Place {
@@ -130,15 +128,19 @@ impl Core {
         } = subject;
         if let (Some(component), Some(endpoint)) = (component, endpoint) {
             let path = EndpointPath::new(namespace.clone(), component.clone(), endpoint.clone());
+            let scope = Some(EventScope::Endpoint);
             if !self.router.selects(&path) {
-                return Place::default();
+                return Place {
+                    scope,
+                    ..Place::default()
+                };
             }
             let known = self.pool_of.get(&PoolName::Workers(path.clone()));
             return Place {
                 pools: known.into_iter().copied().collect(),
                 path: Some(path),
-                is_certain: true,
-                ..Place::default()
+                scope,
+                nameless: None,
             };
         }
         let is_within = |name: &PoolName| match name {
@@ -153,12 +155,15 @@ impl Core {
             .collect();
         pools.sort_unstable();
         let path = self.router.only_path(subject);
+        let is_nameless = path.is_none() && self.router.may_select(subject);
         Place {
-            lacks_endpoint: path.is_none() && self.router.may_select(subject),
             pools,
             path,
-            is_certain: component.is_some(),
-            ..Place::default()
+            scope: Some(match component {
+                Some(_) => EventScope::Component,
+                None => EventScope::Namespace,
+            }),
+            nameless: is_nameless.then(|| PartialPath::of(subject)),
         }
     }
 }

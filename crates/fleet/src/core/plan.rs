@@ -114,6 +114,7 @@ impl Core {
         self.make_target_pools();
         self.listen();
         self.hints.clear();
+        self.nameless.clear();
         let instances: Vec<_> = self.roster.instances().map(|(key, _)| key).collect();
         for key in instances {
             self.want_description_again(key);

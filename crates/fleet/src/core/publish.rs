@@ -28,7 +28,7 @@ impl Core {
         self.effects.push(Effect::Publish(Arc::new(snapshot)));
     }
 
-    fn snapshot(&mut self, now: Now) -> Snapshot {
+    pub(super) fn snapshot(&mut self, now: Now) -> Snapshot {
         let settings = self.settings();
         let order = |pool: &crate::pool::Pool| (pool.place.unwrap_or(usize::MAX), pool.name.clone());
         let mut keys: Vec<_> = self.pools.iter().map(|(key, pool)| (order(pool), key)).collect();

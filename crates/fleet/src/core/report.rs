@@ -71,11 +71,18 @@ impl Core {
     }
 
     pub(super) fn say_news(&mut self, key: PoolKey, standing: Standing, now: Now) {
-        let name = self.pools[key].name.to_string();
+        let pool = &self.pools[key];
+        let name = pool.name.to_string();
+        let answers = pool.workers.values().any(|worker| worker.seen.has_answered());
         for news in self.voice.news(key, standing, now.mono) {
             let (level, text) = match news {
-                News::Appeared(1) => (Level::Info, "1 worker answers now".to_owned()),
-                News::Appeared(count) => (Level::Info, format!("{count} workers answer now")),
+                News::Appeared(1) if answers => (Level::Info, "1 worker answers now".to_owned()),
+                News::Appeared(count) if answers => (Level::Info, format!("{count} workers answer now")),
+                News::Appeared(1) => (Level::Info, "1 worker is heard now, by its events".to_owned()),
+                News::Appeared(count) => (
+                    Level::Info,
+                    format!("{count} workers are heard now, by their events"),
+                ),
                 News::Absent(text) => (Level::Warn, format!("no worker of {name} answered; {text}")),
                 News::Lost(text) => (Level::Warn, text),
                 News::Whole(count) => (Level::Info, format!("all {count} workers answer again")),
@@ -125,7 +132,7 @@ impl Core {
             return because(
                 "no responders",
                 format!(
-                    "no service answered at all: none on this NATS server (in this account) listens on {}. Start a worker, or check --server",
+                    "no service answered at all, and no event of its workers came: none on this NATS server (in this account) listens on {}. Start a worker, or check --server. Dynamo 1.3 and later is silent on NATS unless it is started with DYN_EVENT_PLANE=nats and NATS_SERVER",
                     subject::STATS
                 ),
             );

@@ -11,7 +11,8 @@ pub(super) use seen::describe;
 use super::actor::{Actor, Info};
 use super::{MS, SECOND};
 use crate::{
-    Core, Effect, EventReader, Input, LinkView, Listening, Notice, Now, Plan, Question, Settings, Snapshot,
+    Arrived, Core, Effect, EventReader, Input, LinkView, Listening, Notice, Now, Plan, Question, Settings,
+    Snapshot,
 };
 
 /// What is on its way to the core.
@@ -36,6 +37,8 @@ pub(super) struct Bench {
     pub(super) is_alive: bool,
     /// Whether of each service's instances only one hears a request for all, in turn.
     pub(super) is_in_turn: bool,
+    /// Whether replies that come at the same time are handed over at once.
+    pub(super) is_batched: bool,
     pub(super) link: LinkView,
     /// The last round, and when it was asked.
     pub(super) round: u64,
@@ -89,6 +92,7 @@ impl Bench {
             actors: Vec::new(),
             is_alive: true,
             is_in_turn: false,
+            is_batched: false,
             link: connected,
             round: 0,
             asked_at: Duration::ZERO,
@@ -166,8 +170,11 @@ impl Bench {
         }
         match self.inbox.first_entry().filter(|entry| entry.key().0 <= next) {
             Some(entry) => {
-                let message = entry.remove();
-                self.deliver(message);
+                let ((at, _), message) = entry.remove_entry();
+                match message {
+                    Message::Reply(round, payload) => self.deliver_replies(at, (round, payload)),
+                    other => self.deliver(other),
+                }
             }
             None => {
                 for _ in 0..8 {
@@ -186,17 +193,33 @@ impl Bench {
         self.now = self.now.plus(to.saturating_sub(self.now.mono));
     }
 
+    /// Delivers a reply, and with it, if it is to be so, those that come at the same time.
+    fn deliver_replies(&mut self, at: Duration, first: (Option<u64>, String)) {
+        let mut replies = vec![first];
+        while self.is_batched
+            && let Some(next) = self.inbox.first_entry()
+            && next.key().0 == at
+            && matches!(next.get(), Message::Reply(..))
+        {
+            if let Message::Reply(round, payload) = next.remove() {
+                replies.push((round, payload));
+            }
+        }
+        for id in replies.iter().filter_map(|(_, payload)| id_of(payload)) {
+            self.heard.insert(id.to_owned(), self.now.unix);
+        }
+        self.delivered += replies.len() as u64;
+        let arrived = replies.iter().map(|(round, payload)| Arrived {
+            round: *round,
+            payload: payload.as_bytes(),
+        });
+        self.handle(Input::Replies(&arrived.collect::<Vec<_>>()));
+    }
+
     fn deliver(&mut self, message: Message) {
         match &message {
             Message::Reply(round, payload) => {
-                self.delivered += 1;
-                if let Some(id) = id_of(payload) {
-                    self.heard.insert(id.to_owned(), self.now.unix);
-                }
-                self.handle(Input::Reply {
-                    round: *round,
-                    payload: payload.as_bytes(),
-                });
+                self.deliver_replies(self.now.mono, (*round, payload.clone()));
             }
             Message::NoResponders(round) => self.handle(Input::NoResponders { round: Some(*round) }),
             Message::Described(asked, payload) => self.handle(Input::Described {
@@ -337,7 +360,7 @@ impl Bench {
     }
 
     pub(super) fn take(&mut self, plan: Plan) {
-        self.handle(Input::Plan(plan));
+        self.handle(Input::Plan(plan.into()));
     }
 
     /// An event is published; it arrives only where it is listened to.
@@ -351,7 +374,7 @@ impl Bench {
     /// Hands over the events that were published.
     pub(super) fn hand_over(&mut self) {
         let batch = self.reader.take();
-        self.handle(Input::Events(batch));
+        self.handle(Input::Events(batch.into()));
     }
 
     /// Hands over the events that were published, and publishes what they change.

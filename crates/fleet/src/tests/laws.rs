@@ -29,7 +29,7 @@ fn published(bench: &Bench) -> Vec<String> {
 
 /// The fresh workers of each pool.
 fn fresh(bench: &Bench) -> Vec<(String, Vec<String>)> {
-    let of = |pool: &std::sync::Arc<crate::PoolView>| {
+    let of = |pool: &Arc<crate::PoolView>| {
         let fresh = pool
             .workers
             .iter()
@@ -68,6 +68,20 @@ proptest! {
             prop_assert_eq!(around, None);
         }
         prop_assert_eq!(benches[0].snapshots.len(), benches[1].snapshots.len());
+    }
+
+    #[test]
+    fn replies_change_the_same_whether_they_come_at_once_or_one_by_one(plan in 0..PLANS, steps in steps()) {
+        let mut benches = [Bench::new(plan_of(plan)), Bench::new(plan_of(plan))];
+        benches[1].is_batched = true;
+        for bench in &mut benches {
+            run(bench, &steps);
+            bench.rounds(2);
+        }
+        let [singly, at_once] = &benches;
+        prop_assert_eq!(format!("{:?}", singly.notices), format!("{:?}", at_once.notices));
+        prop_assert_eq!(singly.effects, at_once.effects);
+        prop_assert!(published(singly) == published(at_once), "the snapshots differ");
     }
 
     #[test]

@@ -114,9 +114,11 @@ fn a_worker_that_answers_and_publishes_is_one_worker() {
     }
 }
 
+/// What a worker does before it is silent, for how many seconds it is, and how it is shown then.
+type Silence<'a> = (&'a str, &'a dyn Fn(&mut Bench), u32, &'a str);
+
 #[test]
 fn what_silence_means_depends_on_what_a_worker_publishes() {
-    // The worker's events or answers, seconds of silence, and how it is then.
     let by_passes = |bench: &mut Bench| hear(bench, PASSES, &pass(7, 0, 0, 3, 2));
     let by_load = |bench: &mut Bench| hear(bench, LOADS, &used(7, 42));
     let by_both = |bench: &mut Bench| {
@@ -124,8 +126,7 @@ fn what_silence_means_depends_on_what_a_worker_publishes() {
         hear(bench, LOADS, &used(7, 42));
         bench.actors.clear();
     };
-    type Begin<'a> = &'a dyn Fn(&mut Bench);
-    let table: [(&str, Begin<'_>, u32, &str); 12] = [
+    let table: [Silence<'_>; 12] = [
         ("heartbeats", &by_passes, 3, "fresh events"),
         ("heartbeats", &by_passes, 5, "stale events"),
         ("heartbeats", &by_passes, 9, "stale events"),

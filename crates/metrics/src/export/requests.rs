@@ -8,8 +8,15 @@ use super::labels::{Pool, Process, Text, Texts};
 use super::shown::ShownPool;
 use super::writer::Writer;
 
-/// The families of each measure but the time to the first token: a pool's, and that of all frontends.
-const MEASURES: [(Measure, &Family<Pool, 0, Buckets>, &Family<Process, 0, Buckets>); 7] = [
+/// A measure and its families: a pool's, and that of all frontends.
+type Measured = (
+    Measure,
+    &'static Family<Pool, 0, Buckets>,
+    &'static Family<Process, 0, Buckets>,
+);
+
+/// Every measure but the time to the first token.
+const MEASURES: [Measured; 7] = [
     (Measure::Itl, &c::ITL, &c::FRONTEND_ITL),
     (Measure::Duration, &c::REQUEST_TIME, &c::FRONTEND_REQUEST_TIME),
     (Measure::PrefillWait, &c::PREFILL_WAIT, &c::FRONTEND_PREFILL_WAIT),

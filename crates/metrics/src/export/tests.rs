@@ -43,6 +43,26 @@ fn the_page_reads_as_it_always_did() {
 }
 
 #[test]
+fn a_large_fleet_has_the_series_of_a_small_one_in_the_same_order() {
+    let options = ExportOptions {
+        max_series: u64::MAX,
+        ..ExportOptions::default()
+    };
+    let shown = |workers| {
+        let text = text(&fleet_of(&[("a/b/c", workers)]), Format::OpenMetrics, &options);
+        let families = text.lines().filter(|line| line.starts_with('#'));
+        let families: Vec<String> = families.map(str::to_owned).collect();
+        (
+            families,
+            parse::strict(&text, Format::OpenMetrics).samples().count(),
+        )
+    };
+    let [small, less_small, large, larger] = [1, 1_001, 2_000, 3_000].map(shown);
+    assert_eq!(small.0, large.0);
+    assert_eq!(less_small.1 - small.1, larger.1 - large.1);
+}
+
+#[test]
 fn upstreams_names_can_be_left_out() {
     let options = ExportOptions {
         compat: Compat::Off,

@@ -1,5 +1,8 @@
 //! The series of each worker, under our names and upstream's.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use fleet::{PoolView, WorkerView};
 
 use super::catalogue as c;
@@ -16,6 +19,9 @@ use super::writer::{Samples, Writer};
 
 /// Workers that are written before the next ones are read.
 const BLOCK: usize = 256;
+
+/// Workers from which on a page is written by two threads.
+const FOR_TWO: usize = 2_000;
 
 /// About what a sample of a worker takes, in bytes.
 const LINE: usize = 200;
@@ -121,57 +127,121 @@ pub(super) fn series_each(series: WorkerSeries, has_upstream: bool, events: usiz
     (ours + if has_upstream { upstream } else { 0 }) as u64
 }
 
-/// Writes all columns of a few workers before it goes on to the next, so that what it reads of them stays in the
-/// processor's cache. Each column has a text of its own.
+/// Writes the series of all workers. Those of a large fleet are written by two threads, each with half of the families.
 pub(super) fn write(writer: &mut Writer, series: WorkerSeries, pools: &[ShownPool<'_>]) {
-    if series == WorkerSeries::Off {
-        return;
-    }
-    let (format, workers) = (
-        writer.format(),
-        pools.iter().map(|pool| pool.workers().len()).sum(),
-    );
-    let mut ours = Columns::new(&CORE, &MORE, series, workers);
-    let mut upstream = Columns::new(&UPSTREAM_CORE, &UPSTREAM_MORE, series, workers);
-    let mut events = Columns::new(&[], &EVENTS, series, 0);
-    let mut opt_in_texts = OptIn::texts();
-    let mut labelled_texts = Labelled::texts(workers.saturating_mul(LINE));
-    let mut columns = ours.samples(format);
-    let mut upstream_columns = upstream.samples(format);
-    let mut event_columns = events.samples(format);
-    let mut labelled = Labelled::new(format, &mut labelled_texts);
-    let mut opt_in = OptIn::new(format, &mut opt_in_texts);
-    let (mut labels, mut upstream_labels) = (Texts::default(), Texts::default());
-
-    for pool in pools {
-        let path = pool.path;
-        let (component, endpoint) = (path.component.as_str(), path.endpoint.as_str());
-        for block in pool.workers().chunks(BLOCK) {
-            let ids = || block.iter().map(|worker| worker.identity.worker_id.as_ref());
-            labels.render(ids().map(|id| [path.namespace.as_str(), component, endpoint, id]));
-            write_columns(&mut columns, &labels, block, pool.view);
-            if series == WorkerSeries::Full {
-                labelled.write(&labels, block);
-            }
-            if series == WorkerSeries::Full && pool.events > 0 {
-                write_columns(&mut event_columns, &labels, block, pool.view);
-                opt_in.write(&labels, block);
-            }
-            if pool.has_upstream {
-                upstream_labels.render(ids().map(|id| [component, endpoint, id]));
-                write_columns(&mut upstream_columns, &upstream_labels, block, pool.view);
-            }
-        }
-    }
-    let ours = ours.texts.into_iter().chain(events.texts).chain(labelled_texts);
-    let texts = ours.chain(opt_in_texts).chain(upstream.texts);
+    let (more, upstream_more): (&[_], &[_]) = match series {
+        WorkerSeries::Full => (&MORE, &UPSTREAM_MORE),
+        WorkerSeries::Core => (&[], &[]),
+        WorkerSeries::Off => return,
+    };
+    let format = writer.format();
+    let workers: usize = pools.iter().map(|pool| pool.workers().len()).sum();
+    let is_full = series == WorkerSeries::Full;
+    let first = Part {
+        ours: &CORE,
+        events: &[],
+        with_labels: is_full,
+        upstream: [&[], &[]],
+    };
+    let second = Part {
+        ours: more,
+        events: if is_full { &EVENTS } else { &[] },
+        with_labels: false,
+        upstream: [&UPSTREAM_CORE, upstream_more],
+    };
+    let texts_of = |part: Part| part.texts(format, workers, pools);
+    let (first, second) = if workers < FOR_TWO {
+        (texts_of(first), texts_of(second))
+    } else {
+        thread::scope(|scope| {
+            let second = scope.spawn(|| texts_of(second));
+            let first = texts_of(first);
+            (first, second.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
+    };
+    let ours = first.ours.into_iter().chain(second.ours).chain(second.events);
+    let upstream = first.upstream.into_iter().chain(second.upstream);
+    let texts = ours
+        .chain(first.with_labels)
+        .chain(second.with_labels)
+        .chain(upstream);
     texts.for_each(|text| writer.append(text));
 }
 
-/// Columns that take the same labels, and the text of each.
-struct Columns<G: 'static> {
-    columns: Vec<&'static Column<G>>,
-    texts: Vec<Chunks>,
+/// Families that are written together.
+struct Part {
+    ours: &'static [Column<Worker>],
+    /// Those of pools whose workers publish events.
+    events: &'static [Column<Worker>],
+    with_labels: bool,
+    upstream: [&'static [Column<UpstreamWorker>]; 2],
+}
+
+/// A text for each family.
+struct Written {
+    ours: Vec<Chunks>,
+    events: Vec<Chunks>,
+    with_labels: Vec<Chunks>,
+    upstream: Vec<Chunks>,
+}
+
+impl Part {
+    /// Writes all columns of a few workers before it goes on to the next, so that what it reads of them stays in the
+    /// processor's cache.
+    fn texts(&self, format: Format, workers: usize, pools: &[ShownPool<'_>]) -> Written {
+        let room = || Chunks::with_room(workers.saturating_mul(LINE));
+        let mut ours: Vec<_> = self.ours.iter().map(|column| (column, room())).collect();
+        let upstream = self.upstream.into_iter().flatten();
+        let mut upstream: Vec<_> = upstream.map(|column| (column, room())).collect();
+        let mut events: Vec<_> = self
+            .events
+            .iter()
+            .map(|column| (column, Chunks::default()))
+            .collect();
+        let mut with_labels = Labelled::texts(match self.with_labels {
+            true => workers.saturating_mul(LINE),
+            false => 0,
+        });
+        let mut opt_in_texts = OptIn::texts();
+        let mut columns = open(format, &mut ours);
+        let mut upstream_columns = open(format, &mut upstream);
+        let mut event_columns = open(format, &mut events);
+        let mut labelled = Labelled::new(format, &mut with_labels);
+        let mut opt_in = OptIn::new(format, &mut opt_in_texts);
+        let (mut labels, mut upstream_labels) = (Texts::default(), Texts::default());
+
+        for pool in pools {
+            let path = pool.path;
+            let (component, endpoint) = (path.component.as_str(), path.endpoint.as_str());
+            for block in pool.workers().chunks(BLOCK) {
+                let ids = || block.iter().map(|worker| worker.identity.worker_id.as_ref());
+                if !columns.is_empty() || self.with_labels {
+                    labels.render(ids().map(|id| [path.namespace.as_str(), component, endpoint, id]));
+                }
+                write_columns(&mut columns, &labels, block, pool.view);
+                if self.with_labels {
+                    labelled.write(&labels, block);
+                }
+                if self.with_labels && pool.events > 0 {
+                    opt_in.write(&labels, block);
+                }
+                if pool.events > 0 {
+                    write_columns(&mut event_columns, &labels, block, pool.view);
+                }
+                if pool.has_upstream && !upstream_columns.is_empty() {
+                    upstream_labels.render(ids().map(|id| [component, endpoint, id]));
+                    write_columns(&mut upstream_columns, &upstream_labels, block, pool.view);
+                }
+            }
+        }
+        let text = |(_, text)| text;
+        Written {
+            ours: ours.into_iter().map(text).collect(),
+            events: events.into_iter().map(text).collect(),
+            with_labels: with_labels.into_iter().chain(opt_in_texts).collect(),
+            upstream: upstream.into_iter().map(|(_, text)| text).collect(),
+        }
+    }
 }
 
 /// One column as it is being written.
@@ -180,35 +250,12 @@ struct Open<'a, G: 'static> {
     samples: Samples<'a, G>,
 }
 
-impl<G: Group> Columns<G> {
-    fn new(
-        core: &'static [Column<G>],
-        more: &'static [Column<G>],
-        series: WorkerSeries,
-        workers: usize,
-    ) -> Self {
-        let columns: Vec<_> = match series {
-            WorkerSeries::Full => core.iter().chain(more).collect(),
-            WorkerSeries::Core => core.iter().collect(),
-            WorkerSeries::Off => Vec::new(),
-        };
-        let texts = columns
-            .iter()
-            .map(|_| Chunks::with_room(workers.saturating_mul(LINE)));
-        Self {
-            texts: texts.collect(),
-            columns,
-        }
-    }
-
-    fn samples(&mut self, format: Format) -> Vec<Open<'_, G>> {
-        let pairs = self.columns.iter().zip(&mut self.texts);
-        let open = pairs.map(|(column, text)| Open {
-            value: column.value,
-            samples: Samples::new(format, text, column.family),
-        });
-        open.collect()
-    }
+fn open<'a, G: Group>(format: Format, columns: &'a mut [(&'static Column<G>, Chunks)]) -> Vec<Open<'a, G>> {
+    let open = columns.iter_mut().map(|(column, text)| Open {
+        value: column.value,
+        samples: Samples::new(format, text, column.family),
+    });
+    open.collect()
 }
 
 fn write_columns<G: Group>(

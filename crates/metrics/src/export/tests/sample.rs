@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{
-    Buckets, CACHE_TIERS, CacheCounts, CapacitySource, EngineLoad, EventResult, EventsView, Finish,
-    Frontends, Hearing, Identity, LinkView, Measure, PassCounts, PoolName, PoolView, Records, ReplyResult,
-    RequestBooks, SequencesView, Settings, Snapshot, WorkerKey, WorkerState, WorkerView,
+    Buckets, CACHE_TIERS, CacheCounts, CapacitySource, EngineLoad, EventResult, EventScope, EventsView,
+    Finish, Frontends, Hearing, Identity, LinkView, Measure, PassCounts, PoolName, PoolView, Records,
+    ReplyResult, RequestBooks, SequencesView, Settings, Snapshot, WorkerKey, WorkerState, WorkerView,
 };
 use protocol::events::Topic;
 use protocol::{WorkerId, WorkerStats};
@@ -115,6 +115,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
 pub(super) fn all_events() -> EventsView {
     EventsView {
         is_heard: true,
+        scope: Some(EventScope::Endpoint),
         topics: [Some(START); Topic::ALL.len()],
         engine: Some(EngineLoad {
             running: [1, 2],

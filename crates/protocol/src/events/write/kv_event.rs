@@ -200,3 +200,82 @@ impl Serialize for StoredBlock {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Encoding, open};
+    use crate::events;
+
+    fn stored(event_id: u64, blocks: usize) -> KvEvent {
+        let block = StoredBlock {
+            block_hash: 1,
+            tokens_hash: 2,
+        };
+        KvEvent {
+            worker_id: WorkerId::new(7),
+            dp_rank: 1,
+            event_id,
+            tier: StorageTier::Disk,
+            domain: ResidencyDomain::CacheOwner,
+            change: KvChange::Stored {
+                parent_hash: Some(3),
+                start_position: Some(16),
+                blocks: vec![block; blocks],
+            },
+        }
+    }
+
+    /// The ids of the events in each message, as the reader finds them.
+    fn ids(events: &[KvEvent], release: Release) -> Vec<Vec<u64>> {
+        let read = |message: &KvEvents<'_>| {
+            let packed = Encoding::MessagePack.encode(message).expect("encodes");
+            let events = events::KvEvent::read_all(&open(None, &packed).expect("opens")).expect("readable");
+            events.iter().map(|event| event.event_id).collect()
+        };
+        KvEvent::messages(events, release).iter().map(read).collect()
+    }
+
+    #[test]
+    fn a_message_has_one_event_up_to_1_3_and_as_many_as_fit_later() {
+        let events: Vec<KvEvent> = (0..130).map(|id| stored(id, 1)).collect();
+        let one_each: Vec<Vec<u64>> = (0..130).map(|id| vec![id]).collect();
+        assert_eq!(ids(&events, Release::V1_3), one_each);
+        let full: Vec<u64> = (0..128).collect();
+        assert_eq!(ids(&events, Release::V1_4), [full, vec![128, 129]]);
+        assert!(ids(&[], Release::V1_4).is_empty());
+    }
+
+    #[test]
+    fn a_message_has_no_more_blocks_than_fit_unless_one_event_has_them() {
+        let events = [
+            stored(0, 5000),
+            stored(1, 3192),
+            stored(2, 1),
+            stored(3, 9000),
+            stored(4, 1),
+        ];
+        let expected = [vec![0, 1], vec![2], vec![3], vec![4]];
+        assert_eq!(ids(&events, Release::V1_5), expected);
+    }
+
+    #[test]
+    fn what_a_release_does_not_have_is_left_out() {
+        for (release, fields) in [
+            (Release::V1_0, 2),
+            (Release::V1_1, 3),
+            (Release::V1_4, 3),
+            (Release::V1_5, 4),
+        ] {
+            let event = stored(0, 1);
+            let json = serde_json::to_value(Of {
+                event: &event,
+                release,
+            });
+            let json = json.expect("encodes");
+            assert_eq!(json.as_object().map(serde_json::Map::len), Some(fields), "{json}");
+            let start = json["event"]["data"]["stored"].get("start_position");
+            assert_eq!(start.is_some(), release >= Release::V1_2, "{json}");
+        }
+    }
+}

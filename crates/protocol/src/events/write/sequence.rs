@@ -139,3 +139,42 @@ impl Serialize for Of<'_, AddRequest> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_router_adds_is_written_in_the_layout_of_each_release() {
+        fn check(release: Release, expected: &str) {
+            let hint = PrefillLoadHint {
+                initial_effective_prefill_tokens: 51,
+                expected_prefill_duration: None,
+            };
+            let add = AddRequest {
+                token_sequence: Some(vec![1]),
+                isl: 37,
+                overlap: 2,
+                expected_output_tokens: Some(20),
+                track_prefill_tokens: true,
+                prefill_load_hint: Some(hint),
+            };
+            let written = serde_json::to_string(&Of { event: &add, release });
+            assert_eq!(written.expect("encodes"), expected);
+        }
+        let old = r#""token_sequence":[1],"isl":37,"overlap":2,"expected_output_tokens":20"#;
+        let hint =
+            r#""prefill_load_hint":{"initial_effective_prefill_tokens":51,"expected_prefill_duration":null}"#;
+        check(Release::V1_0, &format!("{{{old}}}"));
+        check(
+            Release::V1_1,
+            &format!(r#"{{{old},"track_prefill_tokens":true,{hint}}}"#),
+        );
+        check(
+            Release::V1_2,
+            &format!(
+                r#"{{"token_sequence":[1],"track_prefill_tokens":true,"expected_output_tokens":20,{hint}}}"#
+            ),
+        );
+    }
+}
