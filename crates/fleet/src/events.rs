@@ -1,13 +1,14 @@
 //! [`EventReader`]: reads events and adds them up per worker before the state machine sees them, so that fifty thousand a
 //! second cost it little.
 
+pub(crate) mod opt_in;
 mod publishers;
 
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use protocol::codec::{self, Opened};
-use protocol::events::{ForwardPass, RequestTrace, Topic};
+use protocol::events::{ForwardPass, KvEvent, RequestTrace, SequenceEvent, Topic};
 use protocol::{EventError, KvHitRate, KvMetrics, LoadSource, WorkerId};
 
 use crate::histogram::{DELAY_BUCKETS, Histogram, RATIO_BUCKETS};
@@ -15,6 +16,7 @@ use crate::outcome::{EventCounts, EventResult};
 use crate::passes::PassSum;
 use crate::requests::Records;
 
+use opt_in::OptIn;
 use publishers::Publishers;
 
 /// Subjects that one batch tells apart. A hostile publisher can make up any number.
@@ -47,6 +49,7 @@ pub struct EventBatch {
     pub(crate) hits: HashMap<(Subject, WorkerId), Hits>,
     pub(crate) loads: HashMap<(Subject, WorkerId, u64, LoadSource), Load>,
     pub(crate) passes: HashMap<(Subject, WorkerId, u64), PassSum>,
+    pub(crate) opt_in: OptIn,
     pub(crate) refused: HashMap<Subject, EventCounts>,
     pub(crate) traces: Vec<RequestTrace>,
     pub(crate) records: Records,
@@ -213,7 +216,8 @@ impl EventBatch {
     }
 
     fn event(&mut self, subject: Subject, topic: Topic, opened: &Opened<'_>) {
-        if self.hits.len() + self.loads.len() + self.passes.len() >= MAX_SENDERS {
+        let senders = self.hits.len() + self.loads.len() + self.passes.len() + self.opt_in.senders();
+        if senders >= MAX_SENDERS || (topic == Topic::ActiveSequences && self.opt_in.is_full()) {
             self.hearing.unassigned.over_limit += 1;
             return;
         }
@@ -224,8 +228,12 @@ impl EventBatch {
                 KvMetrics::read(opened).map(|event| self.load(subject, event, publisher))
             }
             Topic::ForwardPass => ForwardPass::read(opened).map(|pass| self.pass(subject, &pass)),
-            // Listened to where they are asked for.
-            Topic::KvEvents | Topic::ActiveSequences => Ok(()),
+            Topic::KvEvents => {
+                KvEvent::read_all(opened).and_then(|events| self.opt_in.cache(subject, &events))
+            }
+            Topic::ActiveSequences => {
+                SequenceEvent::read(opened).map(|event| self.opt_in.sequence(subject, &event))
+            }
         };
         if let Err(error) = result {
             self.refuse(subject, 1, &error);

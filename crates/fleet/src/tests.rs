@@ -10,6 +10,7 @@ mod late;
 mod laws;
 mod link;
 mod notices;
+mod opt_in;
 mod plans;
 mod results;
 mod rounds;

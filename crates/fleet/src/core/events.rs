@@ -43,12 +43,12 @@ struct EarlyLoad {
 }
 
 /// How an event of one worker is to be taken in.
-struct Sender<'a> {
-    place: &'a Place,
-    topic: Topic,
-    worker: WorkerId,
+pub(super) struct Sender<'a> {
+    pub(super) place: &'a Place,
+    pub(super) topic: Topic,
+    pub(super) worker: WorkerId,
     /// Whether the worker published it itself.
-    is_own: bool,
+    pub(super) is_own: bool,
 }
 
 impl Sender<'_> {
@@ -114,6 +114,7 @@ impl Core {
             heard.passes(*rank, sum, now, &aging, &settings);
             pool.books.pass_seconds.merge(&sum.seconds);
         }
+        self.cache_events(&batch.opt_in, place, now);
         let mut hits: Vec<_> = batch.hits.iter().collect();
         hits.sort_unstable_by_key(|(key, _)| **key);
         for ((subject, worker), hits) in hits {
@@ -141,6 +142,7 @@ impl Core {
             };
             self.load_event(&sender, &load.event, &load.results, now);
         }
+        self.sequence_events(&batch.opt_in, place, now);
         let mut refused: Vec<_> = batch.refused.iter().collect();
         refused.sort_unstable_by_key(|(subject, _)| **subject);
         for (subject, results) in refused {
@@ -153,7 +155,7 @@ impl Core {
 
     /// The worker that an event is about, which is counted. One that publishes events itself where only workers of one
     /// path can is a member of that path's pool.
-    fn sender(
+    pub(super) fn sender(
         &mut self,
         sender: &Sender<'_>,
         results: &EventCounts,
@@ -375,7 +377,7 @@ impl Core {
     }
 }
 
-fn taken(events: u64) -> EventCounts {
+pub(super) fn taken(events: u64) -> EventCounts {
     let mut results = EventCounts::default();
     results[EventResult::Ok] = events;
     results
