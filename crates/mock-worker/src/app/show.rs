@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::WorkerSubject;
-use sim::HitEvent;
 use sim::nanos::Nanos;
+use sim::{Journal, Steps};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
@@ -70,7 +70,7 @@ pub(super) struct Show {
     tickets: u64,
     late: BTreeMap<(u64, u64), (usize, Vec<Out>)>,
     status: Status,
-    hits: Vec<HitEvent>,
+    journal: Journal,
     notices: Vec<Notice>,
     batch: Batch,
     is_stopping: bool,
@@ -85,7 +85,7 @@ impl Show {
     pub(super) fn open(config: &Config, hear: mpsc::Sender<Heard>) -> anyhow::Result<Self> {
         let scenario = config.scenario.clone();
         let fleet = scenario
-            .fleet(config.seed, &config.ids, true)
+            .fleet(config.seed, &config.ids, Steps::AtOnce)
             .map_err(InvalidInput)?;
         // The last one to be looked at, for this empties the file.
         let truth = config.truth.as_deref().map(TruthFile::create).transpose();
@@ -123,7 +123,7 @@ impl Show {
             tickets: 0,
             late: BTreeMap::new(),
             status: Status::default(),
-            hits: Vec::new(),
+            journal: Journal::default(),
             notices: Vec::new(),
             batch: Batch::default(),
             is_stopping: false,
@@ -137,7 +137,7 @@ impl Show {
             show.index(worker);
         }
         // What goes wrong from the very start does so before anybody looks.
-        show.stage.advance(0, &mut show.hits, &mut show.notices);
+        show.stage.advance(0, &mut show.journal, &mut show.notices);
         Ok(show)
     }
 
@@ -264,7 +264,7 @@ impl Show {
         let started = Instant::now();
         while self.stage.now() < target {
             let to = target.min(self.stage.now().saturating_add(SLICE));
-            self.stage.advance(to, &mut self.hits, &mut self.notices);
+            self.stage.advance(to, &mut self.journal, &mut self.notices);
             self.take_notice();
             if started.elapsed() >= BUSY {
                 break;

@@ -128,7 +128,7 @@ impl Show {
     pub(super) fn tell_events(&mut self) {
         let mut told: Vec<Vec<Out>> = vec![Vec::new(); self.lines.len()];
         let has_faults = self.stage.faults().any(|(_, fault)| fault.kind.is_about_events());
-        for event in std::mem::take(&mut self.hits) {
+        for event in std::mem::take(&mut self.journal.hits) {
             if !self.scenario.hit_events {
                 continue;
             }
