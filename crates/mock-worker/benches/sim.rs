@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use link::{Link, Options, Servers};
 use mock_worker::app::{Batch, Line};
 use mock_worker::ids;
-use mock_worker::reply::{Identity, Voice};
+use mock_worker::reply::{Identity, Service, Voice};
 use mock_worker::scenario::{Scenario, Setting};
 use mock_worker::stage::Stage;
 use protocol::{EndpointPath, Layout, StatsShape, WorkerSubject};
@@ -179,7 +179,8 @@ fn stage(scenario: &str, settings: &[&str], steps: Steps) -> anyhow::Result<(Sta
     let voice = Voice {
         path,
         layout: Layout::Hashed,
-        shape: StatsShape::Nested,
+        shape: Some(StatsShape::Nested),
+        service: Service::Own,
         seed: SEED,
         first_id: ids[0],
     };

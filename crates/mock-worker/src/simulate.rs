@@ -10,7 +10,7 @@ use sim::{Journal, Steps};
 
 use crate::args::InvalidInput;
 use crate::ids;
-use crate::reply::Voice;
+use crate::reply::{Service, Voice};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 use crate::truth::Writer;
@@ -64,7 +64,8 @@ pub fn simulate(
     let voice = Voice {
         path: path.clone(),
         layout,
-        shape: StatsShape::default(),
+        shape: Some(StatsShape::default()),
+        service: Service::Own,
         seed: play.seed,
         first_id: ids[0],
     };

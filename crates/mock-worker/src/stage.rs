@@ -165,28 +165,40 @@ impl Stage {
             Some(frozen) if truth.load.is_some() => *frozen,
             _ => truth,
         };
-        let now = self.now();
-        let strikes = |question: u64, in_force: &InForce| {
-            let InForce { fault, places } = in_force;
-            places
-                .binary_search(&worker)
-                .is_ok_and(|rank| fault.window_at(rank as u64, now).is_some())
-                && fault.strikes(self.seed, question, worker, now)
-        };
-        let faults = self
-            .faults
-            .iter()
-            .filter(|(number, in_force)| strikes(**number, in_force))
-            .map(|(_, in_force)| &in_force.fault)
-            .collect();
         Sample {
-            time_ns: now,
+            time_ns: self.now(),
             place: worker,
             id: self.workers[worker].id,
             truth,
             told,
-            faults,
+            faults: self.faults_at(worker, self.now()),
         }
+    }
+
+    /// What goes wrong with a worker at a time.
+    pub fn faults_at(&self, worker: usize, time_ns: u64) -> Vec<&Fault> {
+        let strikes = |question: u64, in_force: &InForce| {
+            let InForce { fault, places } = in_force;
+            places
+                .binary_search(&worker)
+                .is_ok_and(|rank| fault.window_at(rank as u64, time_ns).is_some())
+                && fault.strikes(self.seed, question, worker, time_ns)
+        };
+        let in_force = self.faults.iter();
+        in_force
+            .filter(|(number, in_force)| strikes(**number, in_force))
+            .map(|(_, in_force)| &in_force.fault)
+            .collect()
+    }
+
+    /// When a fault begins or ends next, where that is an event of its own.
+    pub fn next_moment(&self) -> Option<u64> {
+        self.moments.first().map(|moment| moment.at)
+    }
+
+    /// Tokens in a KV block of a worker.
+    pub fn block_size(&self, worker: usize) -> u64 {
+        self.fleet.block_size(worker)
     }
 
     /// Whether the worker's process is there.

@@ -216,6 +216,12 @@ impl Fleet {
         self.cells[cell].engine(at).mode()
     }
 
+    /// Tokens in a KV block of a worker.
+    pub fn block_size(&self, worker: usize) -> u64 {
+        let (cell, at) = self.locate(worker);
+        self.cells[cell].engine(at).capacity().block_size
+    }
+
     /// How far a request from outside has come.
     pub fn progress(&self, worker: usize, ticket: u64) -> Progress {
         let (cell, at) = self.locate(worker);
