@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_nats::Client;
 use bytes::Bytes;
-use protocol::events::KV_HIT_RATE;
+use protocol::events::Topic;
 use protocol::{Encoding, KvHitRate, Namespace, WorkerId, subject};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 
 /// Prints `{"messages":…,"seconds":…}` once the server has all of them.
 pub(crate) async fn run(args: Args, client: Client) -> anyhow::Result<()> {
-    let subject = async_nats::Subject::from(subject::event(&args.namespace, KV_HIT_RATE));
+    let subject = async_nats::Subject::from(subject::event(&args.namespace, Topic::KvHitRate.as_str()));
     let payloads: Vec<Bytes> = (1..=args.workers).map(payload).collect::<Result<_, _>>()?;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_nats::Client;
 use futures_util::StreamExt;
-use protocol::events::KV_HIT_RATE;
+use protocol::events::Topic;
 use protocol::{Namespace, subject};
 use serde_json::json;
 use tokio::time::timeout;
@@ -29,7 +29,7 @@ pub(crate) struct Args {
 /// Prints `{"ready":true}` once subscribed, and `{"messages":…,"cpu_seconds":…}` at the end.
 pub(crate) async fn run(args: Args, client: Client) -> anyhow::Result<()> {
     let mut events = client
-        .subscribe(subject::event(&args.namespace, KV_HIT_RATE))
+        .subscribe(subject::event(&args.namespace, Topic::KvHitRate.as_str()))
         .await
         .context("failed to subscribe")?;
     client.flush().await.context("failed to subscribe")?;

@@ -23,8 +23,8 @@ impl Topic {
     /// The topic's name in subjects.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::HitRate => protocol::events::KV_HIT_RATE,
-            Self::KvMetrics => protocol::events::KV_METRICS,
+            Self::HitRate => protocol::events::Topic::KvHitRate.as_str(),
+            Self::KvMetrics => protocol::events::Topic::KvMetrics.as_str(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 use protocol::events::Topic;
+use protocol::events::write::Release;
 use protocol::subject::EventSubject;
 use protocol::{EndpointPath, Layout, StatsShape};
 
@@ -104,6 +105,16 @@ impl Generation {
             Self::V1_2 => "1.2.1",
             Self::V1_4 => "1.4.2",
             Self::V1_6 => "1.6.1",
+        }
+    }
+
+    /// As which release its events in envelopes are written; 0.9 has the loads of 1.0.
+    pub const fn release(self) -> Release {
+        match self {
+            Self::V0_1 | Self::V0_5 | Self::V0_9 => Release::V1_0,
+            Self::V1_2 => Release::V1_2,
+            Self::V1_4 => Release::V1_4,
+            Self::V1_6 => Release::V1_5,
         }
     }
 

@@ -6,6 +6,7 @@ mod requests;
 pub mod wire;
 mod worker;
 
+use protocol::codec::Publisher;
 use protocol::events::Topic;
 use protocol::{EndpointPath, WorkerId};
 use sim::{HitEvent, Journal, Pass, RequestEvent};
@@ -263,7 +264,7 @@ impl Publishers {
             });
         };
         if generation.has_estimates() {
-            let load = Event::Load(became.estimate);
+            let load = Event::Load(became.estimate, generation.release());
             let topic = Topic::KvMetrics;
             let payload = self.voice.write(&mut self.router, unix_ms, topic, &load);
             say(topic.as_str(), &self.voice.load, load, payload);
@@ -292,7 +293,12 @@ impl Voice {
         }
         let sequence = numbering.sequence;
         numbering.sequence += 1;
-        wire::envelope(numbering.id, sequence, unix_ms, topic, event)
+        let publisher = Publisher {
+            id: numbering.id,
+            sequence,
+            published_at_ms: unix_ms,
+        };
+        wire::envelope(publisher, topic, event)
     }
 
     /// The numbering of a publisher of a worker's process in one of its lives.

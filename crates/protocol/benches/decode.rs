@@ -4,7 +4,11 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use protocol::codec::Envelope;
+use protocol::codec::{Envelope, Publisher, open};
+use protocol::events::write::{self, AddRequest, LoadCounts, Release, ResidencyDomain, StoredBlock};
+use protocol::events::{
+    ForwardPass, KvEvent, Queued, RequestTrace, Scheduled, SequenceEvent, StorageTier, Topic,
+};
 use protocol::{Encoding, KvHitRate, KvMetrics, LoadReply, StatsReply, WorkerId, WorkerStats};
 
 fn main() {
@@ -55,7 +59,7 @@ fn hit_rate_json(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn hit_rate_envelope(bencher: Bencher<'_, '_>) {
     let event = KvHitRate::new(WorkerId::new(4_111_120_194_158_748_168), 26, 22).expect("in range");
-    let payload = enveloped("kv-hit-rate", &event);
+    let payload = enveloped(Topic::KvHitRate, &event);
     each(bencher, &payload, |payload| KvHitRate::decode(None, payload));
 }
 
@@ -67,8 +71,112 @@ fn kv_metrics_json(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn kv_metrics_envelope(bencher: Bencher<'_, '_>) {
-    let payload = enveloped("kv_metrics", &load());
+    let payload = enveloped(Topic::KvMetrics, &load());
     each(bencher, &payload, |payload| KvMetrics::decode(None, payload));
+}
+
+#[divan::bench]
+fn kv_metrics_short_envelope(bencher: Bencher<'_, '_>) {
+    let load = LoadCounts {
+        worker_id: WorkerId::new(4_111_120_194_158_748_168),
+        kv_used_blocks: Some(42),
+        ..LoadCounts::default()
+    };
+    let payload = enveloped(Topic::KvMetrics, &load.of(Release::V1_5));
+    each(bencher, &payload, |payload| KvMetrics::decode(None, payload));
+}
+
+/// A pass as a busy engine reports it: 526 bytes.
+fn pass() -> ForwardPass {
+    ForwardPass {
+        worker_id: WorkerId::new(6_109_318_968_951_222_548),
+        dp_rank: 0,
+        counter_id: 266,
+        wall_time: 0.007_621_655_000_002_647,
+        scheduled: Scheduled {
+            decode_requests: 8,
+            decode_kv_tokens: 567,
+            decode_kv_variance: 114.109_375,
+            ..Scheduled::default()
+        },
+        queued: Queued {
+            prefill_requests: 4,
+            prefill_tokens: 211,
+            prefill_length_variance: 33.6875,
+            ..Queued::default()
+        },
+    }
+}
+
+#[divan::bench]
+fn forward_pass_envelope(bencher: Bencher<'_, '_>) {
+    let payload = enveloped(Topic::ForwardPass, &pass());
+    each(bencher, &payload, |payload| {
+        ForwardPass::read(&open(None, payload).expect("opens"))
+    });
+}
+
+/// Another layout than that of the engines, which the general reader reads.
+#[divan::bench]
+fn forward_pass_json(bencher: Bencher<'_, '_>) {
+    let payload = Encoding::Json.encode(&pass()).expect("encodes");
+    each(bencher, &payload, |payload| {
+        ForwardPass::read(&open(None, payload).expect("opens"))
+    });
+}
+
+#[divan::bench]
+fn kv_events_envelope(bencher: Bencher<'_, '_>) {
+    let block = |block_hash| StoredBlock {
+        block_hash,
+        tokens_hash: 14_643_705_804_678_351_452,
+    };
+    let event = write::KvEvent {
+        worker_id: WorkerId::new(16_600_053_303_105_978_564),
+        dp_rank: 1,
+        event_id: 1,
+        tier: StorageTier::Device,
+        domain: ResidencyDomain::Worker,
+        change: write::KvChange::Stored {
+            parent_hash: None,
+            start_position: None,
+            blocks: vec![block(111), block(u64::MAX - 1)],
+        },
+    };
+    let events = [event];
+    let messages = write::KvEvent::messages(&events, Release::V1_5);
+    let payload = enveloped(Topic::KvEvents, &messages[0]);
+    each(bencher, &payload, |payload| {
+        KvEvent::read_all(&open(None, payload).expect("opens"))
+    });
+}
+
+#[divan::bench]
+fn sequence_envelope(bencher: Bencher<'_, '_>) {
+    let event = write::SequenceEvent {
+        request_id: "3134d92a-7fcd-47dc-a6cc-543ce31d53d6".to_owned(),
+        worker_id: WorkerId::new(6_109_318_968_951_222_548),
+        dp_rank: 0,
+        change: write::SequenceChange::AddRequest(AddRequest {
+            token_sequence: Some(vec![12_113_922_536_291_636_016, 7_961_674_623_678_848_264]),
+            ..AddRequest::default()
+        }),
+        router_id: 2_379_852_049_464_669_648,
+        lora_name: None,
+    };
+    let payload = enveloped(Topic::ActiveSequences, &event.of(Release::V1_5));
+    each(bencher, &payload, |payload| {
+        let opened = open(None, payload).expect("opens");
+        SequenceEvent::read(&opened).map(|event| event.change)
+    });
+}
+
+/// A record of Dynamo 1.6.1.
+const TRACE: &str = r#"{"schema":"dynamo.request.trace.v1","event_type":"request_end","event_time_unix_ms":1795578164347,"request":{"request_id":"1bbeed66-ed9c-40cc-b7a5-333a70d5dc55","input_tokens":37,"output_tokens":20,"cached_tokens":0,"request_received_ms":1795578164184,"prefill_wait_time_ms":2.889563,"prefill_time_ms":21.024155999999998,"ttft_ms":23.913719,"total_time_ms":163.117728,"avg_itl_ms":7.326526789473683,"kv_hit_rate":0.0,"queue_depth":0,"worker":{"prefill_worker_id":15705145118167495750,"prefill_dp_rank":0,"decode_worker_id":15705145118167495750,"decode_dp_rank":0},"replay":{"trace_block_size":16,"input_length":37,"input_sequence_hashes":[12113922536291636016,5828128994792046914,12524160587122649029]}}}"#;
+
+#[divan::bench]
+fn request_trace(bencher: Bencher<'_, '_>) {
+    each(bencher, TRACE.as_bytes(), RequestTrace::read);
 }
 
 fn load() -> KvMetrics {
@@ -79,13 +187,12 @@ fn load() -> KvMetrics {
     )
 }
 
-fn enveloped(topic: &str, event: &impl serde::Serialize) -> Vec<u8> {
-    let envelope = Envelope {
-        publisher_id: 4_111_120_194_158_748_245,
+fn enveloped(topic: Topic, event: &impl serde::Serialize) -> Vec<u8> {
+    let publisher = Publisher {
+        id: 4_111_120_194_158_748_245,
         sequence: 5,
-        published_at: 1_795_447_959_357,
-        topic: topic.to_owned(),
-        payload: Encoding::MessagePack.encode(event).expect("encodes"),
+        published_at_ms: 1_795_447_959_357,
     };
+    let envelope = Envelope::around(publisher, topic, event).expect("encodes");
     Encoding::MessagePack.encode(&envelope).expect("encodes")
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::events::Topic;
 use crate::record::{self, Record};
 
 pub use opened::{Opened, Publisher, open};
@@ -78,6 +79,22 @@ pub struct Envelope {
     /// The event itself, as MessagePack.
     #[serde(with = "serde_bytes")]
     pub payload: Vec<u8>,
+}
+
+impl Envelope {
+    /// Puts an event into an envelope.
+    ///
+    /// # Errors
+    /// [`CodecError::Encode`] where the event has no MessagePack.
+    pub fn around(publisher: Publisher, topic: Topic, event: &impl Serialize) -> Result<Self, CodecError> {
+        Ok(Self {
+            publisher_id: publisher.id,
+            sequence: publisher.sequence,
+            published_at: publisher.published_at_ms,
+            topic: topic.as_str().to_owned(),
+            payload: Encoding::MessagePack.encode(event)?,
+        })
+    }
 }
 
 impl Encoding {

@@ -6,6 +6,23 @@
 //! are ignored, and ids may be numbers or decimal text.
 //!
 //! [`RequestTrace`] is JSON without an envelope, so it takes the message itself.
+//!
+//! ```
+//! use protocol::{codec, events::{ForwardPass, Topic}, subject::EventSubject};
+//! # fn waiting(subject: &str, content_type: Option<&str>, message: &[u8]) -> Result<Option<u64>, protocol::EventError> {
+//! let Some(about) = EventSubject::read(subject).into_iter().next() else {
+//!     return Ok(None);
+//! };
+//! let opened = codec::open(content_type, message)?;
+//! Ok(match about.topic {
+//!     Topic::ForwardPass => Some(ForwardPass::read(&opened)?.queued.prefill_requests),
+//!     _ => None,
+//! })
+//! # }
+//! ```
+//!
+//! [`mod@write`] has the other direction: what each release of Dynamo publishes. Workers of this project publish
+//! [`KvHitRate`] and [`KvMetrics`] by the SDK instead, without an envelope.
 
 mod error;
 mod fast;
@@ -17,6 +34,7 @@ mod object;
 mod sequence;
 mod topic;
 mod trace;
+pub mod write;
 
 pub use error::EventError;
 pub use forward_pass::{ForwardPass, Queued, Scheduled};
@@ -26,9 +44,3 @@ pub use load::{KvMetrics, LoadSource};
 pub use sequence::{SequenceChange, SequenceEvent};
 pub use topic::Topic;
 pub use trace::RequestTrace;
-
-/// The event name of [`KvHitRate`].
-pub const KV_HIT_RATE: &str = "kv-hit-rate";
-
-/// The event name of [`KvMetrics`].
-pub const KV_METRICS: &str = "kv_metrics";

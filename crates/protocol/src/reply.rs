@@ -49,7 +49,8 @@ pub struct EndpointStats {
     pub requests: Option<u64>,
     /// Requests answered with an error; `None` where the client leaves it out, as some do for 0.
     pub errors: Option<u64>,
-    /// Time spent on requests since the start, in seconds, if the client reports it; finite and not negative.
+    /// Time spent on requests since the start, in seconds, if the client reports it; finite and not negative. A worker of
+    /// Dynamo 1.x reports the time to acknowledge them, which is no latency.
     pub processing_seconds: Option<f64>,
     /// What the worker adds: `Ok(Value::Null)` where it adds nothing, an error where it cannot be read.
     pub data: Result<Value, DataError>,

@@ -64,7 +64,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::codec::CONTENT_TYPE;
-use crate::events::{KV_HIT_RATE, KV_METRICS};
+use crate::events::Topic;
 use crate::{
     CodecError, Encoding, EndpointPath, KvHitRate, KvMetrics, StatsError, WorkerId, WorkerStats,
     WorkerSubject, subject,
@@ -157,7 +157,7 @@ impl Worker {
     /// # Errors
     /// [`EventPublishError`] where the connection is closed.
     pub async fn publish_hit_rate(&self, event: &KvHitRate) -> Result<(), EventPublishError> {
-        self.publish(KV_HIT_RATE, event).await
+        self.publish(Topic::KvHitRate, event).await
     }
 
     /// Publishes the load, for collectors that learn of it by events.
@@ -167,7 +167,7 @@ impl Worker {
     /// # Errors
     /// [`EventPublishError`] where the connection is closed.
     pub async fn publish_metrics(&self, event: &KvMetrics) -> Result<(), EventPublishError> {
-        self.publish(KV_METRICS, event).await
+        self.publish(Topic::KvMetrics, event).await
     }
 
     /// Stops in order: takes no more requests, finishes those in flight within `grace`, then leaves discovery.
@@ -182,11 +182,11 @@ impl Worker {
         self.serving.await?
     }
 
-    async fn publish(&self, event: &str, payload: &impl Serialize) -> Result<(), EventPublishError> {
+    async fn publish(&self, topic: Topic, payload: &impl Serialize) -> Result<(), EventPublishError> {
         let payload = self.encoding.encode(payload)?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, self.encoding.content_type());
-        let subject = subject::event(&self.path.namespace, event);
+        let subject = subject::event(&self.path.namespace, topic.as_str());
         Ok(self
             .client
             .publish_with_headers(subject, headers, payload.into())

@@ -6,19 +6,17 @@
 //! be either, reading one takes the endpoint that is looked for: [`SubjectParts::read`].
 
 mod events;
+mod namespace;
 mod patterns;
 
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::token::is_subject_text;
-use crate::{
-    EndpointName, EndpointPath, Layout, Namespace, ServiceName, ServiceNameError, WorkerId, WorkerIdError,
-};
-use events::encoded;
+use crate::{EndpointName, EndpointPath, Layout, ServiceName, ServiceNameError, WorkerId, WorkerIdError};
 
 pub use events::EventSubject;
+pub use namespace::{event, events_of};
 pub use patterns::{MAX_UNKNOWN_TOKENS, Wanted, event_patterns};
 
 /// Where a frontend publishes one [`RequestTrace`](crate::events::RequestTrace) for each request, unless it is started
@@ -128,65 +126,6 @@ impl<'a> ServiceRequest<'a> {
 /// ```
 pub fn endpoints_of(service: &ServiceName) -> String {
     format!("{service}.>")
-}
-
-/// The subject of a namespace's event, e.g. `namespace.dynamo.kv-hit-rate`. The namespace is written as it is, or
-/// percent-encoded if a subject cannot carry it.
-///
-/// ```
-/// use protocol::subject::event;
-/// assert_eq!(event(&"My-NS.x".parse()?, "kv-hit-rate"), "namespace.My-NS.x.kv-hit-rate");
-/// assert_eq!(event(&"a b".parse()?, "kv-hit-rate"), "namespace.a%20b.kv-hit-rate");
-/// # Ok::<(), protocol::NameError>(())
-/// ```
-pub fn event(namespace: &Namespace, name: &str) -> String {
-    let namespace = namespace.as_str();
-    if is_subject_text(namespace) {
-        format!("namespace.{namespace}.{name}")
-    } else {
-        format!("namespace.{}.{name}", encoded(namespace))
-    }
-}
-
-/// Every subject at which an event about a path's workers may be published.
-///
-/// Besides [`event`], runtimes from 1.4 on percent-encode the names (all but `A-Z a-z 0-9 - _`) and send `kv_metrics`
-/// at the endpoint's own subject; and in a nested namespace, runtimes up to 0.8 use its last name alone. A name that a
-/// subject cannot carry is only percent-encoded.
-///
-/// ```
-/// let path = "a.b/c/d".parse().expect("a path");
-/// assert_eq!(protocol::subject::events_of(&path, "kv_metrics"), [
-///     "namespace.a.b.kv_metrics",
-///     "namespace.a%2Eb.kv_metrics",
-///     "namespace.b.kv_metrics",
-///     "namespace.a%2Eb.component.c.endpoint.d.kv_metrics",
-/// ]);
-/// ```
-pub fn events_of(path: &EndpointPath, name: &str) -> Vec<String> {
-    let EndpointPath {
-        namespace,
-        component,
-        endpoint,
-    } = path;
-    let (namespace, component, endpoint) = (namespace.as_str(), component.as_str(), endpoint.as_str());
-    let mut spellings = vec![namespace.to_owned(), encoded(namespace)];
-    if let Some((_, last)) = namespace.rsplit_once('.') {
-        spellings.extend([last.to_owned(), encoded(last)]);
-    }
-    spellings.retain(|spelling| is_subject_text(spelling));
-    spellings.dedup();
-    let mut subjects: Vec<String> = spellings
-        .into_iter()
-        .map(|namespace| format!("namespace.{namespace}.{name}"))
-        .collect();
-    subjects.push(format!(
-        "namespace.{}.component.{}.endpoint.{}.{name}",
-        encoded(namespace),
-        encoded(component),
-        encoded(endpoint)
-    ));
-    subjects
 }
 
 /// The subject at which one worker serves one endpoint.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::{HeaderMap, Subject};
 use protocol::codec::CONTENT_TYPE;
-use protocol::events::{KV_HIT_RATE, KV_METRICS};
+use protocol::events::Topic;
 use protocol::{Encoding, KvMetrics, Namespace, WorkerId, subject};
 use serde::Serialize;
 use sim::{HitEvent, Load};
@@ -30,8 +30,8 @@ impl Teller {
         headers.insert(CONTENT_TYPE, encoding.content_type());
         Self {
             encoding,
-            hit_rate: subject::event(namespace, KV_HIT_RATE).into(),
-            metrics: subject::event(namespace, KV_METRICS).into(),
+            hit_rate: subject::event(namespace, Topic::KvHitRate.as_str()).into(),
+            metrics: subject::event(namespace, Topic::KvMetrics.as_str()).into(),
             headers,
             hits: Hits::new(workers),
         }

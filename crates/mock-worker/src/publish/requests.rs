@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use protocol::WorkerId;
+use protocol::events::write::{LoadCounts, Replay, RequestEnd, TraceWorkers, TracedRequest};
 use sim::{RequestChange, RequestEvent};
 
-use super::wire::{Load, Replay, Trace, TracedRequest, TracedWorker};
 use crate::ids;
 
 /// The requests on their way.
@@ -41,9 +41,9 @@ struct Underway {
 #[derive(Debug)]
 pub(super) struct Became {
     pub(super) worker: WorkerId,
-    pub(super) estimate: Load,
+    pub(super) estimate: LoadCounts,
     /// A record, where it got its whole answer.
-    pub(super) trace: Option<Trace>,
+    pub(super) trace: Option<RequestEnd>,
 }
 
 impl Requests {
@@ -116,12 +116,11 @@ impl Requests {
         };
         Some(Became {
             worker: id,
-            estimate: Load {
+            estimate: LoadCounts {
                 worker_id: id,
-                dp_rank: 0,
                 active_decode_blocks: Some(*blocks),
                 active_prefill_tokens: Some(*tokens),
-                kv_used_blocks: Some(None),
+                ..LoadCounts::default()
             },
             trace,
         })
@@ -129,48 +128,49 @@ impl Requests {
 }
 
 impl Underway {
-    fn trace(&self, seed: u64, output: u64, block_size: u64, ended: u64, unix_ms: u64) -> Trace {
+    fn trace(&self, seed: u64, output: u64, block_size: u64, ended: u64, unix_ms: u64) -> RequestEnd {
         let draw = |purpose: u64| ids::again(ids::again(WorkerId::new(seed), self.number), purpose).get();
         let milliseconds = |from: u64, to: u64| (to - from) as f64 / 1e6;
         let started = self.started.unwrap_or(self.arrived);
         let first_token = self.first_token.unwrap_or(ended);
         let total = milliseconds(self.arrived, ended);
         let generating = milliseconds(first_token, ended);
-        Trace::new(
-            unix_ms,
-            TracedRequest {
+        RequestEnd {
+            event_time_unix_ms: unix_ms,
+            request: TracedRequest {
                 request_id: uuid(draw(0), draw(1)),
                 input_tokens: Some(self.input),
-                output_tokens: output,
+                output_tokens: Some(output),
                 cached_tokens: Some(self.cached),
-                request_received_ms: unix_ms.saturating_sub(total as u64),
+                request_received_ms: Some(unix_ms.saturating_sub(total as u64)),
                 prefill_wait_time_ms: Some(milliseconds(self.arrived, started)),
                 prefill_time_ms: Some(milliseconds(started, first_token)),
                 ttft_ms: Some(milliseconds(self.arrived, first_token)),
                 total_time_ms: Some(total),
                 avg_itl_ms: (output > 1).then(|| generating / (output - 1) as f64),
                 kv_hit_rate: Some(self.expected as f64 / self.input as f64),
+                kv_transfer_estimated_latency_ms: None,
                 queue_depth: Some(self.ahead),
-                worker: Some(TracedWorker {
-                    prefill_worker_id: self.worker,
-                    prefill_dp_rank: 0,
-                    decode_worker_id: self.worker,
-                    decode_dp_rank: 0,
+                worker: Some(TraceWorkers {
+                    prefill_worker_id: Some(self.worker),
+                    prefill_dp_rank: Some(0),
+                    decode_worker_id: Some(self.worker),
+                    decode_dp_rank: Some(0),
                 }),
-                replay: Replay {
+                replay: Some(Replay {
                     trace_block_size: block_size,
                     input_length: self.input,
                     input_sequence_hashes: (0..self.input.div_ceil(block_size))
                         .map(|block| draw(2 + block))
                         .collect(),
-                },
+                }),
             },
-        )
+        }
     }
 }
 
 /// The record as Dynamo 1.4 writes it.
-pub(super) fn short(trace: Trace) -> Trace {
+pub(super) fn short(trace: RequestEnd) -> RequestEnd {
     let TracedRequest {
         request_id,
         output_tokens,
@@ -178,7 +178,7 @@ pub(super) fn short(trace: Trace) -> Trace {
         replay,
         ..
     } = trace.request;
-    Trace {
+    RequestEnd {
         request: TracedRequest {
             request_id,
             output_tokens,

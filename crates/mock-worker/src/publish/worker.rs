@@ -1,11 +1,12 @@
 //! [`Worker`]: what the process of one worker publishes by itself: its load when it changed, its forward passes, and
 //! heartbeats when no pass has ended for a while.
 
+use protocol::events::write::LoadCounts;
 use protocol::events::{ForwardPass, Queued, Scheduled, Topic};
 use protocol::{KvMetrics, WorkerId};
 use sim::Pass;
 
-use super::wire::{Data, Event, Load};
+use super::wire::{Data, Event};
 use super::{Circumstances, Delivery, LoadForm, Numbering, Saying, Voice};
 use crate::reply::stats_of;
 
@@ -29,7 +30,9 @@ pub(super) struct Worker {
     /// When that was; `None` before the process is there.
     last: Option<u64>,
     blocks: u64,
-    reported: Option<u64>,
+    /// What of the load makes it another one: counts that the generation reports.
+    state: [u64; 3],
+    reported: Option<[u64; 3]>,
     /// When a changed load is reported.
     due: Option<u64>,
 }
@@ -47,6 +50,7 @@ impl Worker {
             counter_id: 0,
             last: since,
             blocks: 0,
+            state: [0; 3],
             reported: None,
             due: since.map(|since| since + DEBOUNCE),
         }
@@ -56,7 +60,15 @@ impl Worker {
     pub(super) fn pass(&mut self, pass: &Pass, says: &mut Saying<'_, impl Circumstances>) {
         self.report_load(pass.time_ns - 1, says);
         self.blocks = pass.kv_active_blocks;
-        if self.reported != Some(self.blocks) {
+        self.state = match says.voice.generation.load() {
+            Some(LoadForm::Data) => [
+                self.blocks,
+                pass.prefill.requests + pass.decode.requests,
+                pass.waiting.requests + pass.set_back.requests,
+            ],
+            _ => [self.blocks, 0, 0],
+        };
+        if self.reported != Some(self.state) {
             self.due.get_or_insert(pass.time_ns + DEBOUNCE);
         }
         self.beat(pass.time_ns - 1, says);
@@ -115,39 +127,50 @@ impl Worker {
             return;
         };
         let delivery = says.delivery(due);
-        let is_new = self.reported != Some(self.blocks) && delivery != Delivery::Withheld;
+        let is_new = self.reported != Some(self.state) && delivery != Delivery::Withheld;
         let Some(form) = says.voice.generation.load().filter(|_| is_new) else {
             return;
         };
         let Some(event) = self.load(form, says) else {
             return;
         };
-        self.reported = Some(self.blocks);
+        self.reported = Some(self.state);
         let is_lost = delivery == Delivery::Lost;
         says.say(&mut self.loads, self.id, due, Topic::KvMetrics, event, is_lost);
     }
 
     fn load(&self, form: LoadForm, says: &Saying<'_, impl Circumstances>) -> Option<Event> {
-        let load = Load {
+        let counts = LoadCounts {
             worker_id: self.id,
-            dp_rank: 0,
-            active_decode_blocks: None,
-            active_prefill_tokens: None,
-            kv_used_blocks: None,
+            ..LoadCounts::default()
         };
+        let release = says.voice.generation.release();
+        let blocks = Some(self.blocks);
         Some(match form {
             LoadForm::Data => {
                 let load = says.circumstances.load(says.place)?;
                 Event::Data(Data::new(&KvMetrics::new(self.id, stats_of(&load))))
             }
-            LoadForm::ActiveBlocks => Event::Load(Load {
-                active_decode_blocks: Some(self.blocks),
-                ..load
-            }),
-            LoadForm::UsedBlocks => Event::Load(Load {
-                kv_used_blocks: Some(Some(self.blocks)),
-                ..load
-            }),
+            LoadForm::ActiveBlocks => {
+                let active_decode_blocks = blocks;
+                Event::Load(
+                    LoadCounts {
+                        active_decode_blocks,
+                        ..counts
+                    },
+                    release,
+                )
+            }
+            LoadForm::UsedBlocks => {
+                let kv_used_blocks = blocks;
+                Event::Load(
+                    LoadCounts {
+                        kv_used_blocks,
+                        ..counts
+                    },
+                    release,
+                )
+            }
         })
     }
 }

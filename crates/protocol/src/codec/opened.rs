@@ -136,3 +136,86 @@ fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let missing = || serde::de::Error::custom("no whole number");
     Id::deserialize(deserializer)?.0.whole().ok_or_else(missing)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn bin(payload: &[u8]) -> serde_bytes::ByteBuf {
+        serde_bytes::ByteBuf::from(payload.to_vec())
+    }
+
+    const PUBLISHER: Publisher = Publisher {
+        id: u64::MAX,
+        sequence: 5,
+        published_at_ms: 1_795_447_959_357,
+    };
+
+    /// Opens a message and compares what is found in it.
+    fn check(message: &[u8], publisher: Option<Publisher>, payload: &[u8]) {
+        let opened = open(None, message).expect("opens");
+        let expected = Opened {
+            publisher,
+            encoding: Encoding::MessagePack,
+            payload,
+        };
+        assert_eq!(opened, expected, "{message:?}");
+    }
+
+    #[test]
+    fn an_envelope_is_opened_however_it_is_written() {
+        let Publisher {
+            id,
+            sequence,
+            published_at_ms: at,
+        } = PUBLISHER;
+        for payload in [
+            vec![0x80],
+            vec![0x91, 0x80],
+            vec![0xdc, 0, 1, 0x80],
+            vec![0x80; 300],
+        ] {
+            let array = rmp_serde::to_vec(&(id, sequence, at, "kv-events", bin(&payload)));
+            check(&array.expect("encodes"), Some(PUBLISHER), &payload);
+            let ids_as_text = rmp_serde::to_vec(&(id.to_string(), sequence, at, "t", bin(&payload)));
+            check(&ids_as_text.expect("encodes"), Some(PUBLISHER), &payload);
+        }
+        let text = rmp_serde::to_vec(&(id, sequence, at, "t", "{}")).expect("encodes");
+        check(&text, Some(PUBLISHER), b"{}");
+        // A generic value has its fields in the order of their names.
+        let fields = json!({"publisher_id": id, "sequence": sequence, "published_at": at, "topic": "t",
+            "payload": "{}", "later": [1, {"a": null}]});
+        let map = rmp_serde::to_vec(&fields).expect("encodes");
+        check(&map, Some(PUBLISHER), b"{}");
+    }
+
+    #[test]
+    fn what_is_no_envelope_is_the_event_itself() {
+        for message in [
+            json!({"worker_id": 7, "payload": "{}"}),
+            json!({"publisher_id": 1, "sequence": -1, "published_at": 3, "topic": "t", "payload": "{}"}),
+            json!({"publisher_id": 1, "sequence": 2, "published_at": 3, "topic": "t", "payload": {}}),
+            json!([1, 2, 3, 4, "x"]),
+            json!([7, 0, null, null, 42]),
+            json!([{}, {}, {}, {}, {}]),
+        ] {
+            let message = rmp_serde::to_vec(&message).expect("encodes");
+            check(&message, None, &message);
+        }
+        check(&[0x85], None, &[0x85]);
+    }
+
+    #[test]
+    fn only_the_size_of_a_message_is_refused() {
+        assert_eq!(open(None, b""), Err(CodecError::Empty));
+        let large = vec![b' '; MAX_PAYLOAD_BYTES + 1];
+        assert_eq!(open(None, &large), Err(CodecError::TooLarge(large.len())));
+        let opened = open(None, b"anything").expect("opens");
+        assert_eq!(
+            (opened.encoding, opened.payload),
+            (Encoding::Json, &b"anything"[..])
+        );
+    }
+}

@@ -1,6 +1,8 @@
 //! [`ForwardPass`]: what an engine computed in one pass, and what waits.
 
 mod fast;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use serde::Deserialize;
@@ -77,6 +79,20 @@ pub struct Queued {
     pub decode_kv_variance: f64,
 }
 
+impl Scheduled {
+    /// The same work, as what waits.
+    fn as_queue(&self) -> Queued {
+        Queued {
+            prefill_requests: self.prefill_requests,
+            prefill_tokens: self.prefill_tokens,
+            prefill_length_variance: self.prefill_length_variance,
+            decode_requests: self.decode_requests,
+            decode_kv_tokens: self.decode_kv_tokens,
+            decode_kv_variance: self.decode_kv_variance,
+        }
+    }
+}
+
 impl ForwardPass {
     /// Reads an event. `version` is ignored, and a count that is missing in one of the two sections is 0, as the engines
     /// that write it have it.
@@ -118,14 +134,7 @@ impl ForwardPass {
                 .wall_time
                 .optional("wall_time")?
                 .ok_or(EventError::Number("wall_time"))?,
-            queued: Queued {
-                prefill_requests: queued.prefill_requests,
-                prefill_tokens: queued.prefill_tokens,
-                prefill_length_variance: queued.prefill_length_variance,
-                decode_requests: queued.decode_requests,
-                decode_kv_tokens: queued.decode_kv_tokens,
-                decode_kv_variance: queued.decode_kv_variance,
-            },
+            queued: queued.as_queue(),
             scheduled,
         })
     }

@@ -1,6 +1,8 @@
 //! [`KvEvent`]: what a worker's KV cache stored and removed.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

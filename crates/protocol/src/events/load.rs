@@ -48,7 +48,7 @@ pub struct KvMetrics {
 /// Routers and workers publish the same event about the same worker; the worker's own report counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LoadSource {
-    /// A router estimates it: `active_decode_blocks` together with `active_prefill_tokens`.
+    /// A router estimates it, up to Dynamo 1.4: `active_decode_blocks` together with `active_prefill_tokens`.
     Router,
     /// The worker: the whole load in `data` (Dynamo up to 0.7.1), or `active_decode_blocks` alone (0.8 to 1.0).
     Worker,

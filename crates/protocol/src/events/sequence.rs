@@ -241,3 +241,75 @@ impl<'de> Fields<'de> for Hint {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::codec::open;
+
+    #[test]
+    fn an_event_is_read_in_either_encoding_as_map_or_array() {
+        let map = json!({"new": [], "request_id": "r\u{e9}\"1", "router_id": "18446744073709551615", "lora_name": "l",
+            "data": {"AddRequest": {"isl": 37, "overlap": 1, "token_sequence": [1, 2], "expected_output_tokens": 20}},
+            "worker": {"dp_rank": 3, "worker_id": "7"}});
+        let array = json!(["r\u{e9}\"1", [7, 3], map["data"], u64::MAX, "l", "new"]);
+        for value in [map, array] {
+            let packed = rmp_serde::to_vec(&value).expect("encodes");
+            for bytes in [value.to_string().as_bytes(), &packed] {
+                let opened = open(None, bytes).expect("opens");
+                let expected = SequenceEvent {
+                    request_id: "r\u{e9}\"1".into(),
+                    worker_id: WorkerId::new(7),
+                    dp_rank: 3,
+                    router_id: u64::MAX,
+                    lora: Some("l".into()),
+                    change: SequenceChange::Added {
+                        isl_tokens: Some(37),
+                        overlap_blocks: Some(1),
+                        prompt_blocks: Some(2),
+                        prefill_tokens: None,
+                        expected_output_tokens: Some(20),
+                    },
+                };
+                assert_eq!(SequenceEvent::read(&opened), Ok(expected), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_is_refused_by_name() {
+        fn check(field: &str, value: Value, expected: &str, is_out_of_range: bool) {
+            let mut event =
+                json!({"request_id": "r", "worker": {"worker_id": 7}, "data": "Free", "router_id": 9});
+            event[field] = value;
+            let text = event.to_string();
+            let opened = open(None, text.as_bytes()).expect("opens");
+            let error = SequenceEvent::read(&opened).expect_err(&text);
+            assert!(error.to_string().contains(expected), "{error}");
+            assert_eq!(error.is_out_of_range(), is_out_of_range, "{error}");
+        }
+        check("request_id", json!(null), "request_id is missing", false);
+        check("request_id", json!(""), "request_id is missing", false);
+        check("request_id", json!("x".repeat(256)), "at most 255 bytes", false);
+        check("worker", json!(7), "worker is missing or no object", false);
+        check("worker", json!({"worker_id": -7}), "worker_id is negative", true);
+        check("router_id", json!("x"), "router_id", false);
+        check("lora_name", json!(7), "lora_name", false);
+        check("data", json!("Paused"), "data is missing or has no value", false);
+        check("data", json!({"Paused": {}}), "data is missing", false);
+        check(
+            "data",
+            json!({"AddRequest": 7}),
+            "AddRequest is missing or no object",
+            false,
+        );
+        check(
+            "data",
+            json!({"AddRequest": {"isl": -1}}),
+            "isl is negative",
+            true,
+        );
+    }
+}

@@ -38,8 +38,8 @@ impl Topic {
     /// The topic as subjects and envelopes have it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::KvHitRate => super::KV_HIT_RATE,
-            Self::KvMetrics => super::KV_METRICS,
+            Self::KvHitRate => "kv-hit-rate",
+            Self::KvMetrics => "kv_metrics",
             Self::ForwardPass => "forward-pass-metrics",
             Self::KvEvents => "kv-events",
             Self::ActiveSequences => "active_sequences_events",

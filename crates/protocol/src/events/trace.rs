@@ -1,6 +1,8 @@
 //! [`RequestTrace`]: what one request took, as a frontend writes it when the request ends.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 use super::EventError;
 use crate::{StatsError, WorkerId};

@@ -73,7 +73,7 @@ pub(crate) enum Text<'de> {
     /// Missing or `null`.
     #[default]
     Absent,
-    Text(Cow<'de, str>),
+    Found(Cow<'de, str>),
     Other,
 }
 
@@ -138,7 +138,7 @@ impl<'de> Text<'de> {
     pub(crate) fn optional(self, name: &'static str) -> Result<Option<Cow<'de, str>>, EventError> {
         match self {
             Self::Absent => Ok(None),
-            Self::Text(text) => Ok(Some(text)),
+            Self::Found(text) => Ok(Some(text)),
             Self::Other => Err(EventError::Text(name)),
         }
     }
@@ -239,14 +239,14 @@ impl<'de> Scalar<'de> for Text<'de> {
 
     fn text(text: &str) -> Self {
         match text.len() {
-            0..=MAX_NAME_BYTES => Self::Text(Cow::Owned(text.to_owned())),
+            0..=MAX_NAME_BYTES => Self::Found(Cow::Owned(text.to_owned())),
             _ => Self::Other,
         }
     }
 
     fn borrowed(text: &'de str) -> Self {
         match text.len() {
-            0..=MAX_NAME_BYTES => Self::Text(Cow::Borrowed(text)),
+            0..=MAX_NAME_BYTES => Self::Found(Cow::Borrowed(text)),
             _ => Self::Other,
         }
     }

@@ -53,7 +53,8 @@ pub struct EndpointLoad<'a> {
     pub requests: Option<u64>,
     /// Requests answered with an error; `None` where the client leaves it out, as some do for 0.
     pub errors: Option<u64>,
-    /// Time spent on requests since the start, in seconds, if the client reports it; finite and not negative.
+    /// Time spent on requests since the start, in seconds, if the client reports it; finite and not negative. A worker of
+    /// Dynamo 1.x reports the time to acknowledge them, which is no latency.
     pub processing_seconds: Option<f64>,
     /// Counters that were refused; they count as left out.
     pub refused: Vec<StatsError>,

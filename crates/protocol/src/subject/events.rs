@@ -1,8 +1,11 @@
 //! [`EventSubject`]: where events are published, in all the ways in which Dynamo has written it.
 
+use std::str::FromStr;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::events::Topic;
+use crate::events::write::Release;
 use crate::token::is_subject_text;
 use crate::{Component, EndpointName, EndpointPath, Namespace};
 
@@ -61,34 +64,20 @@ impl EventSubject {
     /// assert!(names.eq([("a", Some("b")), ("a.component.b", None)]));
     /// ```
     pub fn read(subject: &str) -> Vec<Self> {
-        let mut readings = Vec::new();
-        let Some(found) = Parts::of(subject) else {
-            return readings;
+        let Some(parts) = Parts::of(subject) else {
+            return Vec::new();
         };
-        if let [namespace, COMPONENT, component, ENDPOINT, endpoint] = found.names[..] {
-            let endpoint = decoded(endpoint).and_then(|name| name.parse().ok());
-            if endpoint.is_some() {
-                found.push(
-                    &mut readings,
-                    decoded(namespace),
-                    Some(decoded(component)),
-                    endpoint,
-                );
+        let mut readings: Vec<Self> = Vec::new();
+        let components = (0..parts.names.len()).filter(|at| parts.names[*at] == COMPONENT);
+        let found = [parts.endpoint()]
+            .into_iter()
+            .chain(components.flat_map(|at| [parts.component_encoded(at), parts.component_raw(at)]))
+            .chain([parts.namespace_encoded(), parts.namespace_raw()]);
+        for reading in found.flatten() {
+            if !readings.contains(&reading) {
+                readings.push(reading);
             }
         }
-        let last = found.names.len() - 1;
-        for at in (1..last).filter(|at| found.names[*at] == COMPONENT) {
-            let (namespace, component) = (&found.names[..at], &found.names[at + 1..]);
-            if let ([namespace], [component]) = (namespace, component) {
-                found.push(&mut readings, decoded(namespace), Some(decoded(component)), None);
-            }
-            let (namespace, component) = (namespace.join("."), component.join("."));
-            found.push(&mut readings, Some(namespace), Some(Some(component)), None);
-        }
-        if let [namespace] = found.names[..] {
-            found.push(&mut readings, decoded(namespace), None, None);
-        }
-        found.push(&mut readings, Some(found.names.join(".")), None, None);
         readings
     }
 
@@ -115,6 +104,35 @@ impl EventSubject {
     /// ```
     pub fn to_encoded(&self) -> String {
         self.written(encoded)
+    }
+
+    /// Where a release of Dynamo publishes an event about an endpoint's workers; `None` where it has no such event, and
+    /// where a subject cannot carry the names.
+    ///
+    /// ```
+    /// use protocol::{events::{Topic, write::Release}, subject::EventSubject};
+    /// let path = "my.ns/backend/generate".parse()?;
+    /// let published = |topic, release| EventSubject::published(&path, topic, release);
+    /// assert_eq!(
+    ///     published(Topic::ForwardPass, Release::V1_1).as_deref(),
+    ///     Some("namespace.my.ns.component.backend.forward-pass-metrics")
+    /// );
+    /// assert_eq!(
+    ///     published(Topic::KvMetrics, Release::V1_4).as_deref(),
+    ///     Some("namespace.my%2Ens.component.backend.endpoint.generate.kv_metrics")
+    /// );
+    /// assert_eq!(published(Topic::ForwardPass, Release::V1_0), None);
+    /// # Ok::<(), protocol::PathError>(())
+    /// ```
+    pub fn published(path: &EndpointPath, topic: Topic, release: Release) -> Option<String> {
+        let subject = Self::of(path, topic);
+        match topic {
+            Topic::KvHitRate => None,
+            Topic::ForwardPass if release < Release::V1_1 => None,
+            _ if release >= Release::V1_4 => Some(subject.to_encoded()),
+            Topic::KvMetrics => subject.of_namespace().to_raw(),
+            _ => subject.of_component().to_raw(),
+        }
     }
 
     /// The subject of one endpoint's workers.
@@ -193,48 +211,74 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Adds a reading if its names are valid and it is a new one.
-    fn push(
-        &self,
-        readings: &mut Vec<EventSubject>,
-        namespace: Option<String>,
-        component: Option<Option<String>>,
-        endpoint: Option<EndpointName>,
-    ) {
-        let Some(Ok(namespace)) = namespace.map(|name| name.parse()) else {
-            return;
+    fn endpoint(&self) -> Option<EventSubject> {
+        let [namespace, COMPONENT, component, ENDPOINT, endpoint] = self.names[..] else {
+            return None;
         };
-        let component = match component {
-            None => None,
-            Some(Some(name)) => match name.parse() {
-                Ok(name) => Some(name),
-                Err(_) => return,
-            },
-            Some(None) => return,
-        };
-        let reading = EventSubject {
-            namespace,
-            component,
-            endpoint,
+        Some(EventSubject {
+            namespace: decoded(namespace)?,
+            component: Some(decoded(component)?),
+            endpoint: Some(decoded(endpoint)?),
             topic: self.topic,
+        })
+    }
+
+    /// The reading in which the word before the component is the token at `at`.
+    fn component_encoded(&self, at: usize) -> Option<EventSubject> {
+        let [namespace, COMPONENT, component] = self.names[..] else {
+            return None;
         };
-        if !readings.contains(&reading) {
-            readings.push(reading);
-        }
+        (at == 1).then_some(EventSubject {
+            namespace: decoded(namespace)?,
+            component: Some(decoded(component)?),
+            endpoint: None,
+            topic: self.topic,
+        })
+    }
+
+    fn component_raw(&self, at: usize) -> Option<EventSubject> {
+        Some(EventSubject {
+            namespace: self.names[..at].join(".").parse().ok()?,
+            component: Some(self.names[at + 1..].join(".").parse().ok()?),
+            endpoint: None,
+            topic: self.topic,
+        })
+    }
+
+    fn namespace_encoded(&self) -> Option<EventSubject> {
+        let [namespace] = self.names[..] else {
+            return None;
+        };
+        Some(EventSubject {
+            namespace: decoded(namespace)?,
+            component: None,
+            endpoint: None,
+            topic: self.topic,
+        })
+    }
+
+    fn namespace_raw(&self) -> Option<EventSubject> {
+        Some(EventSubject {
+            namespace: self.names.join(".").parse().ok()?,
+            component: None,
+            endpoint: None,
+            topic: self.topic,
+        })
     }
 }
 
 /// The last name of a nested namespace.
 pub(super) fn last_name(namespace: &Namespace) -> Option<&str> {
-    namespace.as_str().rsplit_once('.').map(|(_, last)| last)
+    let (_, last) = namespace.as_str().rsplit_once('.')?;
+    (!last.is_empty()).then_some(last)
 }
 
 pub(super) fn encoded(name: &str) -> String {
     utf8_percent_encode(name, UNENCODED).to_string()
 }
 
-/// The name that is encoded like this; `None` where nothing is.
-fn decoded(token: &str) -> Option<String> {
+/// The name that is encoded like this; `None` where none is.
+fn decoded<T: FromStr>(token: &str) -> Option<T> {
     let name = percent_decode_str(token).decode_utf8().ok()?;
-    (encoded(&name) == token).then(|| name.into_owned())
+    (encoded(&name) == token).then(|| name.parse().ok())?
 }

@@ -74,17 +74,14 @@ pub fn event_patterns(wanted: &[Wanted<'_>], topics: &[Topic]) -> Vec<String> {
     }
     let wild = apart(wild);
     exact.retain(|pattern| !wild.iter().any(|wider| covers(wider, pattern)));
-    let names: BTreeSet<Pattern> = exact.into_iter().chain(wild).collect();
     let topics: BTreeSet<Topic> = topics.iter().copied().collect();
-    names
-        .iter()
-        .flat_map(|names| {
-            let names = names.join(".");
-            topics
-                .iter()
-                .map(move |topic| format!("{NAMESPACE}.{names}.{topic}"))
-        })
-        .collect()
+    let mut patterns = Vec::new();
+    for names in exact.into_iter().chain(wild) {
+        let names = names.join(".");
+        patterns.extend(topics.iter().map(|topic| format!("{NAMESPACE}.{names}.{topic}")));
+    }
+    patterns.sort_unstable();
+    patterns
 }
 
 /// The tokens between `namespace.` and the topic.

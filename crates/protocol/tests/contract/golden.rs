@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use protocol::codec::{self, Envelope};
-use protocol::subject::{self, Instance, SubjectParts};
+use protocol::events::Topic;
+use protocol::subject::{EventSubject, Instance, SubjectParts};
 use protocol::{
-    Description, EndpointPath, KvHitRate, KvMetrics, Layout, Namespace, StatsReading, StatsReply, StatsShape,
-    WorkerId, WorkerStats, WorkerSubject, events,
+    Description, EndpointPath, KvHitRate, KvMetrics, Layout, StatsReading, StatsReply, StatsShape, WorkerId,
+    WorkerStats, WorkerSubject,
 };
 use serde_json::Value;
 
@@ -25,7 +26,9 @@ fn every_recorded_stats_reply_is_read_whole() {
                 assert_eq!(reading.refused, [], "{text}");
                 let says_nothing = data.is_null();
                 assert_eq!(reading == StatsReading::default(), says_nothing, "{text}");
-                assert_eq!(endpoint.processing_seconds, Some(0.0), "{text}");
+                let seconds = endpoint.processing_seconds.expect(text);
+                let nanoseconds = format!(r#""processing_time":{}"#, (seconds * 1e9).round());
+                assert!(text.contains(&nanoseconds), "{nanoseconds}: {text}");
             }
         }
     }
@@ -165,20 +168,13 @@ fn recorded_load_is_read_number_by_number() {
 #[test]
 fn recorded_events_are_read_value_by_value_and_other_events_are_not_taken_for_them() {
     for recording in recordings::all() {
-        let namespaces: Vec<Namespace> = descriptions(&recording)
-            .into_values()
-            .map(|described| described.namespace)
-            .collect();
-        let is = |found: &str, name| namespaces.iter().any(|ns| subject::event(ns, name) == found);
         for event in &recording.events {
+            let readings = EventSubject::read(&event.subject);
+            let is = |topic| readings.first().is_some_and(|reading| reading.topic == topic);
             let hit_rate = KvHitRate::decode(None, &event.payload);
             let load = KvMetrics::decode(None, &event.payload);
-            assert_eq!(
-                hit_rate.is_ok(),
-                is(&event.subject, events::KV_HIT_RATE),
-                "{event:?}"
-            );
-            assert_eq!(load.is_ok(), is(&event.subject, events::KV_METRICS), "{event:?}");
+            assert_eq!(hit_rate.is_ok(), is(Topic::KvHitRate), "{event:?}");
+            assert_eq!(load.is_ok(), is(Topic::KvMetrics), "{event:?}");
         }
     }
 }
@@ -345,7 +341,7 @@ fn the_envelope_of_a_real_publisher_is_opened() {
     let envelope: Envelope = rmp_serde::from_slice(&bytes).expect("readable");
     assert_eq!(envelope.publisher_id, 4_111_120_194_158_748_245);
     assert_eq!((envelope.sequence, envelope.published_at), (5, 1_795_447_959_357));
-    assert_eq!(envelope.topic, events::KV_HIT_RATE);
+    assert_eq!(envelope.topic, Topic::KvHitRate.as_str());
     assert_eq!(
         codec::Encoding::MessagePack.encode(&envelope),
         Ok(bytes),

@@ -3,6 +3,7 @@
 
 mod clients;
 mod docs;
+mod dynamo;
 mod golden;
 mod property;
 mod recordings;

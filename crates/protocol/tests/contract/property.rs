@@ -2,17 +2,19 @@
 
 mod agreement;
 mod inputs;
+mod subjects;
 
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use protocol::codec::open;
 use protocol::description::NotADescription;
-use protocol::events::KV_METRICS;
+use protocol::events::{ForwardPass, KvEvent, MAX_KV_EVENTS, RequestTrace, SequenceEvent, Topic};
 use protocol::subject::{self, Instance, SubjectParts};
 use protocol::{
-    Description, Encoding, EndpointPath, KvHitRate, KvMetrics, Layout, ReplyLimits, StatsReading, StatsReply,
-    StatsShape, SubjectPattern, WorkerId, WorkerStats, WorkerSubject,
+    Description, Encoding, EndpointPath, KvHitRate, KvMetrics, Layout, Opened, ReplyLimits, StatsReading,
+    StatsReply, StatsShape, SubjectPattern, WorkerId, WorkerStats, WorkerSubject,
 };
 use serde_json::Value;
 
@@ -162,8 +164,8 @@ proptest! {
 
     #[test]
     fn whatever_the_names_are_the_subjects_of_events_are_valid(path in path()) {
-        let published = subject::event(&path.namespace, KV_METRICS);
-        let subjects = subject::events_of(&path, KV_METRICS);
+        let published = subject::event(&path.namespace, Topic::KvMetrics.as_str());
+        let subjects = subject::events_of(&path, Topic::KvMetrics.as_str());
         prop_assert!(subjects.contains(&published), "{} is not in {:?}", published, subjects);
         for subject in &subjects {
             prop_assert!(is_subject(subject), "{}", subject);
@@ -322,12 +324,57 @@ fn read_with_everything(bytes: &[u8]) {
         if let Ok(event) = KvMetrics::decode(content_type, bytes) {
             assert_in_range(&event.stats);
         }
+        if let Ok(opened) = open(content_type, bytes) {
+            read_event_with_everything(&opened);
+        }
+    }
+    if let Ok(Some(trace)) = RequestTrace::read(bytes) {
+        let times = [
+            trace.ttft,
+            trace.total,
+            trace.avg_itl,
+            trace.prefill,
+            trace.prefill_wait,
+        ];
+        let limits = 0.0..=RequestTrace::MAX_SECONDS;
+        assert!(
+            times.into_iter().flatten().all(|time| limits.contains(&time)),
+            "{trace:?}"
+        );
+        assert!(trace.kv_hit_rate.is_none_or(|ratio| (0.0..=1.0).contains(&ratio)));
     }
     let _ = Description::from_info_reply(bytes);
     read_text_with_everything(&String::from_utf8_lossy(bytes));
 }
 
+fn read_event_with_everything(opened: &Opened<'_>) {
+    if let Ok(pass) = ForwardPass::read(opened) {
+        let (scheduled, queued) = (pass.scheduled, pass.queued);
+        for number in [
+            pass.wall_time,
+            scheduled.prefill_length_variance,
+            scheduled.decode_kv_variance,
+            queued.prefill_length_variance,
+            queued.decode_kv_variance,
+        ] {
+            assert!(number.is_finite() && number.is_sign_positive(), "{pass:?}");
+        }
+    }
+    if let Ok(events) = KvEvent::read_all(opened) {
+        assert!(events.len() <= MAX_KV_EVENTS, "{events:?}");
+    }
+    if let Ok(event) = SequenceEvent::read(opened) {
+        assert!((1..=255).contains(&event.request_id.len()), "{event:?}");
+    }
+}
+
 fn read_text_with_everything(text: &str) {
+    for reading in subject::EventSubject::read(text) {
+        assert!(
+            reading.endpoint.is_none() || reading.component.is_some(),
+            "{reading:?}"
+        );
+    }
     let path: EndpointPath = "dynamo/backend/generate".parse().expect("valid");
     let _ = text.parse::<Description>();
     let _ = text.parse::<EndpointPath>();

@@ -1,11 +1,17 @@
 //! Bytes that programs of Dynamo's own releases published, written again from their values.
 
+use protocol::events::write::{Replay, TraceWorkers, TracedRequest};
 use protocol::events::{Queued, Scheduled};
 
 use super::*;
 
 fn check(publisher: u64, sequence: u64, at: u64, topic: Topic, event: &Event, expected: &str) {
-    let bytes = envelope(publisher, sequence, at, topic, event);
+    let publisher = Publisher {
+        id: publisher,
+        sequence,
+        published_at_ms: at,
+    };
+    let bytes = envelope(publisher, topic, event);
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, expected);
 }
@@ -13,16 +19,18 @@ fn check(publisher: u64, sequence: u64, at: u64, topic: Topic, event: &Event, ex
 /// 1.0.2 and 1.4.2 of a router, 1.6.1 of a worker, and both at once.
 #[test]
 fn loads_are_the_bytes_of_routers_and_workers() {
-    let check = |publisher, sequence, at, worker, [decode, prefill]: [Option<u64>; 2], used, expected| {
-        let event = Event::Load(Load {
-            worker_id: WorkerId::new(worker),
-            dp_rank: 0,
-            active_decode_blocks: decode,
-            active_prefill_tokens: prefill,
-            kv_used_blocks: used,
-        });
-        check(publisher, sequence, at, Topic::KvMetrics, &event, expected);
-    };
+    let check =
+        |publisher, sequence, at, worker, [decode, prefill]: [Option<u64>; 2], (used, release), expected| {
+            let counts = LoadCounts {
+                worker_id: WorkerId::new(worker),
+                dp_rank: 0,
+                active_decode_blocks: decode,
+                active_prefill_tokens: prefill,
+                kv_used_blocks: used,
+            };
+            let event = Event::Load(counts, release);
+            check(publisher, sequence, at, Topic::KvMetrics, &event, expected);
+        };
     let router = [Some(2), Some(37)];
     check(
         10077019543579748609,
@@ -30,7 +38,7 @@ fn loads_are_the_bytes_of_routers_and_workers() {
         1795578426493,
         8330154556695109144,
         router,
-        None,
+        (None, Release::V1_0),
         L2,
     );
     let router = [Some(2), Some(44)];
@@ -40,10 +48,10 @@ fn loads_are_the_bytes_of_routers_and_workers() {
         1795578472780,
         4225959562000428041,
         router,
-        Some(None),
+        (None, Release::V1_4),
         L4,
     );
-    let used = Some(Some(42));
+    let used = (Some(42), Release::V1_5);
     check(
         4554217106899504,
         0,
@@ -60,7 +68,7 @@ fn loads_are_the_bytes_of_routers_and_workers() {
         1795577908226,
         5918563863345270454,
         both,
-        Some(Some(123456)),
+        (Some(123456), Release::V1_5),
         L6,
     );
 }
@@ -126,37 +134,41 @@ fn traces_are_the_bytes_of_a_frontend() {
     let full = TracedRequest {
         request_id: "1bbeed66-ed9c-40cc-b7a5-333a70d5dc55".to_owned(),
         input_tokens: Some(37),
-        output_tokens: 20,
+        output_tokens: Some(20),
         cached_tokens: Some(0),
-        request_received_ms: 1795578164184,
+        request_received_ms: Some(1795578164184),
         prefill_wait_time_ms: Some(2.889563),
         prefill_time_ms: Some(21.024155999999998),
         ttft_ms: Some(23.913719),
         total_time_ms: Some(163.117728),
         avg_itl_ms: Some(7.326526789473683),
         kv_hit_rate: Some(0.0),
+        kv_transfer_estimated_latency_ms: None,
         queue_depth: Some(0),
-        worker: Some(TracedWorker {
-            prefill_worker_id: worker,
-            prefill_dp_rank: 0,
-            decode_worker_id: worker,
-            decode_dp_rank: 0,
+        worker: Some(TraceWorkers {
+            prefill_worker_id: Some(worker),
+            prefill_dp_rank: Some(0),
+            decode_worker_id: Some(worker),
+            decode_dp_rank: Some(0),
         }),
-        replay: Replay {
+        replay: Some(Replay {
             trace_block_size: 16,
             input_length: 37,
             input_sequence_hashes: vec![12113922536291636016, 5828128994792046914, 12524160587122649029],
-        },
+        }),
     };
     let short = TracedRequest {
         request_id: "8dc616fb-2f76-46ec-85cc-9318a37a71e7".to_owned(),
-        output_tokens: 20,
-        request_received_ms: 1795578472778,
+        output_tokens: Some(20),
+        request_received_ms: Some(1795578472778),
         replay: full.replay.clone(),
         ..TracedRequest::default()
     };
     for (at, request, expected) in [(1795578164347, full, FULL), (1795578472950, short, SHORT)] {
-        let bytes = json(&Event::Trace(Trace::new(at, request)));
+        let bytes = json(&Event::Trace(RequestEnd {
+            event_time_unix_ms: at,
+            request,
+        }));
         assert_eq!(String::from_utf8_lossy(&bytes), expected);
     }
 }

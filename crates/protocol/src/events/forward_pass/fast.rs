@@ -1,7 +1,7 @@
 //! The fast path of forward passes: exactly the layout that engines write, compared byte by byte. An engine makes up to
 //! 100 passes a second, so tens of thousands of these may come in a second.
 
-use super::{ForwardPass, Queued, Scheduled};
+use super::{ForwardPass, Scheduled};
 use crate::codec::pack::Pack;
 use crate::codec::{Encoding, Opened};
 
@@ -24,21 +24,14 @@ pub(super) fn read(opened: &Opened<'_>) -> Option<ForwardPass> {
     pack.literal(b"\xb2scheduled_requests\x87")?;
     let scheduled = section(&mut pack, true)?;
     pack.literal(b"\xafqueued_requests\x86")?;
-    let queued = section(&mut pack, false)?;
+    let queued = section(&mut pack, false)?.as_queue();
     pack.0.is_empty().then_some(ForwardPass {
         worker_id,
         dp_rank,
         counter_id,
         wall_time,
         scheduled,
-        queued: Queued {
-            prefill_requests: queued.prefill_requests,
-            prefill_tokens: queued.prefill_tokens,
-            prefill_length_variance: queued.prefill_length_variance,
-            decode_requests: queued.decode_requests,
-            decode_kv_tokens: queued.decode_kv_tokens,
-            decode_kv_variance: queued.decode_kv_variance,
-        },
+        queued,
     })
 }
 

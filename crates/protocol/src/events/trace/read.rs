@@ -20,19 +20,27 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<RequestTrace>, EventError> {
         _ => {}
     }
     // A number that no float can hold ends the quick way; the other one refuses that field alone.
-    let found = find(bytes, false).or_else(|_| find(bytes, true));
+    let mut request = Request::default();
+    let mut found = find(bytes, &mut request);
+    if found.is_err() {
+        request = Request {
+            is_raw: true,
+            ..Request::default()
+        };
+        found = find(bytes, &mut request);
+    }
     match found.map_err(|error| no_json(&error))? {
         Found::NoMap => Err(EventError::NotAnObject),
         Found::NoType => Err(EventError::Text("event_type")),
         Found::Another => Ok(None),
-        Found::Request(Shape::Fields, request) => Ok(Some(request.read())),
-        Found::Request(..) => Err(EventError::Section("request")),
+        Found::Request(Shape::Fields) => Ok(Some(request.read())),
+        Found::Request(_) => Err(EventError::Section("request")),
     }
 }
 
-fn find(bytes: &[u8], is_raw: bool) -> serde_json::Result<Found> {
+fn find(bytes: &[u8], request: &mut Request) -> serde_json::Result<Found> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let found = Top { is_raw }.deserialize(&mut deserializer)?;
+    let found = Top(request).deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(found)
 }
@@ -48,20 +56,17 @@ fn no_json(error: &serde_json::Error) -> EventError {
     CodecError::Json(format!("{kind} at line {line}, column {column}")).into()
 }
 
-/// A whole record.
-#[derive(Clone, Copy)]
-struct Top {
-    is_raw: bool,
-}
+/// A whole record, of which the request is read into this one.
+struct Top<'r>(&'r mut Request);
 
 enum Found {
     NoMap,
     NoType,
     Another,
-    Request(Shape, Request),
+    Request(Shape),
 }
 
-impl<'de> DeserializeSeed<'de> for Top {
+impl<'de> DeserializeSeed<'de> for Top<'_> {
     type Value = Found;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Found, D::Error> {
@@ -69,7 +74,7 @@ impl<'de> DeserializeSeed<'de> for Top {
     }
 }
 
-impl<'de> Visitor<'de> for Top {
+impl<'de> Visitor<'de> for Top<'_> {
     type Value = Found;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,16 +83,13 @@ impl<'de> Visitor<'de> for Top {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
         let mut kind = Kind::Unknown;
-        let mut request = Request {
-            is_raw: self.is_raw,
-            ..Request::default()
-        };
+        let Self(request) = self;
         let mut shape = Shape::Absent;
         let mut unread = None;
         while let Some(FieldName(name)) = map.next_key()? {
             match (name.as_ref(), kind) {
                 ("event_type", Kind::Unknown) => kind = map.next_value()?,
-                ("request", Kind::RequestEnd) => shape = map.next_value_seed(Section(&mut request))?,
+                ("request", Kind::RequestEnd) => shape = map.next_value_seed(Section(&mut *request))?,
                 // What the record holds is not looked into before its type is known.
                 ("request", Kind::Unknown) => unread = Some(map.next_value::<&RawValue>()?),
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -97,12 +99,10 @@ impl<'de> Visitor<'de> for Top {
             (Kind::Unknown, _) => Found::NoType,
             (Kind::Another, _) => Found::Another,
             (Kind::RequestEnd, Some(unread)) => {
-                let shape = Section(&mut request)
-                    .deserialize(unread)
-                    .map_err(|_| A::Error::custom("the request cannot be read"))?;
-                Found::Request(shape, request)
+                let read = Section(request).deserialize(unread);
+                Found::Request(read.map_err(|_| A::Error::custom("the request cannot be read"))?)
             }
-            (Kind::RequestEnd, None) => Found::Request(shape, request),
+            (Kind::RequestEnd, None) => Found::Request(shape),
         })
     }
 
