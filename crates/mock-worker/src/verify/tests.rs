@@ -1,6 +1,7 @@
 //! Pages and truths written by hand, and what is said of them.
 
 mod faults;
+mod published;
 mod running;
 
 use super::*;
