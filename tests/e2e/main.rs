@@ -9,6 +9,7 @@ mod discovery;
 mod events;
 mod files;
 mod floods;
+mod generations;
 mod harness;
 mod hostile;
 mod lifecycle;
