@@ -95,6 +95,8 @@ pub struct Unassigned {
     pub bad_subject: u64,
     /// Their path is not watched.
     pub not_selected: u64,
+    /// Their path is watched, and no worker of it is known yet.
+    pub no_worker: u64,
     /// Their subject has no endpoint, and neither the worker nor a target says which it is.
     pub no_endpoint: u64,
     /// A limit was reached.
@@ -122,6 +124,7 @@ impl Hearing {
         let (sum, more) = (&mut self.unassigned, &more.unassigned);
         sum.bad_subject += more.bad_subject;
         sum.not_selected += more.not_selected;
+        sum.no_worker += more.no_worker;
         sum.no_endpoint += more.no_endpoint;
         sum.over_limit += more.over_limit;
     }

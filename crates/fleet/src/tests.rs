@@ -12,6 +12,7 @@ mod link;
 mod notices;
 mod opt_in;
 mod plans;
+mod recordings;
 mod results;
 mod rounds;
 mod senders;

@@ -38,6 +38,8 @@ struct EarlyLoad {
     event: KvMetrics,
     at: Now,
     rounds: u32,
+    /// Rounds since the first event of this rank and source, which later ones replace.
+    known_rounds: u32,
     /// The worker published it itself, and only this pool can be its.
     is_member: bool,
 }
@@ -67,12 +69,17 @@ impl Early {
             return;
         }
         let events = self.0.entry(key).or_default();
+        let known_rounds = events
+            .iter()
+            .find(|known| is_same(known))
+            .map_or(0, |known| known.known_rounds);
         events.retain(|known| !is_same(known));
         if events.len() < 64 {
             events.push(EarlyLoad {
                 event: event.clone(),
                 at: now,
                 rounds: 0,
+                known_rounds,
                 is_member,
             });
         }
@@ -257,10 +264,11 @@ impl Core {
     fn count_events(&mut self, place: &Place, results: &EventCounts) {
         if place.pools.is_empty() {
             let unassigned = &mut self.hearing.unassigned;
-            let reason = match (&place.scope, &place.nameless) {
-                (_, Some(_)) => &mut unassigned.no_endpoint,
-                (Some(_), None) => &mut unassigned.not_selected,
-                (None, None) => &mut unassigned.bad_subject,
+            let reason = match (&place.scope, &place.nameless, &place.path) {
+                (_, Some(_), _) => &mut unassigned.no_endpoint,
+                (_, None, Some(_)) => &mut unassigned.no_worker,
+                (Some(_), None, None) => &mut unassigned.not_selected,
+                (None, None, None) => &mut unassigned.bad_subject,
             };
             *reason += results.total();
         }
@@ -278,8 +286,13 @@ impl Core {
 
     fn worker_of(&self, place: &Place, worker: WorkerId) -> Option<(PoolKey, WorkerIdx)> {
         let key = WorkerKey::Id(worker);
-        let mut pools = place.pools.iter();
-        pools.find_map(|pool| Some((*pool, *self.pools.get(*pool)?.by_key.get(&key)?)))
+        let known = |pool: PoolKey| Some((pool, *self.pools.get(pool)?.by_key.get(&key)?));
+        if place.pools.is_empty() {
+            // Another event of the batch may have made the pool since.
+            let path = place.path.clone()?;
+            return known(*self.pool_of.get(&PoolName::Workers(path))?);
+        }
+        place.pools.iter().find_map(|pool| known(*pool))
     }
 
     /// Load that was reported before the worker was found.
@@ -307,7 +320,8 @@ impl Core {
             let mut is_due = false;
             events.retain_mut(|early| {
                 early.rounds += 1;
-                is_due |= early.rounds >= EARLY_ROUNDS && early.is_member;
+                early.known_rounds += 1;
+                is_due |= early.known_rounds >= EARLY_ROUNDS && early.is_member;
                 early.rounds < EARLY_ROUNDS || early.is_member
             });
             if is_due {

@@ -15,7 +15,7 @@ use super::{LeftOut, Moment};
 const PLAIN_SERIES: usize = 9;
 
 /// Reasons why an event belongs to no pool.
-const REASONS: usize = 4;
+const REASONS: usize = 5;
 
 /// The series without a pool.
 pub(super) fn series(snapshot: &Snapshot) -> u64 {
@@ -118,6 +118,7 @@ fn write_hearing(writer: &mut Writer, hearing: &Hearing) {
     let reasons: [(&str, u64); REASONS] = [
         ("bad_subject", unassigned.bad_subject),
         ("not_selected", unassigned.not_selected),
+        ("no_worker", unassigned.no_worker),
         ("no_endpoint", unassigned.no_endpoint),
         ("over_limit", unassigned.over_limit),
     ];
