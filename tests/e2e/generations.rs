@@ -1,6 +1,7 @@
 //! Workers of versions of Dynamo: what they publish is what their truth says, at the subjects of their version.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_nats::{Client, Message, Subscriber};
 use futures_util::StreamExt;
@@ -10,7 +11,7 @@ use protocol::events::{ForwardPass, RequestTrace, Topic};
 use protocol::subject::{REQUEST_TRACE, STATS, Wanted, event_patterns};
 use protocol::{EndpointPath, KvHitRate, KvMetrics, LoadSource, WorkerId};
 use serde_json::Value;
-use tests::{NatsServer, Workers, eventually};
+use tests::{NatsServer, Workers, built, eventually, finish, served_page};
 
 /// Names that the versions write in different ways.
 const PATH: &str = "My-NS.x/Back_End/gen-erate";
@@ -28,7 +29,7 @@ impl Stage {
     async fn of(generation: &str, arguments: &[&str]) -> Self {
         let server = NatsServer::start().await;
         let client = server.client().await;
-        let path: EndpointPath = path();
+        let path: EndpointPath = PATH.parse().expect("a path");
         let patterns = event_patterns(&[Wanted::from(&path)], &Topic::ALL);
         let mut subscribers = Vec::new();
         for pattern in patterns.into_iter().chain([REQUEST_TRACE.to_owned()]) {
@@ -91,17 +92,6 @@ impl Stage {
         let published = self.published();
         published.iter().filter(|line| line["lost"] != true).count()
     }
-}
-
-fn path() -> EndpointPath {
-    PATH.parse().unwrap_or_else(|_| {
-        // A namespace with a dot cannot be said with slashes alone in every form.
-        EndpointPath::new(
-            "My-NS.x".parse().expect("a name"),
-            "Back_End".parse().expect("a name"),
-            "gen-erate".parse().expect("a name"),
-        )
-    })
 }
 
 /// What a message says, in words that are the same for a message and for a line of the truth.
@@ -352,3 +342,187 @@ async fn request_traces_go_where_they_are_wanted() {
     assert!(trace.refused.is_empty() && trace.decode_worker.is_some());
     stage.messages.clear();
 }
+
+/// A page made of what was heard, by another program than the collector: `verify` finds it right, and a wrong number.
+#[tokio::test]
+async fn verify_holds_a_page_against_what_was_published() {
+    let mut stage = Stage::of("1.6", &[]).await;
+    let messages = stage.advance("6s").await;
+    let text = page_of(&messages);
+    let verify = async |text: &str| {
+        let mut command = built("mock-worker");
+        let truth = stage.truth.path().display().to_string();
+        command.args([
+            "verify",
+            "--json",
+            "--metrics",
+            &served_page(text).await,
+            "--truth",
+            &truth,
+        ]);
+        finish(command).await
+    };
+    let done = verify(&text).await;
+    assert_eq!(done.code, Some(0), "{}\n{}\n{text}", done.stdout, done.stderr);
+    let report: Value = serde_json::from_str(&done.stdout).expect("it is JSON");
+    assert_eq!(report["workers"], 2);
+    assert_eq!(
+        report["time_ns"].as_u64(),
+        stage.published().last().and_then(|line| line["time_ns"].as_u64())
+    );
+
+    let total = |line: &&str| line.starts_with("llm_worker_prefill_tokens_total{");
+    let line = text.lines().find(total).expect("it counts tokens");
+    let done = verify(&text.replace(line, &format!("{line}1"))).await;
+    assert_eq!(done.code, Some(1));
+    let report: Value = serde_json::from_str(&done.stdout).expect("it is JSON");
+    assert_eq!(
+        report["differences"][0]["field"],
+        "llm_worker_prefill_tokens_total"
+    );
+}
+
+/// What a collector shows of forward passes, loads and traces that it has heard.
+fn page_of(messages: &[Message]) -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs_f64();
+    let pool = "dynamo_namespace=\"My-NS.x\",dynamo_component=\"Back_End\",dynamo_endpoint=\"gen-erate\"";
+    let mut page = format!("llm_collector_snapshot_timestamp_seconds{{{pool}}} {now}\n");
+    let mut add = |metric: &str, labels: &str, value: f64| {
+        page.push_str(&format!("{metric}{{{pool}{labels}}} {value}\n"));
+    };
+    let passes = passes(messages);
+    let real: Vec<&ForwardPass> = passes.iter().filter(|pass| !pass.is_heartbeat()).collect();
+    let mut sums = [0.0; 3];
+    for id in [7, 8] {
+        let of_worker = || real.iter().filter(|pass| pass.worker_id == WorkerId::new(id));
+        let worker = format!(",worker_id=\"{id}\"");
+        let mut show =
+            |metric: &str, labels: &str, value: f64| add(metric, &format!("{worker}{labels}"), value);
+        let sum = |value: &dyn Fn(&ForwardPass) -> f64| of_worker().map(|pass| value(pass)).sum::<f64>();
+        show("llm_worker_forward_passes_total", "", of_worker().count() as f64);
+        show(
+            "llm_worker_forward_pass_seconds_total",
+            "",
+            sum(&|pass| pass.wall_time),
+        );
+        show(
+            "llm_worker_prefill_tokens_total",
+            "",
+            sum(&|pass| pass.scheduled.prefill_tokens as f64),
+        );
+        show(
+            "llm_worker_decode_steps_total",
+            "",
+            sum(&|pass| pass.scheduled.decode_requests as f64),
+        );
+        show(
+            "llm_worker_last_event_timestamp_seconds",
+            ",topic=\"forward-pass-metrics\"",
+            now,
+        );
+        let last = of_worker().next_back().expect("it works");
+        let (prefill, decode) = (",phase=\"prefill\"", ",phase=\"decode\"");
+        show(
+            "llm_worker_requests_running",
+            prefill,
+            last.scheduled.prefill_requests as f64,
+        );
+        show(
+            "llm_worker_requests_running",
+            decode,
+            last.scheduled.decode_requests as f64,
+        );
+        show(
+            "llm_worker_requests_queued",
+            prefill,
+            last.queued.prefill_requests as f64,
+        );
+        show(
+            "llm_worker_requests_queued",
+            decode,
+            last.queued.decode_requests as f64,
+        );
+        show(
+            "llm_worker_queued_tokens",
+            prefill,
+            last.queued.prefill_tokens as f64,
+        );
+        show(
+            "llm_worker_queued_tokens",
+            decode,
+            last.queued.decode_kv_tokens as f64,
+        );
+        show(
+            "llm_worker_decode_context_tokens",
+            "",
+            last.scheduled.decode_kv_tokens as f64,
+        );
+        let deviation = last.scheduled.decode_kv_variance.sqrt();
+        show("llm_worker_decode_context_stddev_tokens", "", deviation);
+        let loads = messages
+            .iter()
+            .filter(|message| topic_of(message) == "kv_metrics");
+        let loads = loads.map(|message| KvMetrics::decode(None, &message.payload).expect("a load"));
+        let blocks = loads.filter(|load| load.worker_id == WorkerId::new(id)).last();
+        let blocks = blocks
+            .and_then(|load| load.stats.kv_blocks_active())
+            .expect("it has one");
+        let fields = [
+            last.scheduled.prefill_requests + last.scheduled.decode_requests,
+            last.queued.prefill_requests + last.queued.decode_requests,
+            blocks,
+        ];
+        for ((name, value), sum) in FIELDS.iter().zip(fields).zip(&mut sums) {
+            show(&format!("llm_worker_{name}"), "", value as f64);
+            *sum += value as f64;
+        }
+    }
+    for (name, sum) in FIELDS.iter().zip(sums) {
+        add(&format!("llm_pool_{name}"), "", sum);
+    }
+    let mut histogram = |metric: &str, labels: &str, values: Vec<f64>| {
+        add(&format!("{metric}_count"), labels, values.len() as f64);
+        add(&format!("{metric}_sum"), labels, values.iter().sum());
+    };
+    histogram(
+        "llm_forward_pass_seconds",
+        "",
+        real.iter().map(|pass| pass.wall_time).collect(),
+    );
+    let traces = messages
+        .iter()
+        .filter(|message| topic_of(message) == REQUEST_TRACE);
+    let traces: Vec<RequestTrace> = traces
+        .map(|message| {
+            RequestTrace::read(&message.payload)
+                .expect("JSON")
+                .expect("the end of a request")
+        })
+        .collect();
+    assert!(!traces.is_empty());
+    let mut of_traces = |metric: &str, labels: &str, value: fn(&RequestTrace) -> Option<f64>| {
+        histogram(metric, labels, traces.iter().filter_map(value).collect());
+    };
+    of_traces("llm_request_ttft_seconds", ",role=\"aggregated\"", |trace| {
+        trace.ttft
+    });
+    of_traces("llm_request_itl_seconds", "", |trace| trace.avg_itl);
+    of_traces("llm_request_duration_seconds", "", |trace| trace.total);
+    of_traces("llm_request_prefill_wait_seconds", "", |trace| trace.prefill_wait);
+    of_traces("llm_request_prefill_seconds", "", |trace| trace.prefill);
+    of_traces("llm_request_input_tokens", "", |trace| {
+        trace.input_tokens.map(|tokens| tokens as f64)
+    });
+    of_traces("llm_request_output_tokens", "", |trace| {
+        trace.output_tokens.map(|tokens| tokens as f64)
+    });
+    let cached: u64 = traces.iter().filter_map(|trace| trace.cached_tokens).sum();
+    add("llm_request_cached_tokens_total", "", cached as f64);
+    page
+}
+
+/// Fields that each worker and its pool have.
+const FIELDS: [&str; 3] = ["request_slots_active", "requests_waiting", "kv_blocks_active"];

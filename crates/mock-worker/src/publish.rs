@@ -55,7 +55,7 @@ pub(crate) enum Delivery {
 /// Who publishes what for a fleet.
 #[derive(Debug)]
 pub struct Publishers {
-    voice: Voice,
+    style: Style,
     workers: Vec<Worker>,
     hits: Hits,
     requests: Requests,
@@ -65,7 +65,7 @@ pub struct Publishers {
 
 /// How events are written, and where they go.
 #[derive(Debug, Clone)]
-struct Voice {
+struct Style {
     generation: Generation,
     seed: u64,
     hit_rate: String,
@@ -108,7 +108,7 @@ impl Publishers {
         seed: u64,
         workers: impl Iterator<Item = (WorkerId, bool)>,
     ) -> Result<Self, String> {
-        let voice = Voice {
+        let style = Style {
             generation,
             seed,
             hit_rate: generation.subject(path, Topic::KvHitRate)?,
@@ -120,7 +120,7 @@ impl Publishers {
         let workers: Vec<Worker> = workers
             .map(|(id, is_up)| {
                 lives += 1;
-                Worker::new(&voice, id, lives, is_up.then_some(0))
+                Worker::new(&style, id, lives, is_up.then_some(0))
             })
             .collect();
         let router = match generation.wrapping() {
@@ -131,7 +131,7 @@ impl Publishers {
         Ok(Self {
             hits: Hits::new(workers.len()),
             requests: Requests::new(seed, workers.len()),
-            voice,
+            style,
             workers,
             router,
         })
@@ -140,7 +140,7 @@ impl Publishers {
     /// A worker is up as a new process, at a time.
     pub fn start(&mut self, worker: usize, id: WorkerId, now: u64) {
         let lives = self.workers[worker].lives + self.workers.len() as u64;
-        self.workers[worker] = Worker::new(&self.voice, id, lives, Some(now));
+        self.workers[worker] = Worker::new(&self.style, id, lives, Some(now));
     }
 
     /// Publishes what happened up to a time, in order; the journal is empty afterwards. `unix_ms` is when that is.
@@ -164,7 +164,7 @@ impl Publishers {
         }
         for place in 0..self.workers.len() {
             let mut says = Saying {
-                voice: &self.voice,
+                style: &self.style,
                 place,
                 unix_ms,
                 circumstances,
@@ -177,13 +177,13 @@ impl Publishers {
 
     /// Where the workers publish, for the log.
     pub fn subjects(&self) -> Vec<&str> {
-        let generation = self.voice.generation;
+        let generation = self.style.generation;
         let mut subjects = Vec::new();
         let mut add = |is_used: bool, subject| subjects.extend(is_used.then_some(subject));
-        add(generation.has_hit_rate(), self.voice.hit_rate.as_str());
-        add(generation.load().is_some(), self.voice.load.as_str());
-        add(generation.has_passes(), self.voice.pass.as_str());
-        add(generation.trace().is_some(), self.voice.trace.as_str());
+        add(generation.has_hit_rate(), self.style.hit_rate.as_str());
+        add(generation.load().is_some(), self.style.load.as_str());
+        add(generation.has_passes(), self.style.pass.as_str());
+        add(generation.trace().is_some(), self.style.trace.as_str());
         subjects
     }
 
@@ -194,23 +194,23 @@ impl Publishers {
         circumstances: &impl Circumstances,
         out: &mut Vec<Published>,
     ) {
-        if !self.voice.generation.has_hit_rate() {
+        if !self.style.generation.has_hit_rate() {
             return;
         }
         let worker = &mut self.workers[hit.worker];
         let faults = circumstances.faults(hit.worker, hit.time_ns);
-        let has_rank = self.voice.generation == Generation::V0_9;
+        let has_rank = self.style.generation == Generation::V0_9;
         for event in self.hits.events(hit, worker.id, &faults, has_rank) {
             let event = Event::HitRate(event);
             let payload = self
-                .voice
+                .style
                 .write(&mut worker.hits, unix_ms, Topic::KvHitRate, &event);
             out.push(Published {
                 time_ns: hit.time_ns,
                 place: Some(hit.worker),
                 worker: worker.id,
                 topic: Topic::KvHitRate.as_str(),
-                subject: self.voice.hit_rate.clone(),
+                subject: self.style.hit_rate.clone(),
                 event,
                 payload,
                 is_lost: delivery(&faults) != Delivery::Sent,
@@ -226,7 +226,7 @@ impl Publishers {
         out: &mut Vec<Published>,
     ) {
         let mut says = Saying {
-            voice: &self.voice,
+            style: &self.style,
             place: pass.worker,
             unix_ms,
             circumstances,
@@ -242,7 +242,7 @@ impl Publishers {
         circumstances: &impl Circumstances,
         out: &mut Vec<Published>,
     ) {
-        let generation = self.voice.generation;
+        let generation = self.style.generation;
         if !generation.has_estimates() && generation.trace().is_none() {
             return;
         }
@@ -266,8 +266,8 @@ impl Publishers {
         if generation.has_estimates() {
             let load = Event::Load(became.estimate, generation.release());
             let topic = Topic::KvMetrics;
-            let payload = self.voice.write(&mut self.router, unix_ms, topic, &load);
-            say(topic.as_str(), &self.voice.load, load, payload);
+            let payload = self.style.write(&mut self.router, unix_ms, topic, &load);
+            say(topic.as_str(), &self.style.load, load, payload);
         }
         if let (Some(form), Some(trace)) = (generation.trace(), became.trace) {
             let trace = Event::Trace(match form {
@@ -277,7 +277,7 @@ impl Publishers {
             let payload = wire::json(&trace);
             say(
                 protocol::subject::REQUEST_TRACE,
-                &self.voice.trace,
+                &self.style.trace,
                 trace,
                 payload,
             );
@@ -285,7 +285,7 @@ impl Publishers {
     }
 }
 
-impl Voice {
+impl Style {
     /// Writes an event, and numbers it where messages are numbered.
     fn write(&self, numbering: &mut Numbering, unix_ms: u64, topic: Topic, event: &Event) -> Vec<u8> {
         if self.generation.wrapping() == Wrapping::Json {
@@ -322,7 +322,7 @@ impl Numbering {
 
 /// What a worker says, and under which circumstances.
 struct Saying<'a, C> {
-    voice: &'a Voice,
+    style: &'a Style,
     place: usize,
     unix_ms: u64,
     circumstances: &'a C,
@@ -343,10 +343,10 @@ impl<C: Circumstances> Saying<'_, C> {
         event: Event,
         is_lost: bool,
     ) {
-        let payload = self.voice.write(numbering, self.unix_ms, topic, &event);
+        let payload = self.style.write(numbering, self.unix_ms, topic, &event);
         let subject = match topic {
-            Topic::ForwardPass => &self.voice.pass,
-            _ => &self.voice.load,
+            Topic::ForwardPass => &self.style.pass,
+            _ => &self.style.load,
         };
         self.out.push(Published {
             time_ns,

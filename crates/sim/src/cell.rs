@@ -136,7 +136,7 @@ impl Cell {
                 self.with(at, journal, |engine, ear| engine.arrive(request, now, ear));
             }
             Change::Cancel { ticket } => {
-                self.with(at, journal, |engine, ear| engine.cancel(ticket, now, ear))
+                self.with(at, journal, |engine, ear| engine.cancel(ticket, now, ear));
             }
             Change::Crash => self.with(at, journal, |engine, ear| engine.crash(now, ear)),
             Change::Drain => self.with(at, journal, |engine, _| engine.drain()),

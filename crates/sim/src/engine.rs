@@ -246,7 +246,7 @@ impl Engine {
         self.pool.flush();
     }
 
-    /// Whether whoever listens hears of each step and request.
+    /// Whether steps and requests are reported.
     fn is_reported(&self) -> bool {
         self.steps == Steps::Reported
     }

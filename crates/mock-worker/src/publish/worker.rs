@@ -7,7 +7,7 @@ use protocol::{KvMetrics, WorkerId};
 use sim::Pass;
 
 use super::wire::{Data, Event};
-use super::{Circumstances, Delivery, LoadForm, Numbering, Saying, Voice};
+use super::{Circumstances, Delivery, LoadForm, Numbering, Saying, Style};
 use crate::reply::stats_of;
 
 /// How long a change of the load waits for further ones: 1 ms.
@@ -39,8 +39,8 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A process that is there since a time.
-    pub(super) fn new(voice: &Voice, id: WorkerId, lives: u64, since: Option<u64>) -> Self {
-        let numbering = |topic| voice.numbering(id, lives, topic);
+    pub(super) fn new(style: &Style, id: WorkerId, lives: u64, since: Option<u64>) -> Self {
+        let numbering = |topic| style.numbering(id, lives, topic);
         Self {
             id,
             lives,
@@ -60,7 +60,7 @@ impl Worker {
     pub(super) fn pass(&mut self, pass: &Pass, says: &mut Saying<'_, impl Circumstances>) {
         self.report_load(pass.time_ns - 1, says);
         self.blocks = pass.kv_active_blocks;
-        self.state = match says.voice.generation.load() {
+        self.state = match says.style.generation.load() {
             Some(LoadForm::Data) => [
                 self.blocks,
                 pass.prefill.requests + pass.decode.requests,
@@ -104,7 +104,7 @@ impl Worker {
         says: &mut Saying<'_, impl Circumstances>,
     ) {
         let delivery = says.delivery(time_ns);
-        if !says.voice.generation.has_passes() || delivery == Delivery::Withheld {
+        if !says.style.generation.has_passes() || delivery == Delivery::Withheld {
             return;
         }
         self.counter_id += 1;
@@ -128,7 +128,7 @@ impl Worker {
         };
         let delivery = says.delivery(due);
         let is_new = self.reported != Some(self.state) && delivery != Delivery::Withheld;
-        let Some(form) = says.voice.generation.load().filter(|_| is_new) else {
+        let Some(form) = says.style.generation.load().filter(|_| is_new) else {
             return;
         };
         let Some(event) = self.load(form, says) else {
@@ -144,7 +144,7 @@ impl Worker {
             worker_id: self.id,
             ..LoadCounts::default()
         };
-        let release = says.voice.generation.release();
+        let release = says.style.generation.release();
         let blocks = Some(self.blocks);
         Some(match form {
             LoadForm::Data => {

@@ -143,7 +143,7 @@ impl<'a> Messages<'a> {
             }
             if !is_shown {
                 unexplained |= worker.has_passes();
-                let seen = worker.last().filter(|_| worker.is_told(looked));
+                let seen = worker.last().filter(|_| worker.must_be_shown(looked));
                 if let Some(last) = seen {
                     let id = Some(id.as_str());
                     let truth = "publishing".to_owned();

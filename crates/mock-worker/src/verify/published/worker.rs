@@ -79,8 +79,10 @@ const GAUGES: [Gauge; 8] = [
     }),
 ];
 
-/// The fields of every worker that a pass says too.
-const SUMS: [(usize, fn(&ForwardPass) -> f64); 2] = [
+/// A field that a pass says too: its place in [`FIELDS`], and its value.
+type Sum = (usize, fn(&ForwardPass) -> f64);
+
+const SUMS: [Sum; 2] = [
     (RUNNING, |pass| {
         (pass.scheduled.prefill_requests + pass.scheduled.decode_requests) as f64
     }),
@@ -89,8 +91,10 @@ const SUMS: [(usize, fn(&ForwardPass) -> f64); 2] = [
     }),
 ];
 
-/// The counters of passes.
-const COUNTERS: [(&str, fn(&Total) -> f64); 4] = [
+/// A counter of passes: metric and value.
+type Counter = (&'static str, fn(&Total) -> f64);
+
+const COUNTERS: [Counter; 4] = [
     ("llm_worker_forward_passes_total", |total| total.passes as f64),
     ("llm_worker_forward_pass_seconds_total", |total| total.seconds),
     ("llm_worker_prefill_tokens_total", |total| {
@@ -156,7 +160,7 @@ impl Worker {
     }
 
     /// Whether a page of this time must show it: it has published for a while, and still did shortly before.
-    pub(super) fn is_told(&self, looked: Option<f64>) -> bool {
+    pub(super) fn must_be_shown(&self, looked: Option<f64>) -> bool {
         let Some(looked) = looked else { return false };
         let recent = |sent: &Sent| (looked - RECENT..looked - WINDOW).contains(&sent.unix);
         let passes = self.passes.iter().map(|pass| &pass.sent);
