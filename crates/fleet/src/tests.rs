@@ -17,6 +17,7 @@ mod results;
 mod rounds;
 mod senders;
 mod traces;
+mod visibility;
 
 use std::sync::Arc;
 use std::time::Duration;

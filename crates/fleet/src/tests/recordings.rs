@@ -16,7 +16,7 @@ use super::bench::Message;
 use super::*;
 use crate::{EngineLoad, EventResult, Measure, OptInTopics, PoolView, Role, Source, WorkerState, WorkerView};
 
-const RECORDED: &str = "dynamo/backend/generate";
+pub(super) const RECORDED: &str = "dynamo/backend/generate";
 const RELEASES: [&str; 7] = ["1.0.2", "1.1.1", "1.2.1", "1.3.1", "1.4.2", "1.5.1", "1.6.1"];
 
 /// How long the collector adds events up.
@@ -183,10 +183,16 @@ impl Player {
     }
 }
 
-const ALL: OptInTopics = OptInTopics {
+pub(super) const ALL: OptInTopics = OptInTopics {
     kv_events: true,
     active_sequences: true,
 };
+
+/// A run as it is at its end.
+pub(super) fn play(release: &str, selector: &str, topics: OptInTopics) -> Bench {
+    let (first, lines) = recording(release);
+    Player::new(selector, topics, first, lines).play()
+}
 
 /// Selectors that find the workers of a release.
 fn selectors(release: &str) -> &[&str] {
