@@ -169,6 +169,11 @@ impl Generation {
         self.is_1x()
     }
 
+    /// Whether workers publish in `active_sequences_events` that a request has its first token.
+    pub const fn has_marks(self) -> bool {
+        matches!(self, Self::V1_6)
+    }
+
     /// Whether a router publishes what it estimates of the workers' load.
     pub const fn has_estimates(self) -> bool {
         matches!(self, Self::V1_2 | Self::V1_4)
@@ -220,7 +225,7 @@ impl Generation {
             return Ok(subject.to_encoded());
         }
         let subject = match topic {
-            Topic::ForwardPass => subject.of_component(),
+            Topic::ForwardPass | Topic::ActiveSequences => subject.of_component(),
             _ => subject.of_namespace(),
         };
         let subject = match self {
