@@ -184,7 +184,7 @@ async fn events_that_cannot_be_are_refused_and_counted_by_what_is_wrong() {
         b"\x85",
         b"\xff\xfe",
         br#"{"worker_id": 1}"#,
-        br#"{"worker_id": "1", "isl_blocks": 1, "overlap_blocks": 1}"#,
+        br#"{"worker_id": "one", "isl_blocks": 1, "overlap_blocks": 1}"#,
         br#"{"worker_id": 1, "isl_blocks": 1.5, "overlap_blocks": 1}"#,
     ];
     for payload in malformed {

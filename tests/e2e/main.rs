@@ -25,6 +25,7 @@ mod refused;
 mod rounds;
 mod scenarios;
 mod selectors;
+mod senders;
 mod shutdown;
 mod simulator;
 mod stdout;

@@ -3,7 +3,7 @@
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
@@ -15,6 +15,7 @@ pub struct Program {
     name: String,
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    leads_group: bool,
 }
 
 /// What a program left behind that ran to its end.
@@ -55,8 +56,24 @@ impl Program {
     /// # Panics
     /// When it cannot be started.
     pub fn start(name: &str, mut command: Command) -> Self {
+        command.stdin(Stdio::null());
+        Self::spawn(name, command, false)
+    }
+
+    /// Starts a program that leads a process group, which ends with this value.
+    ///
+    /// Its stdin is a pipe into which nothing is written: the system closes it when the test's own process ends, however it
+    /// ends, and the program is to end with it, as `tests/python/leashed.py` does.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_leashed(name: &str, mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).process_group(0);
+        Self::spawn(name, command, true)
+    }
+
+    fn spawn(name: &str, mut command: Command, leads_group: bool) -> Self {
         command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
@@ -70,6 +87,7 @@ impl Program {
             name: name.to_owned(),
             child,
             lines,
+            leads_group,
         }
     }
 
@@ -104,13 +122,8 @@ impl Program {
     /// When the program has already ended.
     pub fn signal(&self, signal: Signal) {
         let pid = self
-            .child
-            .id()
+            .pid()
             .unwrap_or_else(|| panic!("{} has already ended", self.name));
-        let pid = i32::try_from(pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a process id");
         kill_process(pid, signal).unwrap_or_else(|error| panic!("failed to signal {}: {error}", self.name));
     }
 
@@ -131,11 +144,25 @@ impl Program {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Its process id, until its end was noticed.
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(i32::try_from(self.child.id()?).ok()?)
+    }
+
     /// The end of its log, for messages.
-    pub(crate) fn log_tail(&self) -> String {
+    pub fn log_tail(&self) -> String {
         let log = self.log();
         let tail = &log[log.len().saturating_sub(40)..];
         format!("the log of {} ends:\n{}", self.name, tail.join("\n"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(group) = self.pid().filter(|_| self.leads_group) {
+            // A group that has ended already is what is wanted.
+            kill_process_group(group, Signal::KILL).ok();
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `E2E_NATS_SERVER_BIN` | a nats-server program, used where there is no image |
 //! | `E2E_PYTHON` | a Python that has `nats-py` |
 //! | `E2E_PROMTOOL`, `E2E_PROMETHEUS` | Prometheus' programs |
+//! | `E2E_DYNAMO_PYTHON` | a Python with a real Dynamo, whose version `E2E_DYNAMO_VERSION` is |
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,6 +27,6 @@ pub fn program(variable: &str, test: &str) -> Option<PathBuf> {
 }
 
 /// The text of an environment variable, unless it is absent or empty.
-pub(crate) fn variable_text(variable: &str) -> Option<String> {
+pub fn variable_text(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|text| !text.is_empty())
 }

@@ -47,6 +47,7 @@ Examples:
   cargo xtask demo --scenario spike   the same, with a queue that rises and falls
   cargo xtask test                    every test
   cargo xtask e2e -- shutdown         the integration tests whose name contains `shutdown`
+  cargo xtask e2e --dynamo            the integration tests with a real Dynamo from PyPI
   cargo xtask lint                    what CI checks before the tests
   cargo xtask bench sim               how fast the simulation is
   cargo xtask bench collector         what the collector costs, next to a program that only counts
@@ -80,5 +81,22 @@ mod tests {
         };
         assert!(args.requirements.docker);
         assert_eq!(args.filter, ["shutdown", "--nocapture"]);
+    }
+
+    #[test]
+    fn a_real_dynamo_is_tested_with_its_newest_release_unless_another_is_named() {
+        let releases = |words: &[&str]| {
+            let cli = Cli::parse_from([&["xtask", "e2e"], words].concat());
+            let Command::E2e(args) = cli.command else {
+                panic!("not e2e: {cli:?}")
+            };
+            args.only_dynamo.map(|choice| choice.releases().len())
+        };
+        assert_eq!(releases(&[]), None);
+        assert_eq!(releases(&["--require-dynamo"]), None);
+        assert_eq!(releases(&["--dynamo"]), Some(1));
+        assert_eq!(releases(&["--dynamo", "--", "killed"]), Some(1));
+        assert_eq!(releases(&["--dynamo=all"]), Some(3));
+        assert!(Cli::try_parse_from(["xtask", "e2e", "--dynamo", "--require-dynamo"]).is_err());
     }
 }

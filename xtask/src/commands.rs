@@ -12,13 +12,14 @@ pub(crate) mod test;
 use anyhow::Result;
 
 use crate::process::Processes;
+use crate::provision::{Dynamo, TestEnvironment};
 use crate::workspace::Workspace;
 
 /// Every build selects the same features, so that no command compiles again what another has compiled.
 const SCOPE: [&str; 2] = ["--workspace", "--all-features"];
 
 /// What the integration tests start besides the programs, and themselves, so that one build makes all of it.
-const TESTED: [&str; 4] = ["--example", "minimal_worker", "--test", "e2e"];
+const TESTED: [&str; 6] = ["--example", "minimal_worker", "--test", "e2e", "--test", "dynamo"];
 
 /// Builds the programs of the workspace, with `more` for cargo.
 fn build_programs(more: &[&str], workspace: &Workspace, processes: &Processes) -> Result<()> {
@@ -34,4 +35,21 @@ fn build(programs: &[&str], more: &[&str], workspace: &Workspace, processes: &Pr
         build.args(["--bin", program]);
     }
     processes.run(build.args(more))
+}
+
+/// Runs the tests with a real Dynamo, with one release after the other.
+fn test_with(
+    dynamos: &[Dynamo],
+    filter: &[String],
+    environment: &TestEnvironment,
+    workspace: &Workspace,
+    processes: &Processes,
+) -> Result<()> {
+    for dynamo in dynamos {
+        eprintln!("xtask: running the integration tests with {} ...", dynamo.release);
+        let mut tests = workspace.cargo(["test"]);
+        tests.args(SCOPE).args(["--test", "dynamo", "--"]).args(filter);
+        processes.run(dynamo.apply(environment.apply(&mut tests)))?;
+    }
+    Ok(())
 }

@@ -5,17 +5,20 @@
 
 pub(crate) mod checksum;
 pub(crate) mod docker;
+pub(crate) mod dynamo;
 pub(crate) mod nats_server;
 pub(crate) mod prometheus;
 pub(crate) mod python;
 mod run_image;
+mod venv;
 pub(crate) mod wheel;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
 use anyhow::{Error, Result, bail};
 
+use self::dynamo::{Choice, Release};
 use self::run_image::RunImage;
 use crate::process::{Interrupted, Processes};
 use crate::workspace::Workspace;
@@ -29,6 +32,9 @@ pub(crate) struct Requirements {
     /// Fail, rather than use a local NATS server, when Docker or its NATS image is absent
     #[arg(long = "require-docker")]
     pub(crate) docker: bool,
+    /// Run the tests with a real Dynamo too, with every pinned release, and fail when one cannot be installed from PyPI
+    #[arg(long = "require-dynamo")]
+    pub(crate) dynamo: bool,
 }
 
 /// The environment of the tests.
@@ -40,6 +46,26 @@ pub(crate) struct TestEnvironment {
     effects: Vec<String>,
     /// Held for as long as the tests run.
     image: Option<RunImage>,
+    /// The newest first; none if the tests with a real Dynamo are left out.
+    pub(crate) dynamos: Vec<Dynamo>,
+}
+
+/// A release of Dynamo that is installed.
+#[derive(Debug)]
+pub(crate) struct Dynamo {
+    pub(crate) release: &'static Release,
+    python: OsString,
+}
+
+impl Dynamo {
+    /// The variables that hand a release over.
+    const VARIABLES: [&'static str; 2] = ["E2E_DYNAMO_PYTHON", "E2E_DYNAMO_VERSION"];
+
+    /// Makes `command` test with this release.
+    pub(crate) fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let values = [&self.python, OsStr::new(self.release.version)];
+        command.envs(Self::VARIABLES.into_iter().zip(values))
+    }
 }
 
 impl TestEnvironment {
@@ -52,25 +78,7 @@ impl TestEnvironment {
         workspace: &Workspace,
         processes: &Processes,
     ) -> Result<Self> {
-        let mut this = Self::default();
-        let image = docker::image(workspace, processes).and_then(|name| RunImage::tag(&name, processes));
-        let image = image.map(|image| this.image.insert(image).name().into());
-        this.add(
-            "E2E_NATS_IMAGE",
-            image,
-            required.docker,
-            "the tests run on local NATS servers, not in containers",
-        )?;
-        let binary = nats_server::binary(workspace, processes).map(Into::into);
-        this.add(
-            "E2E_NATS_SERVER_BIN",
-            binary,
-            false,
-            "the tests run in containers alone",
-        )?;
-        if this.variables.iter().all(|(_, value)| value.is_none()) {
-            bail!("failed to provide a NATS server for the tests, by Docker or otherwise");
-        }
+        let mut this = Self::provide_nats(required, workspace, processes)?;
         let python = python::interpreter(workspace, processes).map(Into::into);
         this.add(
             "E2E_PYTHON",
@@ -92,13 +100,70 @@ impl TestEnvironment {
             required.tools,
             "the scrape by a real Prometheus is left out",
         )?;
-        if !this.missed.is_empty() {
-            bail!(
-                "failed to provide what is required: {}; `.ci/setup` installs it",
-                this.missed.join(", ")
-            );
+        if required.dynamo {
+            this.provide_dynamo(Choice::All, workspace, processes)?;
+        } else {
+            let effect = "the tests with a real Dynamo are left out; `cargo xtask e2e --dynamo` runs them";
+            this.effects.push(effect.into());
+        }
+        this.checked()
+    }
+
+    /// Provides what the tests with a real Dynamo use: a NATS server, and the releases of `choice`.
+    ///
+    /// # Errors
+    /// When one of them cannot be had.
+    pub(crate) fn provide_for_dynamo(
+        choice: Choice,
+        required: Requirements,
+        workspace: &Workspace,
+        processes: &Processes,
+    ) -> Result<Self> {
+        let mut this = Self::provide_nats(required, workspace, processes)?;
+        this.provide_dynamo(choice, workspace, processes)?;
+        this.checked()
+    }
+
+    fn provide_nats(required: Requirements, workspace: &Workspace, processes: &Processes) -> Result<Self> {
+        let mut this = Self::default();
+        let image = docker::image(workspace, processes).and_then(|name| RunImage::tag(&name, processes));
+        let image = image.map(|image| this.image.insert(image).name().into());
+        this.add(
+            "E2E_NATS_IMAGE",
+            image,
+            required.docker,
+            "the tests run on local NATS servers, not in containers",
+        )?;
+        let binary = nats_server::binary(workspace, processes).map(Into::into);
+        this.add(
+            "E2E_NATS_SERVER_BIN",
+            binary,
+            false,
+            "the tests run in containers alone",
+        )?;
+        if this.variables.iter().all(|(_, value)| value.is_none()) {
+            bail!("failed to provide a NATS server for the tests, by Docker or otherwise");
         }
         Ok(this)
+    }
+
+    fn provide_dynamo(&mut self, choice: Choice, workspace: &Workspace, processes: &Processes) -> Result<()> {
+        for release in choice.releases() {
+            let python = release.interpreter(workspace, processes)?.into();
+            eprintln!("xtask: {release} is installed");
+            self.dynamos.push(Dynamo { release, python });
+        }
+        Ok(())
+    }
+
+    fn checked(self) -> Result<Self> {
+        if !self.missed.is_empty() {
+            bail!(
+                "failed to provide what is required: {}; `.ci/setup` installs it",
+                self.missed.join(", ")
+            );
+        }
+        Ok(self)
     }
 
     /// Says again, after the tests, what was otherwise: what was said before them is out of sight by then.
@@ -108,8 +173,13 @@ impl TestEnvironment {
         }
     }
 
-    /// Hands the variables over; those of absent things are taken away, lest an old value be believed.
+    /// Hands the variables over, with those of the newest release of Dynamo; those of absent things are taken away, lest
+    /// an old value be believed.
     pub(crate) fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        match self.dynamos.first() {
+            Some(dynamo) => dynamo.apply(&mut *command),
+            None => Dynamo::VARIABLES.iter().fold(&mut *command, Command::env_remove),
+        };
         for (name, value) in &self.variables {
             match value {
                 Some(value) => command.env(name, value),

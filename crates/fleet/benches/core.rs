@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use fleet::{Core, Effect, Input, LinkView, Now, Plan, Settings};
+use fleet::{Arrived, Core, Effect, Input, LinkView, Now, Plan};
 
 const SIZES: [u64; 2] = [1_000, 100_000];
+
+/// Replies that come at once.
+const BATCH: usize = 128;
 
 fn main() {
     divan::main();
@@ -32,12 +35,7 @@ fn replies(workers: u64, requests: u64) -> Vec<Vec<u8>> {
 
 impl Bench {
     fn new() -> Self {
-        let plan = Plan {
-            selectors: vec!["dynamo/c/gen".parse().expect("a path")],
-            excludes: Vec::new(),
-            patterns: Vec::new(),
-            settings: Settings::default(),
-        };
+        let plan = Plan::watching(vec!["dynamo/c/gen".parse().expect("a path")]);
         let now = Now::default();
         let mut bench = Self {
             core: Core::new(plan, now),
@@ -61,9 +59,10 @@ impl Bench {
 
     /// One round in which all answer.
     fn round(&mut self, replies: &[Vec<u8>]) {
-        for payload in replies {
+        for batch in replies.chunks(BATCH) {
             let round = Some(self.round);
-            self.handle(Input::Reply { round, payload });
+            let arrived: Vec<_> = batch.iter().map(|payload| Arrived { round, payload }).collect();
+            self.handle(Input::Replies(&arrived));
         }
     }
 

@@ -18,6 +18,10 @@ pub(crate) struct Aging {
     /// How often the link was lost. What was known before is not current.
     pub(crate) link_epoch: u32,
     grace: u32,
+    /// When the link was lost, while it is.
+    lost_at: Option<Duration>,
+    /// When it was last restored.
+    restored_at: Duration,
 }
 
 /// When a worker answered.
@@ -57,13 +61,22 @@ impl Aging {
     }
 
     /// The link is lost: nothing that is known is current.
-    pub(crate) fn link_lost(&mut self) {
+    pub(crate) fn link_lost(&mut self, now: Now) {
         self.link_epoch += 1;
+        self.lost_at.get_or_insert(now.mono);
     }
 
     /// The link is restored.
-    pub(crate) fn link_restored(&mut self) {
+    pub(crate) fn link_restored(&mut self, now: Now) {
         self.grace = GRACE_ROUNDS;
+        self.lost_at = None;
+        self.restored_at = now.mono;
+    }
+
+    /// For how long there has been a link to hear something by, of the time since `then`. After an outage it begins anew.
+    pub(crate) fn listened_since(&self, then: Duration, now: Now) -> Duration {
+        let until = self.lost_at.unwrap_or(now.mono);
+        until.saturating_sub(then.max(self.restored_at))
     }
 
     /// An answer in time. `is_in_round` where its round has not ended yet: that end is not held against the worker.
@@ -78,6 +91,16 @@ impl Aging {
             gone_rounds: self.gone_rounds + current,
             late: None,
             unix: now.unix,
+        }
+    }
+
+    /// No answer at all: the worker is known by its events.
+    pub(crate) fn unseen(&self) -> Seen {
+        Seen {
+            fresh: None,
+            gone_rounds: self.gone_rounds,
+            late: None,
+            unix: Duration::ZERO,
         }
     }
 
@@ -135,8 +158,13 @@ impl Seen {
         aging.gone_rounds.saturating_sub(self.gone_rounds) >= settings.gone_after
     }
 
+    /// Whether it has ever answered.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.fresh.is_some() || self.late.is_some()
+    }
+
     /// When it last gave valid statistics, in Unix time.
-    pub(crate) fn unix(&self) -> Duration {
-        self.unix
+    pub(crate) fn unix(&self) -> Option<Duration> {
+        self.has_answered().then_some(self.unix)
     }
 }

@@ -1,5 +1,6 @@
 //! [`Core`]: the collector's state machine. `handle(input, now)` returns what is to be done; it never waits.
 
+mod ahead;
 mod budget;
 #[cfg(test)]
 mod check;
@@ -9,11 +10,14 @@ mod doubles;
 mod endpoints;
 mod events;
 mod inspect;
+mod opt_in;
+mod places;
 mod plan;
 mod publish;
 mod replies;
 mod report;
 mod rounds;
+mod traces;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -25,9 +29,11 @@ use slotmap::SlotMap;
 
 use crate::aging::Aging;
 use crate::describe::{Asker, Question};
-use crate::events::{EventBatch, SubjectId, Topic};
+use crate::events::{EventBatch, Hearing};
+use crate::nameless::Nameless;
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
+use crate::requests::Frontends;
 use crate::roster::{InstanceKey, PoolKey, Roster};
 use crate::round::{Round, Slowest};
 use crate::router::Router;
@@ -35,7 +41,10 @@ use crate::snapshot::{LinkView, PoolName, Snapshot};
 use crate::voice::Voice;
 use crate::{Finish, Now, Plan, Settings};
 
-use events::{Early, Listeners};
+use events::Early;
+use opt_in::Requests;
+use places::Places;
+use traces::Traces;
 
 pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
 
@@ -44,13 +53,8 @@ pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
 pub enum Input<'a> {
     /// Time has passed. It is due at [`Core::wake_at`], and harmless at any other time.
     Tick,
-    /// A reply to a round, or to no round that there was.
-    Reply {
-        /// The number of the round that it answers.
-        round: Option<u64>,
-        /// Its bytes.
-        payload: &'a [u8],
-    },
+    /// Replies that have come since, in their order. What they change does not depend on how many come at once.
+    Replies(&'a [Arrived<'a>]),
     /// The server reports that no service listens to a round's request.
     NoResponders {
         /// The number of the round.
@@ -78,7 +82,7 @@ pub enum Input<'a> {
         instance: Option<&'a str>,
     },
     /// Events.
-    Events(EventBatch),
+    Events(Box<EventBatch>),
     /// The state of the link.
     Link(LinkView),
     /// What checking the link for a silent round showed.
@@ -89,7 +93,16 @@ pub enum Input<'a> {
         is_alive: bool,
     },
     /// Another plan.
-    Plan(Plan),
+    Plan(Box<Plan>),
+}
+
+/// A reply to a round, or to no round that there was.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived<'a> {
+    /// The number of the round that it answers.
+    pub round: Option<u64>,
+    /// Its bytes.
+    pub payload: &'a [u8],
 }
 
 /// Something that is to be done.
@@ -114,20 +127,8 @@ pub enum Effect {
         /// The number of the round.
         round: u64,
     },
-    /// Subscribe to events.
-    Listen {
-        /// The number under which they are reported.
-        id: SubjectId,
-        /// The subject.
-        subject: Arc<str>,
-        /// What is published there.
-        topic: Topic,
-    },
-    /// Unsubscribe.
-    Unlisten {
-        /// The number of the subscription.
-        id: SubjectId,
-    },
+    /// Listen to something, or cease to.
+    Listen(Listening),
     /// A round has ended; nothing is to be done about it.
     RoundEnded {
         /// The number of the round.
@@ -139,6 +140,32 @@ pub enum Effect {
     Publish(Arc<Snapshot>),
     /// Write a line to the log.
     Say(Notice),
+}
+
+/// What is to be listened to. No two subjects that are listened to overlap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listening {
+    /// Subscribe to events. The subject may have wildcards.
+    Begin {
+        /// The subject.
+        subject: String,
+        /// What is published there.
+        kind: Heard,
+    },
+    /// Unsubscribe.
+    End {
+        /// The subject.
+        subject: String,
+    },
+}
+
+/// What is published under a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Heard {
+    /// Events of workers and routers.
+    Events,
+    /// A record for each request, by frontends.
+    RequestTraces,
 }
 
 /// The state machine.
@@ -165,8 +192,16 @@ pub struct Core {
     hints: HashMap<Arc<str>, InstanceKey>,
     /// Services that had no room in this round.
     turned_away: HashSet<Arc<str>>,
-    listeners: Listeners,
+    places: Places,
     early: Early,
+    hearing: Hearing,
+    frontends: Frontends,
+    traces: Traces,
+    requests: Requests,
+    nameless: Nameless,
+    /// Whether some workers are known by their events alone, and when they were last looked at.
+    heard_alone: bool,
+    senders_checked: Duration,
     shared_queues: HashMap<Arc<str>, u32>,
     voice: Voice,
     limiter: Limiter,
@@ -194,6 +229,7 @@ const MAX_WORDS: usize = 10_000;
 impl Core {
     /// A core that has seen nothing. Its first round begins when the link is up, or fails after one interval without.
     pub fn new(plan: Plan, now: Now) -> Self {
+        let frontends = Frontends::new(&plan.buckets);
         let mut core = Self {
             router: Router::new(&plan),
             roster: Roster::default(),
@@ -212,8 +248,15 @@ impl Core {
             waiting: HashMap::new(),
             hints: HashMap::new(),
             turned_away: HashSet::new(),
-            listeners: Listeners::default(),
+            places: Places::default(),
             early: Early::default(),
+            hearing: Hearing::default(),
+            frontends,
+            traces: Traces::default(),
+            requests: Requests::default(),
+            nameless: Nameless::default(),
+            heard_alone: false,
+            senders_checked: Duration::ZERO,
             shared_queues: HashMap::new(),
             voice: Voice::default(),
             limiter: Limiter::default(),
@@ -229,6 +272,7 @@ impl Core {
             effects: Vec::new(),
         };
         core.make_target_pools();
+        core.listen();
         core.publish(now);
         core
     }
@@ -237,18 +281,18 @@ impl Core {
     pub fn handle(&mut self, input: Input<'_>, now: Now) -> Vec<Effect> {
         match input {
             Input::Tick => {}
-            Input::Reply { round, payload } => {
-                self.reply(round, payload, now);
+            Input::Replies(arrived) => {
+                self.replies(arrived, now);
                 return self.done(now);
             }
             Input::NoResponders { round } => self.no_responders(round),
             Input::AskFailed { round, reason } => self.ask_failed(round, reason, now),
             Input::Described { asked, payload } => self.described(asked, payload, now),
             Input::Undescribed { service, instance } => self.undescribed(service, instance, now),
-            Input::Events(batch) => self.events(batch, now),
+            Input::Events(batch) => self.events(*batch, now),
             Input::Link(view) => self.link_changed(view, now),
             Input::LinkChecked { round, is_alive } => self.link_checked(round, is_alive),
-            Input::Plan(plan) => self.take_plan(plan, now),
+            Input::Plan(plan) => self.take_plan(*plan, now),
         }
         self.timers(now);
         self.done(now)
@@ -260,6 +304,9 @@ impl Core {
             self.round_wakes_at(),
             self.awaiting.front().map(|(until, _)| *until),
             self.asker.wake_at(),
+            self.senders_checked_at(),
+            self.traces.wake_at(),
+            self.requests.checked_at(),
             self.publish_at(),
         ]
         .into_iter()
@@ -285,6 +332,9 @@ impl Core {
     fn timers(&mut self, now: Now) {
         self.stop_waiting_for_descriptions(now);
         self.round_timers(now);
+        self.remove_silent_senders(now);
+        self.join_waiting(now);
+        self.expire_requests(now);
         for question in self.asker.due(&self.roster, now.mono) {
             self.effects.push(Effect::Describe(question));
         }

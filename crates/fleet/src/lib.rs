@@ -7,20 +7,26 @@
 
 mod advice;
 mod aging;
+mod caches;
 mod core;
 mod describe;
 mod events;
+mod heard;
 mod held;
 mod histogram;
 pub mod matching;
+mod nameless;
 mod notice;
 mod outcome;
+mod passes;
 mod plan;
 mod pool;
+mod requests;
 mod roster;
 mod round;
 mod router;
 mod selector;
+mod sequences;
 mod snapshot;
 mod spread;
 #[cfg(test)]
@@ -30,17 +36,27 @@ mod totals;
 mod voice;
 mod worker;
 
-pub use self::core::{Core, Effect, EndpointReport, Input, Inspection, InstanceReport, Seen};
+pub use self::core::{
+    Arrived, Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
+};
+pub use caches::{CACHE_TIERS, CacheCounts};
 pub use describe::Question;
-pub use events::{EventBatch, SubjectId, Topic};
-pub use histogram::{Histogram, RATIO_BUCKETS, ROUND_BUCKETS};
+pub use events::{EventBatch, EventReader, Hearing, Unassigned};
+pub use histogram::{Bounds, DELAY_BUCKETS, Histogram, PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
+pub use nameless::PartialPath;
 pub use notice::{Level, Notice};
 pub use outcome::{
     Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
 };
-pub use plan::{Plan, Settings};
+pub use passes::{EngineLoad, PassCounts};
+pub use plan::{Capacity, CapacityError, OptInTopics, Plan, Settings};
+pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};
 pub use selector::{NameGlob, PathGlob, Selector};
-pub use snapshot::{Identity, LinkView, PoolName, PoolView, Snapshot, WorkerKey, WorkerView};
+pub use sequences::SequencesView;
+pub use snapshot::{
+    CapacitySource, EventScope, EventsView, Identity, LinkView, PoolName, PoolView, Snapshot, Source,
+    WorkerKey, WorkerView,
+};
 pub use spread::{QUANTILES, Resource, Spread};
 pub use time::Now;
 pub use totals::Totals;

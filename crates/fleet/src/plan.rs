@@ -1,9 +1,12 @@
 //! [`Plan`]: what to watch and by which rules. Two plans can be compared, and a running core takes a new one.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use protocol::SubjectPattern;
+use protocol::{PathError, SubjectPattern};
 
+use crate::requests::Buckets;
 use crate::{PathGlob, Selector};
 
 /// What the state machine works by.
@@ -15,8 +18,110 @@ pub struct Plan {
     pub excludes: Vec<PathGlob>,
     /// Subject formats of the user's own.
     pub patterns: Vec<SubjectPattern>,
+    /// What workers do not report themselves; of several for one pool, the first.
+    pub capacities: Vec<Capacity>,
+    /// Subjects on which frontends publish a record for each request.
+    pub request_traces: Vec<String>,
+    /// How requests are counted. Books that are open already keep their buckets.
+    pub buckets: Buckets,
     /// The rules.
     pub settings: Settings,
+}
+
+/// How much the workers of some pools can hold, as their operator knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Capacity {
+    /// Which pools.
+    pub pools: PathGlob,
+    /// Requests that each worker can run at once.
+    pub slots: Option<u64>,
+    /// KV-cache blocks that each worker has.
+    pub kv_blocks: Option<u64>,
+}
+
+/// Why a text is no [`Capacity`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CapacityError {
+    /// The part before the colon is no path.
+    Path(PathError),
+    /// The rest is not what can be set.
+    Form(String),
+}
+
+impl FromStr for Capacity {
+    type Err = CapacityError;
+
+    /// Reads e.g. `dynamo/*/generate:slots=256,kv_blocks=8192`.
+    ///
+    /// # Errors
+    /// [`CapacityError`] names the part that is wrong.
+    ///
+    /// ```
+    /// use fleet::Capacity;
+    /// let capacity: Capacity = "dynamo/*/generate:slots=256,kv_blocks=8192".parse()?;
+    /// assert_eq!((capacity.slots, capacity.kv_blocks), (Some(256), Some(8192)));
+    /// assert!("dynamo/*/generate".parse::<Capacity>().is_err());
+    /// # Ok::<(), fleet::CapacityError>(())
+    /// ```
+    fn from_str(text: &str) -> Result<Self, CapacityError> {
+        let form = |wrong: &str| {
+            let example = "write e.g. 'dynamo/*/generate:slots=256,kv_blocks=8192'";
+            CapacityError::Form(format!("{wrong}; {example}"))
+        };
+        let (path, values) = text
+            .rsplit_once(':')
+            .filter(|(_, values)| values.contains('='))
+            .ok_or_else(|| form("nothing is set"))?;
+        let mut capacity = Self {
+            pools: path.parse().map_err(CapacityError::Path)?,
+            slots: None,
+            kv_blocks: None,
+        };
+        for value in values.split(',') {
+            let (name, number) = value.split_once('=').unwrap_or((value, ""));
+            let number: u64 = number
+                .trim()
+                .parse()
+                .ok()
+                .filter(|number| *number > 0)
+                .ok_or_else(|| form(&format!("{value:?} is no name with a whole number above 0")))?;
+            let known = match name.trim() {
+                "slots" => &mut capacity.slots,
+                "kv_blocks" => &mut capacity.kv_blocks,
+                other => return Err(form(&format!("{other:?} is neither slots nor kv_blocks"))),
+            };
+            if known.replace(number).is_some() {
+                return Err(form(&format!("{name:?} is set twice")));
+            }
+        }
+        Ok(capacity)
+    }
+}
+
+impl fmt::Display for CapacityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(error) => error.fmt(f),
+            Self::Form(error) => f.write_str(error),
+        }
+    }
+}
+
+impl std::error::Error for CapacityError {}
+
+impl Plan {
+    /// A plan that watches this, by the default rules.
+    pub fn watching(selectors: Vec<Selector>) -> Self {
+        Self {
+            selectors,
+            excludes: Vec::new(),
+            patterns: Vec::new(),
+            capacities: Vec::new(),
+            request_traces: vec![protocol::subject::REQUEST_TRACE.to_owned()],
+            buckets: Buckets::default(),
+            settings: Settings::default(),
+        }
+    }
 }
 
 /// Times and limits.
@@ -38,6 +143,21 @@ pub struct Settings {
     pub kv_target: f64,
     /// Age at which load that was reported by an event is no longer current.
     pub event_max_age: Duration,
+    /// Silence after which a worker that reports its forward passes, and so sends a heartbeat, is gone.
+    pub event_gone_after: Duration,
+    /// Silence after which any other worker that is known by its events alone is gone.
+    pub event_idle_gone_after: Duration,
+    /// Which opt-in topics are listened to.
+    pub topics: OptInTopics,
+}
+
+/// Topics with many messages, which are listened to where they are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OptInTopics {
+    /// `kv-events`: blocks that caches store and remove.
+    pub kv_events: bool,
+    /// `active_sequences_events`: requests that routers assign.
+    pub active_sequences: bool,
 }
 
 impl Default for Settings {
@@ -51,6 +171,9 @@ impl Default for Settings {
             queue_target: 5.0,
             kv_target: 0.8,
             event_max_age: Duration::from_secs(60),
+            event_gone_after: Duration::from_secs(10),
+            event_idle_gone_after: Duration::from_secs(600),
+            topics: OptInTopics::default(),
         }
     }
 }

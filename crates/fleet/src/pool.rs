@@ -7,9 +7,11 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 
 use crate::aging::Aging;
-use crate::histogram::{RATIO_BUCKETS, ROUND_BUCKETS};
+use crate::histogram::{PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
 use crate::matching::Target;
-use crate::outcome::{EventCounts, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
+use crate::outcome::{EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
+use crate::plan::Capacity;
+use crate::requests::RequestBooks;
 use crate::roster::WorkerIdx;
 use crate::snapshot::{PoolName, PoolView, WorkerKey, WorkerView};
 use crate::worker::Worker;
@@ -26,6 +28,8 @@ pub(crate) struct Pool {
     pub(crate) target: Option<Arc<Target>>,
     /// The place of the target in the plan.
     pub(crate) place: Option<usize>,
+    /// What its workers can hold, where that is configured.
+    pub(crate) capacity: Option<Capacity>,
     pub(crate) workers: SlotMap<WorkerIdx, Worker>,
     pub(crate) by_key: HashMap<WorkerKey, WorkerIdx>,
     /// The workers in the order of their keys.
@@ -59,6 +63,8 @@ pub(crate) struct Books {
     since: Common,
     pub(crate) events: EventCounts,
     pub(crate) hit_ratios: Histogram,
+    pub(crate) pass_seconds: Histogram,
+    pub(crate) requests: Option<Box<RequestBooks>>,
     pub(crate) ignored: u64,
 }
 
@@ -79,6 +85,7 @@ impl Pool {
             name,
             target,
             place: None,
+            capacity: None,
             workers: SlotMap::with_key(),
             by_key: HashMap::new(),
             order: Vec::new(),
@@ -94,6 +101,8 @@ impl Pool {
                 since: common,
                 events: EventCounts::default(),
                 hit_ratios: Histogram::new(RATIO_BUCKETS),
+                pass_seconds: Histogram::new(PASS_BUCKETS),
+                requests: None,
                 ignored: 0,
             },
             up: false,
@@ -124,6 +133,19 @@ impl Pool {
         self.by_key.remove(&worker.identity.key);
         self.changed();
         Some(worker)
+    }
+
+    /// Forgets the workers that are known by their events alone.
+    pub(crate) fn forget_senders(&mut self) {
+        let alone = |(idx, worker): (WorkerIdx, &Worker)| (!worker.seen.has_answered()).then_some(idx);
+        for idx in self.workers.iter().filter_map(alone).collect::<Vec<_>>() {
+            self.remove(idx);
+        }
+    }
+
+    /// Whether the view shows something that is too old by now.
+    pub(crate) fn is_outdated(&self, now: Now) -> bool {
+        self.view.is_some() && now.mono > self.view_until
     }
 
     /// Marks the workers that the round of this number waits for: all that are fresh.
@@ -163,7 +185,7 @@ impl Pool {
         }
         self.workers
             .values()
-            .filter(|worker| worker.seen.state(aging, now, settings) == WorkerState::Fresh)
+            .filter(|worker| worker.state(aging, now, settings) == WorkerState::Fresh)
             .count()
     }
 
@@ -197,6 +219,8 @@ impl Pool {
             replies: self.books.replies(common),
             events: self.books.events,
             hit_ratios: self.books.hit_ratios.clone(),
+            pass_seconds: self.books.pass_seconds.clone(),
+            requests: self.books.requests.clone(),
             ignored: self.books.ignored,
             totals,
         });
@@ -216,13 +240,10 @@ impl Pool {
         let mut view_until = Duration::MAX;
         let shown = |idx: &WorkerIdx| {
             let worker = &self.workers[*idx];
-            let state = worker.seen.state(aging, now, settings);
-            if state == WorkerState::Fresh
-                && let Some(until) = worker.holds_until(now, settings)
-            {
+            if let Some(until) = worker.holds_until(now, settings) {
                 view_until = view_until.min(until);
             }
-            worker.view(state, aging, now, settings)
+            worker.view(aging, now, settings, self.capacity.as_ref())
         };
         let mut workers = Vec::with_capacity(room_for(self.order.len()));
         workers.extend(self.order.iter().map(shown));
@@ -243,6 +264,12 @@ fn room_for(workers: usize) -> usize {
 }
 
 impl Books {
+    pub(crate) fn count_events(&mut self, results: &EventCounts) {
+        for result in EventResult::ALL {
+            self.events[*result] += results[*result];
+        }
+    }
+
     /// Every reply has one result for every pool: what is no pool's own is foreign, and what cannot be read may be its own.
     pub(crate) fn replies(&self, common: &Common) -> ReplyCounts {
         let mut replies = self.replies;

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::subject::{Instance, SubjectParts};
+use protocol::events::Topic;
+use protocol::subject::{EventSubject, Instance, SubjectParts, Wanted, event_patterns};
 use protocol::{Description, EndpointPath, SubjectPattern};
 use smallvec::SmallVec;
 
@@ -79,6 +80,57 @@ impl Router {
     /// The exact paths, without repetition, in the order of the plan.
     pub(crate) fn targets(&self) -> &[Arc<Target>] {
         &self.targets
+    }
+
+    /// Whether the workers of this path are watched.
+    pub(crate) fn selects(&self, path: &EndpointPath) -> bool {
+        let is_target = || self.targets.iter().any(|target| target.path == *path);
+        let is_globbed = || self.globs.iter().any(|glob| glob.matches(path)) && !self.is_excluded(path);
+        is_target() || is_globbed()
+    }
+
+    /// Whether an event whose subject has no endpoint may be about a watched path.
+    pub(crate) fn may_select(&self, subject: &EventSubject) -> bool {
+        let reaches = |glob: &PathGlob| glob.reaches(&subject.namespace, subject.component.as_ref());
+        self.targets.iter().any(|target| subject.is_for(&target.path)) || self.globs.iter().any(reaches)
+    }
+
+    /// The one watched path that an event may be about whose subject has no endpoint: the only exact one, or else the only
+    /// one that globs name. `None` where there are several.
+    pub(crate) fn only_path(&self, subject: &EventSubject) -> Option<EndpointPath> {
+        let (namespace, component) = (&subject.namespace, subject.component.as_ref());
+        let targets = self.targets.iter().map(|target| &target.path);
+        let mut exact = targets.filter(|path| subject.is_for(path));
+        if let Some(first) = exact.next() {
+            return exact.next().is_none().then(|| first.clone());
+        }
+        let named = |glob: &PathGlob| {
+            let (_, named, endpoint) = glob.names();
+            let path = EndpointPath::new(namespace.clone(), component.cloned().or(named)?, endpoint?);
+            Some(path).filter(|path| !self.is_excluded(path))
+        };
+        let globs = self
+            .globs
+            .iter()
+            .filter(|glob| glob.reaches(namespace, component));
+        let paths: Vec<EndpointPath> = globs.filter_map(named).collect();
+        let first = paths.first()?;
+        paths.iter().all(|path| path == first).then(|| first.clone())
+    }
+
+    /// The subjects to which everything is published that the watched workers may publish about these topics.
+    pub(crate) fn event_patterns(&self, topics: &[Topic]) -> Vec<String> {
+        let targets = self.targets.iter().map(|target| {
+            let path = target.path.clone();
+            (Some(path.namespace), Some(path.component), Some(path.endpoint))
+        });
+        let names: Vec<_> = targets.chain(self.globs.iter().map(PathGlob::names)).collect();
+        let wanted = names.iter().map(|(namespace, component, endpoint)| Wanted {
+            namespace: namespace.as_ref(),
+            component: component.as_ref(),
+            endpoint: endpoint.as_ref(),
+        });
+        event_patterns(&wanted.collect::<Vec<_>>(), topics)
     }
 
     /// Whether the description of a service's instance that serves `subject` can decide whose it is.
@@ -209,14 +261,13 @@ pub(crate) fn identify(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Settings;
 
     fn router(selectors: &[&str], excludes: &[&str], patterns: &[&str]) -> Router {
         Router::new(&Plan {
             selectors: selectors.iter().map(|s| s.parse().expect(s)).collect(),
             excludes: excludes.iter().map(|e| e.parse().expect(e)).collect(),
             patterns: patterns.iter().map(|p| p.parse().expect(p)).collect(),
-            settings: Settings::default(),
+            ..Plan::watching(Vec::new())
         })
     }
 
@@ -287,12 +338,7 @@ mod tests {
 
     #[test]
     fn a_plain_service_is_a_pool_unless_it_is_a_dynamo_worker() {
-        let mut plan = Plan {
-            selectors: vec![Selector::Services(NameGlob::new("serv*"))],
-            excludes: vec![],
-            patterns: vec![],
-            settings: Settings::default(),
-        };
+        let mut plan = Plan::watching(vec![Selector::Services(NameGlob::new("serv*"))]);
         let described = "Dynamo component b in namespace a";
         assert_eq!(
             routed(&Router::new(&plan), "orders.create", ""),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use protocol::{EndpointPath, PathError};
+use protocol::{Component, EndpointName, EndpointPath, Namespace, PathError};
 use wildmatch::WildMatchPattern;
 
 /// One thing to watch.
@@ -41,11 +41,33 @@ pub struct NameGlob(WildMatchPattern<'*', '\0'>);
 const ANY: &str = "x";
 
 impl PathGlob {
+    /// A glob of three names.
+    pub fn new([namespace, component, endpoint]: [&str; 3]) -> Self {
+        Self {
+            namespace: NameGlob::new(namespace),
+            component: NameGlob::new(component),
+            endpoint: NameGlob::new(endpoint),
+        }
+    }
+
     /// Whether the glob matches this path.
     pub fn matches(&self, path: &EndpointPath) -> bool {
-        self.namespace.matches(path.namespace.as_str())
-            && self.component.matches(path.component.as_str())
-            && self.endpoint.matches(path.endpoint.as_str())
+        self.reaches(&path.namespace, Some(&path.component)) && self.endpoint.matches(path.endpoint.as_str())
+    }
+
+    /// Whether some path in this namespace, and of this component, can match.
+    pub fn reaches(&self, namespace: &Namespace, component: Option<&Component>) -> bool {
+        self.namespace.matches(namespace.as_str())
+            && component.is_none_or(|component| self.component.matches(component.as_str()))
+    }
+
+    /// The namespace, component and endpoint, each where the glob names exactly one.
+    pub fn names(&self) -> (Option<Namespace>, Option<Component>, Option<EndpointName>) {
+        (
+            self.namespace.name().and_then(|name| name.parse().ok()),
+            self.component.name().and_then(|name| name.parse().ok()),
+            self.endpoint.name().and_then(|name| name.parse().ok()),
+        )
     }
 }
 
@@ -58,6 +80,11 @@ impl NameGlob {
     /// Whether the glob matches this name.
     pub fn matches(&self, name: &str) -> bool {
         self.0.matches(name)
+    }
+
+    /// The one name that it matches; `None` for one with `*`.
+    pub fn name(&self) -> Option<String> {
+        Some(self.to_string()).filter(|glob| !glob.contains('*'))
     }
 }
 
@@ -88,11 +115,7 @@ impl FromStr for PathGlob {
         let separator = if rest.contains('/') { '/' } else { '.' };
         let parts: Vec<&str> = rest.split(separator).collect();
         let (first, last) = (parts[0], parts[parts.len() - 1]);
-        Ok(Self {
-            namespace: NameGlob::new(first),
-            component: NameGlob::new(parts[1]),
-            endpoint: NameGlob::new(last),
-        })
+        Ok(Self::new([first, parts[1], last]))
     }
 }
 

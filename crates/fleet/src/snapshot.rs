@@ -4,9 +4,15 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use protocol::events::Topic;
 use protocol::{EndpointPath, WorkerId, WorkerStats};
 
+use crate::caches::CacheCounts;
+use crate::events::Hearing;
 use crate::outcome::{EventCounts, FinishCounts, ReplyCounts, WorkerState};
+use crate::passes::{EngineLoad, PassCounts};
+use crate::requests::{Frontends, RequestBooks};
+use crate::sequences::SequencesView;
 use crate::totals::Totals;
 use crate::{Histogram, Settings};
 
@@ -28,6 +34,10 @@ pub struct Snapshot {
     pub rounds_skipped: u64,
     /// The connection.
     pub link: LinkView,
+    /// How well events are heard.
+    pub hearing: Hearing,
+    /// What frontends report of requests.
+    pub frontends: Option<Frontends>,
 }
 
 /// The connection to NATS.
@@ -84,6 +94,10 @@ pub struct PoolView {
     pub events: EventCounts,
     /// The hit ratio of each event.
     pub hit_ratios: Histogram,
+    /// The duration of each forward pass, in seconds.
+    pub pass_seconds: Histogram,
+    /// What frontends report of requests to its workers, if they do.
+    pub requests: Option<Box<RequestBooks>>,
     /// Sightings of workers that were left out because the pool is full.
     pub ignored: u64,
     pub(crate) totals: Arc<OnceLock<Totals>>,
@@ -129,8 +143,10 @@ pub struct WorkerView {
     pub schema: &'static str,
     /// Its load, if it is fresh and has reported any.
     pub load: Option<WorkerStats>,
-    /// When it last gave valid statistics, in Unix seconds.
-    pub last_seen: f64,
+    /// Who says what it can hold.
+    pub capacity: CapacitySource,
+    /// When it last gave valid statistics, in Unix seconds; `None` where only its events are known.
+    pub last_seen: Option<f64>,
     /// When the instance started, in Unix seconds.
     pub started: Option<f64>,
     /// Requests, over all restarts.
@@ -145,8 +161,98 @@ pub struct WorkerView {
     pub lookup_blocks: u64,
     /// Blocks found, by events.
     pub hit_blocks: u64,
-    /// When its load was last reported by an event, in Unix seconds.
-    pub load_event: Option<f64>,
+    /// What events report of it.
+    pub events: Option<Box<EventsView>>,
+}
+
+/// How much of a worker's path the subject of an event says, the least first. It shows which Dynamo publishes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventScope {
+    /// The namespace.
+    Namespace,
+    /// And the component.
+    Component,
+    /// And the endpoint.
+    Endpoint,
+}
+
+impl EventScope {
+    /// The releases of Dynamo that publish so.
+    pub const fn generation(self) -> &'static str {
+        match self {
+            Self::Namespace => "up to 1.3",
+            Self::Component => "1.1 to 1.3",
+            Self::Endpoint => "1.4 or later",
+        }
+    }
+}
+
+/// What events report of one worker.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EventsView {
+    /// Whether the worker itself has published any, and not only a router about it.
+    pub is_heard: bool,
+    /// What the subjects of its own events say.
+    pub scope: Option<EventScope>,
+    /// When something about it last came, for each topic, in Unix seconds.
+    pub topics: [Option<f64>; Topic::ALL.len()],
+    /// What its engine does, if that is current.
+    pub engine: Option<EngineLoad>,
+    /// What its passes have added up to, if it reports them.
+    pub passes: Option<PassCounts>,
+    /// Prompt tokens that routers have assigned to it and that it has not computed, as they estimate it.
+    pub prefill_load_tokens: Option<u64>,
+    /// What its KV cache stored and removed, if it reports that.
+    pub cache: Option<Box<CacheCounts>>,
+    /// What is reported of requests that are assigned to it, if anything is.
+    pub sequences: Option<Box<SequencesView>>,
+    /// Messages that did not come, for each topic.
+    pub lost: [u64; Topic::ALL.len()],
+}
+
+/// Who says what a worker can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CapacitySource {
+    /// Nothing does.
+    #[default]
+    None,
+    /// The worker.
+    Reported,
+    /// Its operator, as the worker does not.
+    Configured,
+}
+
+impl CapacitySource {
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Reported => "reported",
+            Self::Configured => "configured",
+        }
+    }
+}
+
+/// How a worker is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// It answers requests for statistics.
+    Service,
+    /// It publishes events, and answers no request.
+    Events,
+    /// Both.
+    Both,
+}
+
+impl Source {
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "srv",
+            Self::Events => "events",
+            Self::Both => "srv,events",
+        }
+    }
 }
 
 impl PoolView {
@@ -163,6 +269,16 @@ impl PoolView {
 }
 
 impl WorkerView {
+    /// How the worker is known.
+    pub fn source(&self) -> Source {
+        let is_heard = self.events.as_ref().is_some_and(|events| events.is_heard);
+        match (self.last_seen.is_some(), is_heard) {
+            (true, true) => Source::Both,
+            (false, true) => Source::Events,
+            (_, false) => Source::Service,
+        }
+    }
+
     /// `max(waiting / queue target, KV use / KV target)`; 1 and above is saturated.
     pub fn saturation(&self, settings: &Settings) -> Option<f64> {
         crate::spread::saturation(self.load.as_ref()?, settings)
@@ -202,6 +318,8 @@ impl PoolView {
             replies: ReplyCounts::default(),
             events: EventCounts::default(),
             hit_ratios: Histogram::new(crate::RATIO_BUCKETS),
+            pass_seconds: Histogram::new(crate::PASS_BUCKETS),
+            requests: None,
             ignored: 0,
             totals: Arc::default(),
         }

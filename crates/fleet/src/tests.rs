@@ -10,10 +10,15 @@ mod late;
 mod laws;
 mod link;
 mod notices;
+mod opt_in;
 mod plans;
+mod recordings;
 mod results;
 mod rounds;
+mod senders;
+mod traces;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Actor, Info, worker};

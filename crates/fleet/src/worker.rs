@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{EndpointLoad, KvMetrics, LoadSource, StatsShape, WorkerStats};
+use protocol::{EndpointLoad, StatsShape, WorkerStats};
 use time::OffsetDateTime;
 
 use crate::aging::{Aging, Seen};
+use crate::heard::Heard;
+use crate::plan::Capacity;
 use crate::roster::{InstanceKey, SlotKey};
-use crate::snapshot::{Identity, WorkerView};
+use crate::snapshot::{CapacitySource, Identity, WorkerView};
 use crate::{Now, Settings, WorkerState};
-
-/// Ranks of a data-parallel group whose load is kept; a real group has a few dozen.
-const MAX_RANKS: usize = 1024;
 
 /// One worker of a pool.
 #[derive(Debug)]
@@ -23,6 +22,8 @@ pub(crate) struct Worker {
     pub(crate) holder: Holder,
     /// When it answered.
     pub(crate) seen: Seen,
+    /// What events report of it.
+    pub(crate) heard: Option<Box<Heard>>,
     /// The round that waits for it, and the one that it answered last.
     pub(crate) expected_in: u64,
     pub(crate) answered_in: u64,
@@ -31,8 +32,6 @@ pub(crate) struct Worker {
     step: Step,
     load: Option<WorkerStats>,
     shape: Option<StatsShape>,
-    /// Load that events reported, for each rank; used where the statistics carry none.
-    ranks: Vec<RankLoad>,
     lookup_blocks: u64,
     hit_blocks: u64,
 }
@@ -74,17 +73,17 @@ struct Accumulated {
     current: f64,
 }
 
-/// What events reported about one rank.
-#[derive(Debug)]
-struct RankLoad {
-    rank: u64,
-    source: LoadSource,
-    load: WorkerStats,
-    at: Now,
-    link_epoch: u32,
-}
-
 impl Holder {
+    /// No instance: the worker is known by its events. Any instance that answers under its id may speak for it.
+    pub(crate) fn none() -> Self {
+        Self {
+            slot: SlotKey::default(),
+            instance: InstanceKey::default(),
+            started: None,
+            gave_up: true,
+        }
+    }
+
     /// Whether `other` may not speak for the worker: a second instance with the same worker id, which started before this
     /// one, or at the same time under a smaller id, or under the same id of a service with a smaller name. It holds as long
     /// as this one is remembered, so that a younger instance which misses a round does not make the two alternate.
@@ -153,6 +152,7 @@ impl Worker {
             identity,
             holder,
             seen,
+            heard: None,
             expected_in: 0,
             answered_in: 0,
             counters: Counters::default(),
@@ -160,7 +160,6 @@ impl Worker {
             step: (0, 0),
             load: None,
             shape: None,
-            ranks: Vec::new(),
             lookup_blocks: 0,
             hit_blocks: 0,
         }
@@ -184,7 +183,9 @@ impl Worker {
         let restarted = self.before.is_followed_by_restart(&holder, reported);
         if restarted {
             self.counters.restarts += 1;
-            self.ranks.clear();
+            if let Some(heard) = &mut self.heard {
+                heard.restarted();
+            }
         }
         // The start time of an instance is known once it has been reported.
         let is_same = self.holder.instance == holder.instance;
@@ -204,110 +205,117 @@ impl Worker {
         }
     }
 
+    /// Reads a little from all over the worker, so that it is in the processor's cache. The result means nothing.
+    pub(crate) fn touch(&self) -> u64 {
+        let load = self.load.as_ref().and_then(WorkerStats::kv_blocks_active);
+        let step = self.answered_in ^ self.step.0 ^ self.hit_blocks ^ self.counters.restarts;
+        step ^ load.unwrap_or_default() ^ self.before.counters.restarts
+    }
+
     /// Adds what hit-rate events counted.
     pub(crate) fn count_hits(&mut self, lookup_blocks: u64, hit_blocks: u64) {
         self.lookup_blocks = self.lookup_blocks.saturating_add(lookup_blocks);
         self.hit_blocks = self.hit_blocks.saturating_add(hit_blocks);
     }
 
-    /// Takes in load that an event reports. A router's estimate does not overrule what the worker reports itself, as long
-    /// as that is current.
-    pub(crate) fn take_in_event(
-        &mut self,
-        event: &KvMetrics,
-        now: Now,
-        link_epoch: u32,
-        settings: &Settings,
-    ) {
-        let Some(known) = self.ranks.iter_mut().find(|known| known.rank == event.dp_rank) else {
-            self.ranks
-                .retain(|rank| rank.is_current(now, link_epoch, settings));
-            if self.ranks.len() < MAX_RANKS {
-                self.ranks.push(RankLoad {
-                    rank: event.dp_rank,
-                    source: event.source,
-                    load: event.stats.clone(),
-                    at: now,
-                    link_epoch,
-                });
-            }
-            return;
-        };
-        let is_current = known.is_current(now, link_epoch, settings);
-        if is_current && event.source < known.source {
-            return;
-        }
-        known.load = match is_current && event.source == known.source {
-            true => known.load.updated_by(&event.stats),
-            false => event.stats.clone(),
-        };
-        (known.source, known.at, known.link_epoch) = (event.source, now, link_epoch);
+    /// What events report of it.
+    pub(crate) fn heard(&mut self) -> &mut Heard {
+        self.heard.get_or_insert_default()
     }
 
-    /// Until when the view of a fresh worker holds, if nothing happens.
+    /// Whether it answers requests, or publishes events.
+    pub(crate) fn state(&self, aging: &Aging, now: Now, settings: &Settings) -> WorkerState {
+        let answers = self.seen.has_answered();
+        let is_heard = |heard: &Heard| heard.is_fresh(answers, aging, now, settings);
+        match self.seen.state(aging, now, settings) {
+            WorkerState::Fresh => WorkerState::Fresh,
+            _ if self.heard.as_deref().is_some_and(is_heard) => WorkerState::Fresh,
+            other => other,
+        }
+    }
+
+    /// Whether it has neither answered nor published anything for so long that it is gone.
+    pub(crate) fn is_gone(&self, aging: &Aging, now: Now, settings: &Settings) -> bool {
+        let answers = self.seen.has_answered();
+        let is_silent = |heard: &Heard| heard.is_gone(answers, aging, now, settings);
+        (!answers || self.seen.is_gone(aging, settings)) && self.heard.as_deref().is_none_or(is_silent)
+    }
+
+    /// Whether its time for requests is only that of acknowledging them: Dynamo 1.x answers a request at once, without
+    /// anything in it, and sends the result another way.
+    fn only_acknowledges(&self) -> bool {
+        let major = self.identity.version.split('.').next().unwrap_or_default();
+        self.shape.is_none() && major.parse().is_ok_and(|major: u64| major >= 1)
+    }
+
+    /// Until when the view of the worker holds, if nothing happens.
     pub(crate) fn holds_until(&self, now: Now, settings: &Settings) -> Option<Duration> {
-        let ranks = self
-            .ranks
-            .iter()
-            .map(|rank| rank.at.mono + settings.event_max_age);
-        let ranks = ranks.filter(|until| now.mono <= *until);
-        self.seen.fresh_until(settings).into_iter().chain(ranks).min()
+        let answered = self.seen.fresh_until(settings).filter(|until| now.mono <= *until);
+        let answers = self.seen.has_answered();
+        let heard = self.heard.iter();
+        let heard = heard.flat_map(|heard| heard.holds_until(answers, now, settings));
+        answered.into_iter().chain(heard).min()
     }
 
     /// The worker as everything else sees it.
     pub(crate) fn view(
         &self,
-        state: WorkerState,
         aging: &Aging,
         now: Now,
         settings: &Settings,
+        capacity: Option<&Capacity>,
     ) -> WorkerView {
-        let current = || {
-            self.ranks
-                .iter()
-                .filter(|rank| rank.is_current(now, aging.link_epoch, settings))
-        };
+        let state = self.state(aging, now, settings);
+        let answers = self.seen.state(aging, now, settings) == WorkerState::Fresh;
+        let heard = || self.heard.as_ref()?.current_load(aging, now, settings);
         // Old values are never shown as current: a worker that is not fresh has no load.
         let load = match (state, &self.load) {
-            (WorkerState::Fresh, Some(load)) => Some(load.clone()),
-            (WorkerState::Fresh, None) if current().next().is_some() => {
-                Some(WorkerStats::of_ranks(current().map(|rank| &rank.load)))
-            }
+            (WorkerState::Fresh, Some(load)) if answers => Some(load.clone()),
+            (WorkerState::Fresh, _) => heard(),
             _ => None,
+        };
+        let reports_capacity = |load: &WorkerStats| {
+            load.request_slots_capacity().is_some() || load.kv_blocks_capacity().is_some()
+        };
+        let source = match (self.load.as_ref().is_some_and(reports_capacity), capacity) {
+            (true, _) => CapacitySource::Reported,
+            (false, Some(_)) => CapacitySource::Configured,
+            (false, None) => CapacitySource::None,
+        };
+        let load = match capacity.filter(|_| state == WorkerState::Fresh) {
+            Some(known) => {
+                let load = load.unwrap_or_default();
+                Some(load.with_capacities(known.slots, known.kv_blocks))
+            }
+            None => load,
         };
         WorkerView {
             identity: self.identity.clone(),
             state,
             schema: match self.shape {
                 Some(shape) => shape.as_str(),
-                None if self.ranks.is_empty() => "none",
-                None => "event",
+                None if self.heard.as_ref().is_some_and(|heard| heard.has_load()) => "event",
+                None => "none",
             },
             load,
-            last_seen: self.seen.unix().as_secs_f64(),
+            capacity: source,
+            last_seen: self.seen.unix().map(|at| at.as_secs_f64()),
             started: self
                 .holder
                 .started
                 .map(|started| started.unix_timestamp_nanos() as f64 / 1e9),
             requests: self.counters.requests.total(),
             errors: self.counters.errors.total(),
-            processing_seconds: self.counters.seconds.map(Accumulated::total),
+            processing_seconds: (self.counters.seconds)
+                .filter(|_| !self.only_acknowledges())
+                .map(Accumulated::total),
             restarts: self.counters.restarts,
             lookup_blocks: self.lookup_blocks,
             hit_blocks: self.hit_blocks,
-            load_event: self
-                .ranks
-                .iter()
-                .map(|rank| rank.at.unix)
-                .max()
-                .map(|at: Duration| at.as_secs_f64()),
+            events: self
+                .heard
+                .as_ref()
+                .map(|heard| Box::new(heard.view(aging, now, settings))),
         }
-    }
-}
-
-impl RankLoad {
-    /// What was reported before the link was lost, or too long ago, is unknown until it is reported again.
-    fn is_current(&self, now: Now, link_epoch: u32, settings: &Settings) -> bool {
-        self.link_epoch == link_epoch && now.mono.saturating_sub(self.at.mono) <= settings.event_max_age
     }
 }

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use fleet::{Identity, LinkView, PoolName, PoolView, Settings, Snapshot, WorkerKey, WorkerState, WorkerView};
+use fleet::{
+    CapacitySource, Identity, LinkView, PoolName, PoolView, Settings, Snapshot, WorkerKey, WorkerState,
+    WorkerView,
+};
 use metrics::export::{ExportOptions, Format, Moment, Process, render};
 use protocol::{WorkerId, WorkerStats};
 
@@ -81,7 +84,7 @@ fn worker(number: u64) -> WorkerView {
         state: WorkerState::Fresh,
         schema: "flat",
         load: Some(load.build().expect("in range")),
-        last_seen: 1_767_225_600.0 + number as f64 / 1000.0,
+        last_seen: Some(1_767_225_600.0 + number as f64 / 1000.0),
         started: Some(1_767_220_000.5),
         requests: number as f64 * 17.0,
         errors: 1.0,
@@ -89,6 +92,7 @@ fn worker(number: u64) -> WorkerView {
         restarts: 0,
         lookup_blocks: number * 10,
         hit_blocks: number * 4,
-        load_event: None,
+        events: None,
+        capacity: CapacitySource::Reported,
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use fleet::{PathGlob, Selector};
+use fleet::{Capacity, MeasureBuckets, PathGlob, Selector};
 use program::LogFormat;
 use program::environment::without_empty_variables;
-use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern};
+use protocol::{Component, EndpointName, Namespace, SubjectPattern};
 
 use crate::export::{Compat, ExportOptions, WorkerSeries};
 
@@ -59,52 +59,68 @@ impl Cli {
 /// Commands that look once and end.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say of every service on NATS whether it is a worker of the target, and why.
+    /// Say how the target's workers are known, and of every service on NATS whether it is one of them, and why.
     ///
     /// Exit code 0 when the target has workers, 3 when not.
-    #[command(after_help = "Example:\n  metrics explain dynamo/my_component/my_endpoint --json")]
+    #[command(after_help = "Examples:
+  metrics explain dynamo/my_component/my_endpoint --json
+  metrics explain 'dynamo-*/backend/generate' --listen-for 10s")]
     Explain {
-        /// The path: namespace/component/endpoint, or with dots, or dyn://…
-        target: EndpointPath,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        /// The path: namespace/component/endpoint, or with dots, or dyn://…; with `*`, each pool that it matches.
+        target: Selector,
+        /// How to look.
+        #[command(flatten)]
+        look: LookArgs,
     },
-    /// List every pool of workers on NATS.
+    /// List every pool of workers that answers, or is heard by its events.
     ///
     /// Exit code 0 when there is one, 3 when not.
     #[command(after_help = "Example:\n  metrics list --server nats://nats:4222")]
     List {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        /// How to look.
+        #[command(flatten)]
+        look: LookArgs,
     },
+}
+
+/// Flags of commands that look once.
+#[derive(Debug, Args)]
+pub struct LookArgs {
+    /// How long to listen to events, from 0s to 1h. An idle worker of Dynamo 1.1 or later is heard once a second if its
+    /// engine reports its passes, and else only when its load changes.
+    #[arg(long, default_value = "3s", value_parser = time_within(LISTEN_FOR), value_name = "TIME")]
+    pub listen_for: Duration,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of the collector.
 #[derive(Debug, Args)]
 pub struct CollectArgs {
-    /// Component whose workers to watch.
+    /// Component whose workers to watch; `*` as in --target.
     #[arg(
         long,
         env = "METRICS_COMPONENT",
         required_unless_present = "target",
-        requires = "endpoint"
+        requires = "endpoint",
+        value_parser = name::<Component>
     )]
-    pub component: Option<Component>,
+    pub component: Option<String>,
 
-    /// Endpoint of the component.
+    /// Endpoint of the component; `*` as in --target.
     #[arg(
         long,
         env = "METRICS_ENDPOINT",
         required_unless_present = "target",
-        requires = "component"
+        requires = "component",
+        value_parser = name::<EndpointName>
     )]
-    pub endpoint: Option<EndpointName>,
+    pub endpoint: Option<String>,
 
-    /// Namespace of the component.
-    #[arg(long, env = "METRICS_NAMESPACE", default_value = "dynamo")]
-    pub namespace: Namespace,
+    /// Namespace of the component; `*` as in --target. Dynamo's Kubernetes operator appends a hash: 'dynamo-*'.
+    #[arg(long, env = "METRICS_NAMESPACE", default_value = "dynamo", value_parser = name::<Namespace>)]
+    pub namespace: String,
 
     /// A path to watch: namespace/component/endpoint, or with dots, or dyn://…; may be repeated. `*` in a name matches any
     /// text: 'dynamo/*/generate' watches every component, '*/*/*' every pool.
@@ -151,6 +167,49 @@ pub struct CollectArgs {
     /// Age at which load that a worker reported by an event is no longer shown, from 1s to 1d.
     #[arg(long, env = "METRICS_EVENT_MAX_AGE", default_value = "1m", value_parser = time_within(EVENT_MAX_AGE), value_name = "TIME")]
     pub event_max_age: Duration,
+
+    /// Silence after which a worker that reports its forward passes, with a heartbeat each second, is gone, from 1s to 1d.
+    #[arg(long, env = "METRICS_EVENT_GONE_AFTER", default_value = "10s", value_parser = time_within(EVENT_MAX_AGE), value_name = "TIME")]
+    pub event_gone_after: Duration,
+
+    /// Silence after which any other worker that is known by its events alone is gone, from 1s to 30d.
+    #[arg(long, env = "METRICS_EVENT_IDLE_GONE_AFTER", default_value = "10m", value_parser = time_within(EVENT_IDLE), value_name = "TIME")]
+    pub event_idle_gone_after: Duration,
+
+    /// What the workers of some pools can hold, where they do not report it; may be repeated, the first that fits counts.
+    ///
+    /// Dynamo 1.x reports no capacity on NATS. Example: 'dynamo/*/generate:slots=256,kv_blocks=8192'.
+    #[arg(
+        long,
+        env = "METRICS_CAPACITY",
+        value_delimiter = ';',
+        value_name = "PATH:slots=N,kv_blocks=N"
+    )]
+    pub capacity: Vec<Capacity>,
+
+    /// A subject on which frontends publish a record for each request, in place of dynamo.request_trace.v1; may be repeated.
+    #[arg(long, env = "METRICS_REQUEST_TRACE_SUBJECT", value_delimiter = ',', value_parser = exact_subject, value_name = "SUBJECT")]
+    pub request_trace_subject: Vec<String>,
+
+    /// Upper bounds of the buckets of one measure of requests; may be repeated. Example: ttft=0.1,0.5,1.
+    ///
+    /// Measures: ttft, itl, duration, prefill_wait, prefill, kv_transfer, input_tokens, output_tokens.
+    #[arg(
+        long,
+        env = "METRICS_BUCKETS",
+        value_delimiter = ';',
+        value_name = "MEASURE=BOUNDS"
+    )]
+    pub buckets: Vec<MeasureBuckets>,
+
+    /// Also listen to kv-events: blocks that caches store and remove. A worker sends some tens of messages a second.
+    #[arg(long, env = "METRICS_KV_EVENTS")]
+    pub kv_events: bool,
+
+    /// Also listen to active_sequences_events: requests that routers assign to workers. There are several messages for each
+    /// request.
+    #[arg(long, env = "METRICS_ACTIVE_SEQUENCES")]
+    pub active_sequences: bool,
 
     /// Whether upstream's metric names are on the page, too.
     #[arg(long, env = "METRICS_COMPAT", default_value_t = Compat::Upstream, value_parser = words::<Compat>(Compat::WORDS))]
@@ -223,6 +282,8 @@ type Bounds = (Duration, Duration);
 const POLL_INTERVAL: Bounds = (Duration::from_millis(50), Duration::from_secs(3600));
 const ROUND_TIMEOUT: Bounds = (Duration::from_millis(10), Duration::from_secs(3600));
 const EVENT_MAX_AGE: Bounds = (Duration::from_secs(1), Duration::from_secs(86_400));
+const EVENT_IDLE: Bounds = (Duration::from_secs(1), Duration::from_secs(30 * 86_400));
+const LISTEN_FOR: Bounds = (Duration::ZERO, Duration::from_secs(3600));
 const GRACE: Bounds = (Duration::from_millis(1), Duration::from_secs(600));
 
 /// Reads a number of seconds, or a number with a unit.
@@ -252,6 +313,22 @@ where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
 {
     PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+/// Reads a name of a path, or a pattern of one.
+fn name<N: FromStr<Err: std::error::Error>>(text: &str) -> Result<String, String> {
+    match text.replace('*', "x").parse::<N>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) if text.contains('*') => Err("with a name in place of each *, it is no name".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn exact_subject(text: &str) -> Result<String, String> {
+    match protocol::subject::is_exact(text) {
+        true => Ok(text.to_owned()),
+        false => Err("it is no subject without wildcards".to_owned()),
+    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

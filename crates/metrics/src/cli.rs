@@ -56,10 +56,10 @@ fn prepare(log: &Log) -> Result<(Task, SharedArgs, Servers), clap::Error> {
 async fn run(task: Task, shared: &SharedArgs, servers: &Servers, log: &Log) -> ExitCode {
     let result = match task {
         Task::Collect(config) => collect(*config, log).await.map(|()| ExitCode::SUCCESS),
-        Task::Once(Command::Explain { target, json }) => {
-            code(probe::explain(target, servers, shared, json).await)
+        Task::Once(Command::Explain { target, look }) => {
+            code(probe::explain(target, servers, shared, &look).await)
         }
-        Task::Once(Command::List { json }) => code(probe::list(servers, shared, json).await),
+        Task::Once(Command::List { look }) => code(probe::list(servers, shared, &look).await),
     };
     result.unwrap_or_else(|error| {
         log.write_line(&format!("error: {error:#}"));

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use fleet::{Plan, Selector, Settings};
+use fleet::{Buckets, OptInTopics, PathGlob, Plan, Selector, Settings};
 use link::Servers;
-use protocol::EndpointPath;
+use protocol::{EndpointPath, PathError, subject};
 
 use crate::args::{Cli, CollectArgs, SharedArgs};
 use crate::export::ExportOptions;
@@ -57,21 +57,33 @@ impl Config {
             queue_target: collect.queue_target,
             kv_target: collect.kv_target,
             event_max_age: collect.event_max_age,
+            event_gone_after: collect.event_gone_after,
+            event_idle_gone_after: collect.event_idle_gone_after,
+            topics: OptInTopics {
+                kv_events: collect.kv_events,
+                active_sequences: collect.active_sequences,
+            },
             ..Settings::default()
         };
+        let mut buckets = Buckets::default();
+        for measure in collect.buckets {
+            buckets.set(measure);
+        }
         let flags = collect.component.zip(collect.endpoint);
-        let named =
-            flags.map(|(component, endpoint)| EndpointPath::new(collect.namespace, component, endpoint));
+        let named = flags.map(|(component, endpoint)| named(&collect.namespace, &component, &endpoint));
+        let named = named.transpose().map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             plan: Plan {
-                selectors: named
-                    .map(Selector::Path)
-                    .into_iter()
-                    .chain(collect.target)
-                    .collect(),
                 excludes: collect.exclude,
                 patterns: shared.subject_pattern.clone(),
+                capacities: collect.capacity,
+                request_traces: match collect.request_trace_subject.is_empty() {
+                    true => vec![subject::REQUEST_TRACE.to_owned()],
+                    false => collect.request_trace_subject,
+                },
+                buckets,
                 settings,
+                ..Plan::watching(named.into_iter().chain(collect.target).collect())
             },
             servers,
             host: collect.host,
@@ -83,6 +95,25 @@ impl Config {
             },
             grace: collect.grace,
         })
+    }
+}
+
+/// What the flags for one path name; each may be a pattern.
+fn named(namespace: &str, component: &str, endpoint: &str) -> Result<Selector, PathError> {
+    let names = [namespace, component, endpoint];
+    match names.iter().any(|name| name.contains('*')) {
+        true => Ok(Selector::Glob(PathGlob::new(names))),
+        false => {
+            let name = |source| PathError::Name {
+                text: names.join("/"),
+                source,
+            };
+            Ok(Selector::Path(EndpointPath::new(
+                namespace.parse().map_err(name)?,
+                component.parse().map_err(name)?,
+                endpoint.parse().map_err(name)?,
+            )))
+        }
     }
 }
 

@@ -7,18 +7,21 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, bail};
 use async_nats::Client;
 use fleet::matching::Target;
-use fleet::{Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Now, Plan, Question, Snapshot};
+use fleet::{
+    Arrived, Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Listening, Now, Plan, Question,
+    Snapshot,
+};
 use link::{Inbox, Link, LinkState, Reply, ReplyKind};
 use protocol::subject;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::asking::{self, Request};
+use crate::checking;
 use crate::describing::{self, Answer};
-use crate::listening::{self, Command};
+use crate::listening;
 use crate::published::Published;
-use crate::say::say;
-use crate::tasks::Tasks;
+use crate::{say::say, tasks::Tasks};
 
 /// Requests that wait to be sent. A round makes one or two; more mean that the client takes none.
 const WAITING_REQUESTS: usize = 16;
@@ -42,7 +45,7 @@ pub(crate) enum Report {
     /// Answers to requests for descriptions.
     Descriptions(Vec<Answer>),
     /// Events.
-    Events(EventBatch),
+    Events(Box<EventBatch>),
     /// Whether the server answers.
     LinkChecked {
         /// The number of the round.
@@ -60,14 +63,28 @@ pub(crate) struct Engine {
     started: Instant,
     ways: Option<Ways>,
     /// What is to be listened to once there is a connection.
-    commands: mpsc::UnboundedSender<Command>,
-    listening: Option<mpsc::UnboundedReceiver<Command>>,
+    commands: mpsc::UnboundedSender<Listening>,
+    listening: Option<mpsc::UnboundedReceiver<Listening>>,
     reports: mpsc::Receiver<Report>,
     reporter: mpsc::Sender<Report>,
     refused_in: u64,
     round: u64,
     tasks: Tasks,
     finish: Option<Finish>,
+}
+
+/// What one look around has shown.
+pub(crate) struct Look {
+    core: Core,
+    finish: Option<Finish>,
+    at: Now,
+}
+
+impl Look {
+    /// All that answered and was heard, as it is for the pool of `target`; without one, near misses are not looked for.
+    pub(crate) fn inspect(&mut self, target: Option<&Target>) -> Inspection {
+        self.core.inspect(target, self.finish, self.at)
+    }
 }
 
 /// What there is while there is a connection.
@@ -134,17 +151,21 @@ impl Engine {
         }
     }
 
-    /// Takes one look around, for a person who waits: runs until the first round has ended and everything that answered is
-    /// described, and returns all that answered.
+    /// Takes one look around, for a person who waits: runs until the first round has ended, everything that answered is
+    /// described, and events have been listened to for so long. Returns what there is then.
     ///
     /// # Errors
     /// Where NATS cannot be reached or asked.
-    pub(crate) async fn look(mut self, target: Option<&Target>) -> anyhow::Result<Inspection> {
+    pub(crate) async fn look(mut self, listen_for: Duration) -> anyhow::Result<Look> {
         let client = self.link.connect_now().await?;
         self.connected(client).await?;
         let mut replies = Vec::new();
-        while !self.core.is_settled() {
-            self.step(&mut replies).await?;
+        let until = Instant::now() + listen_for;
+        while !self.core.is_settled() || Instant::now() < until {
+            tokio::select! {
+                stepped = self.step(&mut replies) => stepped?,
+                () = sleep_until(until), if self.core.is_settled() => {}
+            }
         }
         if self.finish == Some(Finish::Error) {
             match self.link.refusal(subject::STATS) {
@@ -152,7 +173,11 @@ impl Engine {
                 None => bail!("the connection to NATS was lost while asking; try again"),
             }
         }
-        Ok(self.core.inspect(target, self.finish, now(self.started)))
+        Ok(Look {
+            at: now(self.started),
+            core: self.core,
+            finish: self.finish,
+        })
     }
 
     /// Waits for whatever comes next, and takes it in.
@@ -221,7 +246,7 @@ impl Engine {
         let (checks, waiting) = mpsc::channel(1);
         self.tasks.start(
             "checking the link",
-            check(self.link.clone(), waiting, self.reporter.clone()),
+            checking::run(self.link.clone(), waiting, self.reporter.clone()),
         );
         self.ways = Some(Ways {
             inbox,
@@ -243,17 +268,17 @@ impl Engine {
     }
 
     fn take_replies(&mut self, replies: &mut Vec<Reply>, now: Now) {
-        for reply in replies.drain(..) {
-            let round = reply.round;
-            let input = match reply.kind {
-                ReplyKind::Data => Input::Reply {
-                    round,
-                    payload: &reply.payload,
-                },
-                ReplyKind::NoResponders => Input::NoResponders { round },
-            };
-            self.handle(input, now);
+        for run in replies.chunk_by(|one, next| one.kind == next.kind) {
+            if run[0].kind == ReplyKind::NoResponders {
+                for Reply { round, .. } in run {
+                    self.handle(Input::NoResponders { round: *round }, now);
+                }
+                continue;
+            }
+            let arrived: Vec<_> = run.iter().map(arrived).collect();
+            self.handle(Input::Replies(&arrived), now);
         }
+        replies.clear();
     }
 
     fn take_report(&mut self, report: Report) {
@@ -339,12 +364,8 @@ impl Engine {
                 }
             }
             // The receiver lives as long as the engine, or the task's end ends the program.
-            Effect::Listen { id, subject, topic } => {
-                let command = Command::Listen { id, subject, topic };
-                self.commands.send(command).ok();
-            }
-            Effect::Unlisten { id } => {
-                self.commands.send(Command::Unlisten { id }).ok();
+            Effect::Listen(listening) => {
+                self.commands.send(listening).ok();
             }
             Effect::Publish(snapshot) => {
                 self.publish.send_replace(Published::now(snapshot));
@@ -370,26 +391,19 @@ impl Engine {
     }
 }
 
-/// Finds out for silent rounds whether the server answers at all.
-async fn check(
-    link: Link,
-    mut checks: mpsc::Receiver<(u64, Duration)>,
-    reports: mpsc::Sender<Report>,
-) -> anyhow::Result<()> {
-    while let Some((round, limit)) = checks.recv().await {
-        let is_alive = link.check(limit).await;
-        let report = Report::LinkChecked { round, is_alive };
-        reports.send(report).await.context("nothing takes reports")?;
-    }
-    Ok(())
-}
-
 fn now(started: Instant) -> Now {
     Now {
         mono: started.elapsed(),
         unix: SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default(),
+    }
+}
+
+fn arrived(reply: &Reply) -> Arrived<'_> {
+    Arrived {
+        round: reply.round,
+        payload: &reply.payload,
     }
 }
 

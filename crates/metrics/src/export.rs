@@ -10,10 +10,13 @@ pub(crate) mod chunks;
 mod collector;
 mod family;
 mod format;
+mod labelled;
 mod labels;
+mod opt_in;
 mod options;
 mod pools;
 pub mod reference;
+mod requests;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -81,6 +84,8 @@ pub fn render(snapshot: &Snapshot, moment: &Moment, format: Format, options: &Ex
     let labels = shown::pool_labels(&pools);
     collector::write(&mut writer, snapshot, moment, left_out, &pools, &labels);
     pools::write(&mut writer, &pools, &labels);
+    requests::write(&mut writer, &pools, &labels);
+    requests::write_frontends(&mut writer, snapshot.frontends.as_ref());
     workers::write(&mut writer, series, &pools);
     pools::write_upstream(&mut writer, &pools, &shown::upstream_pool_labels(&pools));
     Rendered {

@@ -1,7 +1,7 @@
 //! The collector program: finds inference workers on NATS, reads their load, serves it to Prometheus and to people.
 //!
 //! The state machine is the crate `fleet`; here are the tasks around it. `engine` owns it and does what it asks for by
-//! way of `asking`, `describing` and `listening`; [`export`] and [`web`] present its snapshots. docs/ARCHITECTURE.md
+//! way of `asking`, `describing`, `listening` and `checking`; [`export`] and [`web`] present its snapshots. docs/ARCHITECTURE.md
 //! has the picture.
 
 #![warn(missing_docs)]
@@ -9,6 +9,7 @@
 pub mod app;
 pub mod args;
 mod asking;
+mod checking;
 pub mod cli;
 pub mod config;
 mod describing;

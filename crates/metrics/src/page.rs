@@ -22,7 +22,8 @@ use crate::ready;
 
 pub use encoding::Encoding;
 
-/// Pages that are rendered or compressed at the same time. More would take processor time from the rounds.
+/// Pages that are rendered or compressed at the same time. More would take processor time from the rounds; a page of a
+/// large fleet is written by two threads.
 const MAX_JOBS: usize = 2;
 
 /// What pages are made of.

@@ -49,6 +49,7 @@ mod path;
 mod pattern;
 mod record;
 mod reply;
+mod scan;
 #[cfg(feature = "service")]
 pub mod service;
 mod service_name;

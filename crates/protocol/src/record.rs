@@ -38,10 +38,13 @@ pub(crate) fn read<'de, R: Record<'de>, D: Deserializer<'de>>(
 
 /// Stores the value of a field, which must be the first of its name.
 pub(crate) fn fill<T, E: Error>(slot: &mut Option<T>, value: T) -> Result<(), E> {
-    match slot.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(E::custom("a field occurs twice")),
-    }
+    first(slot, value).ok_or_else(|| E::custom("a field occurs twice"))
+}
+
+/// The same; `None` where it is not the first.
+#[inline]
+pub(crate) fn first<T>(slot: &mut Option<T>, value: T) -> Option<()> {
+    slot.replace(value).is_none().then_some(())
 }
 
 /// A whole number of 64 bits, or `null`.

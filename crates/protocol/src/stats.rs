@@ -158,6 +158,50 @@ impl WorkerStats {
         group
     }
 
+    /// This load with running and queued requests that another source reports.
+    ///
+    /// ```
+    /// use protocol::WorkerStats;
+    /// let stats = WorkerStats::builder().kv_blocks_active(40).build()?.with_requests(3, 7);
+    /// assert_eq!((stats.request_slots_active(), stats.requests_waiting()), (Some(3), Some(7)));
+    /// # Ok::<(), protocol::StatsError>(())
+    /// ```
+    #[must_use]
+    pub fn with_requests(mut self, active: u64, waiting: u64) -> Self {
+        self.request_slots_active = Some(active);
+        self.requests_waiting = Some(waiting);
+        self
+    }
+
+    /// This load with capacities that its operator knows, where it reports none itself. One below what is active cannot be
+    /// true, and is left out.
+    ///
+    /// ```
+    /// use protocol::WorkerStats;
+    /// let stats = WorkerStats::builder().kv_blocks_active(40).build()?;
+    /// assert_eq!(stats.clone().with_capacities(None, Some(160)).kv_usage_ratio(), Some(0.25));
+    /// assert_eq!(stats.with_capacities(None, Some(30)).kv_blocks_capacity(), None);
+    /// # Ok::<(), protocol::StatsError>(())
+    /// ```
+    #[must_use]
+    pub fn with_capacities(mut self, slots: Option<u64>, kv_blocks: Option<u64>) -> Self {
+        let fits = |active: Option<u64>, known: Option<u64>| {
+            known.filter(|known| active.is_none_or(|active| active <= *known))
+        };
+        if self.request_slots_capacity.is_none() {
+            self.request_slots_capacity = fits(self.request_slots_active, slots);
+        }
+        if self.kv_blocks_capacity.is_none() {
+            self.kv_blocks_capacity = fits(self.kv_blocks_active, kv_blocks);
+            if self.kv_usage_ratio.is_none()
+                && let (Some(active), Some(capacity @ 1..)) = (self.kv_blocks_active, self.kv_blocks_capacity)
+            {
+                self.kv_usage_ratio = Some(active as f64 / capacity as f64);
+            }
+        }
+        self
+    }
+
     /// What is active, what there is, and the name of the former on the wire.
     fn pairs(&mut self) -> [(&mut Option<u64>, &mut Option<u64>, &'static str); 2] {
         [

@@ -13,6 +13,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::token::is_subject_text;
 use crate::{EndpointName, EndpointPath, Layout, ServiceName, ServiceNameError, WorkerId, WorkerIdError};
 
 pub use events::EventSubject;
@@ -66,6 +67,17 @@ pub fn info_of_service(service: &str) -> Option<String> {
 /// ```
 pub fn stats_of(service: &str, instance: &str) -> Option<String> {
     (is_token(service) && is_token(instance)).then(|| format!("{STATS}.{service}.{instance}"))
+}
+
+/// Whether this is the subject of single messages: not empty, and without wildcards, empty tokens, spaces and control
+/// characters.
+///
+/// ```
+/// assert!(protocol::subject::is_exact("dynamo.request_trace.v1"));
+/// assert!(!protocol::subject::is_exact("dynamo.>") && !protocol::subject::is_exact("a..b"));
+/// ```
+pub fn is_exact(subject: &str) -> bool {
+    is_subject_text(subject)
 }
 
 fn is_token(text: &str) -> bool {

@@ -31,6 +31,11 @@ impl Budget {
         };
     }
 
+    /// Whether so many replies with so many bytes would all be looked at.
+    pub(super) fn has_room(&self, replies: usize, bytes: usize) -> bool {
+        self.replies >= replies as u64 && self.bytes >= bytes as u64
+    }
+
     /// Whether a reply of this size is looked at.
     pub(super) fn takes(&mut self, bytes: usize) -> bool {
         let bytes = bytes as u64;

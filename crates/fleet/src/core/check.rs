@@ -93,8 +93,7 @@ impl Core {
                 self.assert_held(pool.name.clone(), key, worker);
             }
         }
-        self.listeners
-            .assert_lead_to(|pool| self.pools.contains_key(pool));
+        self.places.assert_lead_to(|pool| self.pools.contains_key(pool));
     }
 
     fn assert_held(&self, name: PoolName, key: PoolKey, worker: &Worker) {

@@ -103,13 +103,11 @@ impl Core {
         let known = self.pools[pool_key].workers.contains_key(worker);
         self.say_unknown_fields(pool_key, endpoint, now);
         if context.timing == Timing::TooLate {
-            self.too_late(context, slot_key, pool_key, worker, known);
-            if !known && endpoint.load.is_ok() {
-                let seen = self.aging.seen_late(now);
-                if let Some(worker) = self.add_worker(slot_key, pool_key, holder, seen, now) {
-                    let step = (context.round, self.sequence);
-                    self.pools[pool_key].workers[worker].take_in(step, holder, endpoint);
-                }
+            let has_answered = |worker: &Worker| worker.seen.has_answered();
+            let is_first = !self.pools[pool_key].workers.get(worker).is_some_and(has_answered);
+            self.too_late(context, slot_key, pool_key, worker, !is_first);
+            if is_first && endpoint.load.is_ok() {
+                self.take_in_late(context, slot_key, pool_key, worker, endpoint);
             }
             return Piece::Late;
         }
@@ -196,6 +194,31 @@ impl Core {
         }
     }
 
+    /// A worker's first answer comes too late for its load to be current.
+    fn take_in_late(
+        &mut self,
+        context: &Context<'_, '_>,
+        slot_key: SlotKey,
+        pool_key: PoolKey,
+        worker: WorkerIdx,
+        endpoint: &EndpointLoad<'_>,
+    ) {
+        let (now, holder) = (context.now, self.holder(context, slot_key));
+        let seen = self.aging.seen_late(now);
+        let worker = match self.pools[pool_key].workers.get_mut(worker) {
+            Some(known) => {
+                known.seen = seen;
+                self.identify(pool_key, worker, slot_key, context);
+                Some(worker)
+            }
+            None => self.add_worker(slot_key, pool_key, holder, seen, now),
+        };
+        if let Some(worker) = worker {
+            let step = (context.round, self.sequence);
+            self.pools[pool_key].workers[worker].take_in(step, holder, endpoint);
+        }
+    }
+
     pub(super) fn holder(&self, context: &Context<'_, '_>, slot: SlotKey) -> Holder {
         let instance = self.roster.instance(context.instance);
         Holder {
@@ -232,18 +255,22 @@ impl Core {
         let pool = &mut self.pools[pool_key];
         if pool.workers.len() >= MAX_WORKERS {
             pool.books.ignored += 1;
-            let name = pool.name.to_string();
-            self.warn(
-                &format!("full {name}"),
-                now,
-                format!("{name} has more than {MAX_WORKERS} workers; the others are left out"),
-            );
+            self.warn_full(pool_key, now);
             return None;
         }
         let worker = pool.add(Worker::new(identity.into(), holder, seen));
         self.set_worker(slot_key, worker);
         self.apply_early(pool_key, worker);
         Some(worker)
+    }
+
+    pub(super) fn warn_full(&mut self, pool: PoolKey, now: Now) {
+        let name = self.pools[pool].name.to_string();
+        self.warn(
+            &format!("full {name}"),
+            now,
+            format!("{name} has more than {MAX_WORKERS} workers; the others are left out"),
+        );
     }
 
     /// The worker of a slot, which another slot may have made since this one was routed.

@@ -1,192 +1,282 @@
-//! Events: to whom they belong, and those that come before their worker is known.
+//! Events: to whom they belong, workers that are known by them alone, and those that come before their worker is known.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
-use protocol::{EndpointPath, KvMetrics, LoadSource, WorkerId, subject};
-use smallvec::SmallVec;
+use protocol::events::Topic;
+use protocol::subject::SubjectParts;
+use protocol::{KvMetrics, LoadSource, WorkerId};
 
-use super::{Core, Effect};
-use crate::events::{EventBatch, SubjectId, Topic};
-use crate::outcome::EventResult;
+use super::Core;
+use super::places::Place;
+use crate::Now;
+use crate::events::EventBatch;
+use crate::nameless::PartialPath;
+use crate::notice::{About, Level, Notice};
+use crate::outcome::{EventCounts, EventResult};
+use crate::pool::MAX_WORKERS;
 use crate::roster::{PoolKey, WorkerIdx};
-use crate::snapshot::{PoolName, WorkerKey};
-use crate::{EventCounts, Now};
+use crate::snapshot::{EventScope, Identity, PoolName, WorkerKey};
+use crate::worker::{Holder, Worker};
 
 /// Load events of workers not yet found that are kept, and for how many rounds.
 const MAX_EARLY: usize = 4096;
 const EARLY_ROUNDS: u32 = 2;
 
-/// The subjects that are listened to, and the pools that each may concern.
-#[derive(Debug, Default)]
-pub(super) struct Listeners {
-    by_subject: BTreeMap<(Arc<str>, Topic), SubjectId>,
-    pools: HashMap<SubjectId, SmallVec<[PoolKey; 2]>>,
-    last: SubjectId,
-}
+/// How often workers that are known by their events alone are looked at.
+const SENDERS_CHECK: Duration = Duration::from_millis(500);
 
 /// Load that was reported by workers that no round has found yet: they report it when they start, and then not again
 /// until it changes.
 #[derive(Debug, Default)]
 pub(super) struct Early(HashMap<(PoolKey, WorkerId), Vec<EarlyLoad>>);
 
-/// The event, when it came, and how many rounds ago.
-type EarlyLoad = (KvMetrics, Now, u32);
+#[derive(Debug)]
+struct EarlyLoad {
+    event: KvMetrics,
+    at: Now,
+    rounds: u32,
+    /// Rounds since the first event of this rank and source, which later ones replace.
+    known_rounds: u32,
+    /// The worker published it itself, and only this pool can be its.
+    is_member: bool,
+}
 
-#[cfg(test)]
-impl Listeners {
-    /// Panics where a subject leads to a pool that is not there, or to none.
-    pub(super) fn assert_lead_to(&self, is_there: impl Fn(PoolKey) -> bool) {
-        assert_eq!(self.by_subject.len(), self.pools.len());
-        for pools in self.pools.values() {
-            assert!(!pools.is_empty() && pools.iter().all(|pool| is_there(*pool)));
-        }
+/// How an event of one worker is to be taken in.
+pub(super) struct Sender<'a> {
+    pub(super) place: &'a Place,
+    pub(super) topic: Topic,
+    pub(super) worker: WorkerId,
+    /// Whether the worker published it itself.
+    pub(super) is_own: bool,
+}
+
+impl Sender<'_> {
+    /// What the event says of the worker's path, if the worker published it.
+    fn own(&self) -> Option<EventScope> {
+        self.place.scope.filter(|_| self.is_own)
     }
 }
 
 impl Early {
-    pub(super) fn grow_old(&mut self) {
-        self.0.retain(|_, events| {
-            events.retain_mut(|(_, _, age)| {
-                *age += 1;
-                *age < EARLY_ROUNDS
-            });
-            !events.is_empty()
-        });
-    }
-
-    fn keep(&mut self, pool: PoolKey, event: &KvMetrics, now: Now) {
+    fn keep(&mut self, pool: PoolKey, event: &KvMetrics, is_member: bool, now: Now) {
         let key = (pool, event.worker_id);
-        let is_same = |known: &KvMetrics| known.dp_rank == event.dp_rank && known.source == event.source;
+        let is_same =
+            |known: &EarlyLoad| known.event.dp_rank == event.dp_rank && known.event.source == event.source;
         if self.0.len() >= MAX_EARLY && !self.0.contains_key(&key) {
             return;
         }
         let events = self.0.entry(key).or_default();
-        events.retain(|(known, _, _)| !is_same(known));
+        let known_rounds = events
+            .iter()
+            .find(|known| is_same(known))
+            .map_or(0, |known| known.known_rounds);
+        events.retain(|known| !is_same(known));
         if events.len() < 64 {
-            events.push((event.clone(), now, 0));
+            events.push(EarlyLoad {
+                event: event.clone(),
+                at: now,
+                rounds: 0,
+                known_rounds,
+                is_member,
+            });
         }
+    }
+
+    pub(super) fn forget(&mut self, pool: PoolKey) {
+        self.0.retain(|(known, _), _| *known != pool);
     }
 }
 
 impl Core {
-    /// Listens to every subject at which an event about the workers of a path may be published.
-    pub(super) fn listen(&mut self, pool: PoolKey, path: &EndpointPath) {
-        for topic in Topic::ALL {
-            for subject in subject::events_of(path, topic.as_str()) {
-                let subject: Arc<str> = subject.into();
-                let key = (subject.clone(), topic);
-                let id = match self.listeners.by_subject.get(&key) {
-                    Some(&id) => id,
-                    None => {
-                        self.listeners.last += 1;
-                        let id = self.listeners.last;
-                        self.listeners.by_subject.insert(key, id);
-                        self.effects.push(Effect::Listen { id, subject, topic });
-                        id
-                    }
-                };
-                let pools = self.listeners.pools.entry(id).or_default();
-                if !pools.contains(&pool) {
-                    pools.push(pool);
-                }
-            }
-        }
-    }
-
-    /// Ceases to listen for a pool that is dropped.
-    pub(super) fn unlisten(&mut self, pool: PoolKey) {
-        let Listeners {
-            by_subject, pools, ..
-        } = &mut self.listeners;
-        let effects = &mut self.effects;
-        by_subject.retain(|_, id| {
-            let Some(of_subject) = pools.get_mut(id) else {
-                return false;
-            };
-            of_subject.retain(|known| *known != pool);
-            let is_used = !of_subject.is_empty();
-            if !is_used {
-                pools.remove(id);
-                effects.push(Effect::Unlisten { id: *id });
-            }
-            is_used
-        });
-        self.early.0.retain(|(known, _), _| *known != pool);
-    }
-
     /// Takes in events. An event about a worker of one pool is no unknown worker's for another.
     pub(super) fn events(&mut self, batch: EventBatch, now: Now) {
+        self.hearing.add(&batch.hearing);
+        let places: Vec<Arc<Place>> = batch
+            .subjects
+            .iter()
+            .map(|(subject, _)| self.place(subject))
+            .collect();
+        let place = |subject: &u32| &*places[*subject as usize];
+        let topic = |subject: &u32| batch.subjects[*subject as usize].1;
+
+        let mut passes: Vec<_> = batch.passes.iter().collect();
+        // What comes first may decide which pools there are, and sums of fractions depend on their order.
+        passes.sort_unstable_by_key(|(key, _)| **key);
+        for ((subject, worker, rank), sum) in passes {
+            let sender = Sender {
+                place: place(subject),
+                topic: topic(subject),
+                worker: *worker,
+                is_own: true,
+            };
+            let Some((pool, worker)) = self.sender(&sender, &taken(sum.events), now) else {
+                continue;
+            };
+            let (aging, settings) = (self.aging, self.settings());
+            let pool = &mut self.pools[pool];
+            let heard = pool.workers[worker].heard();
+            heard.passes(*rank, sum, now, &aging, &settings);
+            pool.books.pass_seconds.merge(&sum.seconds);
+        }
+        self.cache_events(&batch.opt_in, place, now);
         let mut hits: Vec<_> = batch.hits.iter().collect();
-        // Sums of ratios depend on the order in which they are added.
         hits.sort_unstable_by_key(|(key, _)| **key);
         for ((subject, worker), hits) in hits {
-            let mut results = EventCounts::default();
-            match self.worker_of(*subject, *worker) {
-                Some((pool, worker)) => {
-                    let pool = &mut self.pools[pool];
-                    pool.workers[worker].count_hits(hits.lookup_blocks, hits.hit_blocks);
-                    pool.books.hit_ratios.merge(&hits.ratios);
-                    pool.books.events[EventResult::Ok] += hits.events;
-                    pool.changed();
-                }
-                None => {
-                    results[EventResult::UnknownWorker] = hits.events;
-                    self.count_events(*subject, &results);
-                }
+            let sender = Sender {
+                place: place(subject),
+                topic: topic(subject),
+                worker: *worker,
+                is_own: false,
+            };
+            if let Some((pool, worker)) = self.sender(&sender, &taken(hits.events), now) {
+                let pool = &mut self.pools[pool];
+                pool.workers[worker].count_hits(hits.lookup_blocks, hits.hit_blocks);
+                pool.books.hit_ratios.merge(&hits.ratios);
             }
         }
-        let mut loads: Vec<_> = batch.loads.into_iter().collect();
+        let mut loads: Vec<_> = batch.loads.iter().collect();
         // Of one worker's rank, the most trustworthy source comes last.
-        loads.sort_unstable_by_key(|(key, _)| *key);
-        for ((subject, worker, _, _), load) in &loads {
-            self.load_event(*subject, *worker, &load.event, &load.results, now);
+        loads.sort_unstable_by_key(|(key, _)| **key);
+        for ((subject, worker, _, _), load) in loads {
+            let sender = Sender {
+                place: place(subject),
+                topic: topic(subject),
+                worker: *worker,
+                is_own: load.is_own,
+            };
+            self.load_event(&sender, &load.event, &load.results, now);
         }
-        for (subject, results) in &batch.refused {
-            self.count_events(*subject, results);
+        self.sequence_events(&batch.opt_in, place, now);
+        let mut refused: Vec<_> = batch.refused.iter().collect();
+        refused.sort_unstable_by_key(|(subject, _)| **subject);
+        for (subject, results) in refused {
+            self.count_events(place(subject), results);
         }
+        self.frontends.records.add(&batch.records);
+        self.traces(batch.traces, now);
         self.dirty(now);
     }
 
-    fn load_event(
+    /// The worker that an event is about, which is counted. One that publishes events itself where only workers of one
+    /// path can is a member of that path's pool.
+    pub(super) fn sender(
         &mut self,
-        subject: SubjectId,
-        worker: WorkerId,
-        event: &KvMetrics,
+        sender: &Sender<'_>,
         results: &EventCounts,
         now: Now,
-    ) {
-        let (epoch, settings) = (self.aging.link_epoch, self.settings());
-        match self.worker_of(subject, worker) {
-            Some((pool, worker)) => {
-                let pool = &mut self.pools[pool];
-                pool.workers[worker].take_in_event(event, now, epoch, &settings);
-                for result in EventResult::ALL {
-                    pool.books.events[*result] += results[*result];
-                }
-                pool.changed();
+    ) -> Option<(PoolKey, WorkerIdx)> {
+        let found = self
+            .worker_of(sender.place, sender.worker)
+            .or_else(|| self.newcomer(sender, now));
+        let Some((key, worker)) = found else {
+            if sender.is_own
+                && let Some(place) = &sender.place.nameless
+            {
+                self.nameless.note(place, sender.worker);
+                self.say_nameless(place, now);
             }
-            None => {
-                for pool in self.listeners.pools.get(&subject).into_iter().flatten() {
-                    self.early.keep(*pool, event, now);
-                }
-                let mut unknown = EventCounts::default();
-                unknown[EventResult::UnknownWorker] = results.total();
-                self.count_events(subject, &unknown);
+            let mut unknown = EventCounts::default();
+            unknown[EventResult::UnknownWorker] = results.total();
+            self.count_events(sender.place, &unknown);
+            return None;
+        };
+        let epoch = self.aging.link_epoch;
+        let pool = &mut self.pools[key];
+        pool.workers[worker]
+            .heard()
+            .note(sender.topic, sender.own(), now, epoch);
+        pool.books.count_events(results);
+        pool.changed();
+        Some((key, worker))
+    }
+
+    fn say_nameless(&mut self, place: &PartialPath, now: Now) {
+        let Some(component) = &place.component else {
+            return;
+        };
+        self.say_seldom(About::Collector, &format!("nameless {place}"), now, || {
+            let text = format!(
+                "workers of {place} publish events that name no endpoint, as Dynamo 1.1 to 1.3 does; watch them by --target {}/{component}/ENDPOINT",
+                place.namespace
+            );
+            Notice::new(Level::Warn, text)
+        });
+    }
+
+    fn newcomer(&mut self, sender: &Sender<'_>, now: Now) -> Option<(PoolKey, WorkerIdx)> {
+        let path = sender.place.path.as_ref()?;
+        if !sender.is_own || sender.place.scope < Some(EventScope::Component) {
+            return None;
+        }
+        let pool = self.pool(PoolName::Workers(path.clone()));
+        // The pool may be new since the place was found.
+        let known = self.pools[pool]
+            .by_key
+            .get(&WorkerKey::Id(sender.worker))
+            .copied();
+        let worker = known.or_else(|| self.add_heard(pool, sender.worker, now));
+        Some((pool, worker?))
+    }
+
+    /// Adds a worker that is known by its events alone.
+    fn add_heard(&mut self, pool_key: PoolKey, id: WorkerId, now: Now) -> Option<WorkerIdx> {
+        let pool = &mut self.pools[pool_key];
+        if pool.workers.len() >= MAX_WORKERS {
+            pool.books.ignored += 1;
+            self.warn_full(pool_key, now);
+            return None;
+        }
+        let none: Arc<str> = "".into();
+        let identity = Identity {
+            key: WorkerKey::Id(id),
+            worker_id: id.to_string().into(),
+            worker_hex: format!("{id:x}").into(),
+            service_id: none.clone(),
+            version: none.clone(),
+            layout: none.clone(),
+            subject: none,
+        };
+        let idx = pool.add(Worker::new(identity.into(), Holder::none(), self.aging.unseen()));
+        self.heard_alone = true;
+        self.apply_early(pool_key, idx);
+        Some(idx)
+    }
+
+    fn load_event(&mut self, sender: &Sender<'_>, event: &KvMetrics, results: &EventCounts, now: Now) {
+        let (epoch, settings) = (self.aging.link_epoch, self.settings());
+        let is_known = self.worker_of(sender.place, sender.worker).is_some();
+        if let Some((pool, worker)) = self.sender(sender, results, now) {
+            let worker = &mut self.pools[pool].workers[worker];
+            worker.heard().load(event, now, epoch, &settings);
+        } else if !is_known {
+            let only = sender.place.path.clone().map(PoolName::Workers);
+            for pool in &sender.place.pools {
+                let is_only = only.as_ref() == self.pools.get(*pool).map(|pool| &pool.name);
+                self.early.keep(*pool, event, is_only && sender.is_own, now);
             }
         }
     }
 
     /// Counts events that are no known worker's for every pool that they may concern.
-    fn count_events(&mut self, subject: SubjectId, results: &EventCounts) {
-        for key in self.listeners.pools.get(&subject).into_iter().flatten() {
+    fn count_events(&mut self, place: &Place, results: &EventCounts) {
+        if place.pools.is_empty() {
+            let unassigned = &mut self.hearing.unassigned;
+            let reason = match (&place.scope, &place.nameless, &place.path) {
+                (_, Some(_), _) => &mut unassigned.no_endpoint,
+                (_, None, Some(_)) => &mut unassigned.no_worker,
+                (Some(_), None, None) => &mut unassigned.not_selected,
+                (None, None, None) => &mut unassigned.bad_subject,
+            };
+            *reason += results.total();
+        }
+        for key in &place.pools {
             let Some(pool) = self.pools.get_mut(*key) else {
                 continue;
             };
-            for result in EventResult::ALL {
-                pool.books.events[*result] += results[*result];
-            }
+            pool.books.count_events(results);
             if results[EventResult::UnknownWorker] > 0 {
                 self.voice.unknown_worker(*key);
             }
@@ -194,10 +284,15 @@ impl Core {
         }
     }
 
-    fn worker_of(&self, subject: SubjectId, worker: WorkerId) -> Option<(PoolKey, WorkerIdx)> {
+    fn worker_of(&self, place: &Place, worker: WorkerId) -> Option<(PoolKey, WorkerIdx)> {
         let key = WorkerKey::Id(worker);
-        let mut pools = self.listeners.pools.get(&subject)?.iter();
-        pools.find_map(|pool| Some((*pool, *self.pools.get(*pool)?.by_key.get(&key)?)))
+        let known = |pool: PoolKey| Some((pool, *self.pools.get(pool)?.by_key.get(&key)?));
+        if place.pools.is_empty() {
+            // Another event of the batch may have made the pool since.
+            let path = place.path.clone()?;
+            return known(*self.pool_of.get(&PoolName::Workers(path))?);
+        }
+        place.pools.iter().find_map(|pool| known(*pool))
     }
 
     /// Load that was reported before the worker was found.
@@ -208,19 +303,98 @@ impl Core {
             return;
         };
         let mut events = self.early.0.remove(&(pool_key, id)).unwrap_or_default();
-        events.sort_by_key(|(event, _, _)| event.source);
-        for (event, at, _) in &events {
-            pool.workers[worker].take_in_event(event, *at, epoch, &settings);
+        events.sort_by_key(|early| early.event.source);
+        for early in &events {
+            let heard = pool.workers[worker].heard();
+            let own = early.is_member.then_some(EventScope::Namespace);
+            heard.note(Topic::KvMetrics, own, early.at, epoch);
+            heard.load(&early.event, early.at, epoch, &settings);
         }
     }
 
-    /// The sources of load that a pool may listen to.
-    pub(super) fn listens(&self, name: &PoolName) -> Option<EndpointPath> {
-        match name {
-            PoolName::Workers(path) => Some(path.clone()),
-            PoolName::Service { .. } => None,
+    /// Early events grow a round older. A worker that published some itself, that no round has found meanwhile, and whose
+    /// namespace has no other path that is watched, does not answer requests: it is known by its events.
+    pub(super) fn age_early(&mut self, now: Now) {
+        let mut members = Vec::new();
+        self.early.0.retain(|(pool, worker), events| {
+            let mut is_due = false;
+            events.retain_mut(|early| {
+                early.rounds += 1;
+                early.known_rounds += 1;
+                is_due |= early.known_rounds >= EARLY_ROUNDS && early.is_member;
+                early.rounds < EARLY_ROUNDS || early.is_member
+            });
+            if is_due {
+                members.push((*pool, *worker));
+            }
+            !events.is_empty()
+        });
+        if members.is_empty() {
+            return;
+        }
+        members.sort_unstable();
+        let answering = self.answering();
+        for (pool, worker) in members {
+            if answering.contains(&worker) {
+                self.early.0.remove(&(pool, worker));
+                continue;
+            }
+            if !self.pools.contains_key(pool) || self.add_heard(pool, worker, now).is_none() {
+                self.early.0.remove(&(pool, worker));
+            }
         }
     }
+
+    /// The ids of all workers that answer requests, whether they are watched or not.
+    fn answering(&self) -> HashSet<WorkerId> {
+        let slots = self.roster.instances().flat_map(|(_, instance)| &instance.slots);
+        slots
+            .filter_map(|slot| SubjectParts::split(&self.roster.slot(*slot)?.subject)?.guess().1)
+            .collect()
+    }
+
+    /// How long events of workers that no request finds may be silent is measured in time, and not in rounds.
+    pub(super) fn remove_silent_senders(&mut self, now: Now) {
+        if !self.heard_alone || now.mono < self.senders_checked + SENDERS_CHECK {
+            return;
+        }
+        self.senders_checked = now.mono;
+        self.heard_alone = false;
+        let (aging, settings) = (self.aging, self.settings());
+        let mut is_dirty = false;
+        for (pool_key, pool) in &mut self.pools {
+            let mut gone = Vec::new();
+            for (idx, worker) in &pool.workers {
+                if worker.seen.has_answered() {
+                    continue;
+                }
+                self.heard_alone = true;
+                if worker.is_gone(&aging, now, &settings) {
+                    gone.push(idx);
+                }
+            }
+            is_dirty |= !gone.is_empty() || pool.is_outdated(now);
+            for idx in gone {
+                if let Some(worker) = pool.remove(idx) {
+                    self.voice.gone(pool_key, worker.identity.worker_id.to_string());
+                }
+            }
+        }
+        if is_dirty {
+            self.dirty(now);
+        }
+    }
+
+    /// When they are looked at next.
+    pub(super) fn senders_checked_at(&self) -> Option<Duration> {
+        self.heard_alone.then(|| self.senders_checked + SENDERS_CHECK)
+    }
+}
+
+pub(super) fn taken(events: u64) -> EventCounts {
+    let mut results = EventCounts::default();
+    results[EventResult::Ok] = events;
+    results
 }
 
 const _: () = {

@@ -9,8 +9,9 @@ use protocol::subject::SubjectParts;
 
 use super::Core;
 use crate::matching::{NearMiss, Outcome, Target};
+use crate::nameless::PartialPath;
 use crate::roster::{Answer, InstanceKey, Route, SlotKey};
-use crate::snapshot::{PoolName, WorkerKey};
+use crate::snapshot::{PoolName, PoolView, WorkerKey};
 use crate::{Finish, Now, advice};
 
 /// All that answered.
@@ -26,6 +27,12 @@ pub struct Inspection {
     pub duration: Duration,
     /// The service instances, by service and id.
     pub instances: Vec<InstanceReport>,
+    /// The pools with their workers, by name, as they are now.
+    pub pools: Vec<Arc<PoolView>>,
+    /// Now, in Unix time.
+    pub now: Duration,
+    /// Where workers were heard whose events name no endpoint, and how many.
+    pub nameless: Vec<(PartialPath, usize)>,
 }
 
 /// One service instance.
@@ -97,7 +104,9 @@ impl Core {
     }
 
     /// All that answered the last round, as it is for the pool of `target`; without one, near misses are not looked for.
-    pub fn inspect(&self, target: Option<&Target>, finish: Option<Finish>, now: Now) -> Inspection {
+    pub fn inspect(&mut self, target: Option<&Target>, finish: Option<Finish>, now: Now) -> Inspection {
+        let mut pools = self.snapshot(now).pools;
+        pools.sort_by(|a, b| a.name.cmp(&b.name));
         let mut instances: Vec<_> = self
             .roster
             .instances()
@@ -123,6 +132,9 @@ impl Core {
             unreadable: self.common.unreadable,
             duration: round.map_or(Duration::ZERO, |round| now.mono.saturating_sub(round.asked_at)),
             instances: reports.collect(),
+            pools,
+            now: now.unix,
+            nameless: self.nameless.counts(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Core;
+use crate::plan::Capacity;
 use crate::pool::Pool;
 use crate::roster::{PoolKey, Route, Slot};
 use crate::router::Router;
@@ -27,12 +28,19 @@ impl Core {
         }
         let mut pool = Pool::new(name.clone(), None, self.common);
         pool.up = self.up;
+        pool.capacity = self.capacity_of(&name);
         let key = self.pools.insert(pool);
-        if let Some(path) = self.listens(&name) {
-            self.listen(key, &path);
-        }
+        self.places.forget();
         self.pool_of.insert(name, key);
         key
+    }
+
+    fn capacity_of(&self, name: &PoolName) -> Option<Capacity> {
+        let PoolName::Workers(path) = name else {
+            return None;
+        };
+        let mut known = self.plan.capacities.iter();
+        known.find(|known| known.pools.matches(path)).cloned()
     }
 
     /// Removes a pool; it leaves nothing behind.
@@ -43,7 +51,8 @@ impl Core {
             return;
         };
         self.pool_of.remove(&pool.name);
-        self.unlisten(key);
+        self.early.forget(key);
+        self.places.forget();
         self.voice.forget(key);
         self.dirty(now);
     }
@@ -89,13 +98,23 @@ impl Core {
         }
         self.router = Router::new(&plan);
         self.plan = plan;
-        for pool in self.pools.values_mut() {
-            pool.target = None;
-            pool.place = None;
+        for key in self.pools.keys().collect::<Vec<_>>() {
+            let capacity = self.capacity_of(&self.pools[key].name);
+            let pool = &mut self.pools[key];
+            (pool.target, pool.place, pool.capacity) = (None, None, capacity);
+            let is_selected = match &pool.name {
+                PoolName::Workers(path) => self.router.selects(path),
+                PoolName::Service { .. } => true,
+            };
+            if !is_selected {
+                pool.forget_senders();
+            }
             pool.changed();
         }
         self.make_target_pools();
+        self.listen();
         self.hints.clear();
+        self.nameless.clear();
         let instances: Vec<_> = self.roster.instances().map(|(key, _)| key).collect();
         for key in instances {
             self.want_description_again(key);

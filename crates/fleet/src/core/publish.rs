@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Core, Effect, PUBLISH_AFTER, PUBLISH_AFTER_ROUND_BEGAN};
 use crate::Now;
+use crate::requests::Records;
 use crate::snapshot::Snapshot;
 
 /// A large fleet's snapshots take some milliseconds; so much rest between them keeps that below a tenth of a core.
@@ -27,7 +28,7 @@ impl Core {
         self.effects.push(Effect::Publish(Arc::new(snapshot)));
     }
 
-    fn snapshot(&mut self, now: Now) -> Snapshot {
+    pub(super) fn snapshot(&mut self, now: Now) -> Snapshot {
         let settings = self.settings();
         let order = |pool: &crate::pool::Pool| (pool.place.unwrap_or(usize::MAX), pool.name.clone());
         let mut keys: Vec<_> = self.pools.iter().map(|(key, pool)| (order(pool), key)).collect();
@@ -45,6 +46,8 @@ impl Core {
             round_age: self.round_ended_at.map(|at| now.mono.saturating_sub(at)),
             rounds_skipped: self.rounds_skipped,
             link: self.link,
+            hearing: self.hearing.clone(),
+            frontends: (self.frontends.records != Records::default()).then(|| self.frontends.clone()),
         }
     }
 }

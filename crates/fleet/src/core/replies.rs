@@ -7,7 +7,8 @@ use protocol::LoadReply;
 use protocol::subject::info_of;
 use smallvec::SmallVec;
 
-use super::{Core, Effect};
+use super::ahead::Ahead;
+use super::{Arrived, Core, Effect};
 use crate::Now;
 use crate::describe::Question;
 use crate::notice::{About, Level, Notice};
@@ -67,7 +68,8 @@ pub(super) struct Context<'r, 'p> {
 
 impl Core {
     /// Takes in a reply. Every one is counted under exactly one result for each pool.
-    pub(super) fn reply(&mut self, round: Option<u64>, payload: &[u8], now: Now) {
+    pub(super) fn reply<'a>(&mut self, arrived: Arrived<'a>, ahead: &Ahead<'a>, now: Now) {
+        let Arrived { round, payload } = arrived;
         let Some((number, timing)) = round.and_then(|number| Some((number, self.timing(number, now)?)))
         else {
             self.common.unreadable += 1;
@@ -89,7 +91,15 @@ impl Core {
             );
             return;
         }
-        let reply = match LoadReply::read(payload) {
+        let read_now;
+        let read = match &ahead.reply {
+            Some(read) => read,
+            None => {
+                read_now = LoadReply::read(payload);
+                &read_now
+            }
+        };
+        let reply = match read {
             Ok(reply) => reply,
             Err(reason) => {
                 self.common.unreadable += 1;
@@ -106,14 +116,15 @@ impl Core {
         if let Some(round) = self.round.as_mut().filter(|_| is_current) {
             round.readable += 1;
         }
-        let Some(instance) = self.instance_of(&reply, now) else {
+        let known = ahead.instance.filter(|key| self.roster.instance(*key).is_some());
+        let Some(instance) = known.or_else(|| self.instance_of(reply, now)) else {
             self.common.over_limit += 1;
             self.common.replies += 1;
-            self.turn_away(&reply, now);
+            self.turn_away(reply, now);
             return;
         };
         let context = Context {
-            reply: &reply,
+            reply,
             instance,
             round: number,
             timing,

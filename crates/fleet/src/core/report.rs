@@ -10,8 +10,8 @@ use crate::roster::{PoolKey, Route};
 use crate::voice::{News, Standing};
 use crate::{Finish, Now, WorkerState};
 
-/// Workers whose events come and which do not answer are there, but not on NATS.
-const EVENTS_HINT: &str = ". Events of workers unknown here do come: a Dynamo worker of 0.8 or later serves NATS only if it is started with DYN_REQUEST_PLANE=nats";
+/// Up to Dynamo 1.3 the load of a worker is published for its namespace as a whole.
+const EVENTS_HINT: &str = ". Events about unknown workers come in this namespace, and do not name a component; from Dynamo 1.1 on, workers that are started with DYN_FORWARDPASS_METRIC_PORT publish some that do";
 
 /// Kinds of near misses that are counted apart for one pool.
 const MAX_NEAR_MISSES: usize = 64;
@@ -71,11 +71,18 @@ impl Core {
     }
 
     pub(super) fn say_news(&mut self, key: PoolKey, standing: Standing, now: Now) {
-        let name = self.pools[key].name.to_string();
+        let pool = &self.pools[key];
+        let name = pool.name.to_string();
+        let answers = pool.workers.values().any(|worker| worker.seen.has_answered());
         for news in self.voice.news(key, standing, now.mono) {
             let (level, text) = match news {
-                News::Appeared(1) => (Level::Info, "1 worker answers now".to_owned()),
-                News::Appeared(count) => (Level::Info, format!("{count} workers answer now")),
+                News::Appeared(1) if answers => (Level::Info, "1 worker answers now".to_owned()),
+                News::Appeared(count) if answers => (Level::Info, format!("{count} workers answer now")),
+                News::Appeared(1) => (Level::Info, "1 worker is heard now, by its events".to_owned()),
+                News::Appeared(count) => (
+                    Level::Info,
+                    format!("{count} workers are heard now, by their events"),
+                ),
                 News::Absent(text) => (Level::Warn, format!("no worker of {name} answered; {text}")),
                 News::Lost(text) => (Level::Warn, text),
                 News::Whole(count) => (Level::Info, format!("all {count} workers answer again")),
@@ -125,7 +132,7 @@ impl Core {
             return because(
                 "no responders",
                 format!(
-                    "no service answered at all: none on this NATS server (in this account) listens on {}. Start a worker, or check --server",
+                    "no service answered at all, and no event of its workers came: none on this NATS server (in this account) listens on {}. Start a worker, or check --server. Dynamo 1.3 and later is silent on NATS unless it is started with DYN_EVENT_PLANE=nats and NATS_SERVER",
                     subject::STATS
                 ),
             );

@@ -160,7 +160,7 @@ impl Core {
         }
         let restored = view.connected && (!was.connected || view.reconnects > was.reconnects);
         if was.connected && (!view.connected || view.reconnects > was.reconnects) {
-            self.aging.link_lost();
+            self.aging.link_lost(now);
             self.up = false;
             for pool in self.pools.values_mut() {
                 pool.up = false;
@@ -172,7 +172,7 @@ impl Core {
         }
         if restored {
             if view.reconnects > 0 {
-                self.aging.link_restored();
+                self.aging.link_restored(now);
             }
             self.next_tick = now.mono;
         }
@@ -211,7 +211,7 @@ impl Core {
             );
         }
         self.remove_gone(now);
-        self.early.grow_old();
+        self.age_early(now);
         self.report(&finishes, replies, now);
         self.publish(now);
     }
@@ -223,7 +223,7 @@ impl Core {
         let aging = self.aging;
         let may_have_gone = |(_, pool): &(PoolKey, &mut Pool)| !pool.all_answered;
         for (pool_key, pool) in self.pools.iter_mut().filter(may_have_gone) {
-            let is_gone = |worker: &Worker| worker.seen.is_gone(&aging, &settings);
+            let is_gone = |worker: &Worker| worker.is_gone(&aging, now, &settings);
             let gone: Vec<_> = pool
                 .workers
                 .iter()
@@ -388,6 +388,6 @@ impl Core {
     }
 
     pub(super) fn state_of(&self, worker: &Worker, now: Now) -> WorkerState {
-        worker.seen.state(&self.aging, now, &self.plan.settings)
+        worker.state(&self.aging, now, &self.plan.settings)
     }
 }

@@ -2,7 +2,7 @@
 
 mod seen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ pub(super) use seen::describe;
 use super::actor::{Actor, Info};
 use super::{MS, SECOND};
 use crate::{
-    Core, Effect, EventBatch, Input, LinkView, Notice, Now, Plan, Question, Settings, Snapshot, SubjectId,
-    Topic,
+    Arrived, Core, Effect, EventReader, Input, LinkView, Listening, Notice, Now, Plan, Question, Settings,
+    Snapshot,
 };
 
 /// What is on its way to the core.
@@ -37,6 +37,8 @@ pub(super) struct Bench {
     pub(super) is_alive: bool,
     /// Whether of each service's instances only one hears a request for all, in turn.
     pub(super) is_in_turn: bool,
+    /// Whether replies that come at the same time are handed over at once.
+    pub(super) is_batched: bool,
     pub(super) link: LinkView,
     /// The last round, and when it was asked.
     pub(super) round: u64,
@@ -45,7 +47,8 @@ pub(super) struct Bench {
     pub(super) snapshots: Vec<Arc<Snapshot>>,
     pub(super) questions: Vec<Question>,
     pub(super) asked_alone: usize,
-    pub(super) listening: BTreeMap<SubjectId, (Arc<str>, Topic)>,
+    pub(super) listening: BTreeSet<String>,
+    pub(super) reader: EventReader,
     /// Replies that were delivered.
     pub(super) delivered: u64,
     pub(super) effects: usize,
@@ -68,10 +71,8 @@ pub(super) fn settings() -> Settings {
 
 pub(super) fn plan(selectors: &[&str]) -> Plan {
     Plan {
-        selectors: selectors.iter().map(|text| text.parse().expect(text)).collect(),
-        excludes: Vec::new(),
-        patterns: Vec::new(),
         settings: settings(),
+        ..Plan::watching(selectors.iter().map(|text| text.parse().expect(text)).collect())
     }
 }
 
@@ -91,6 +92,7 @@ impl Bench {
             actors: Vec::new(),
             is_alive: true,
             is_in_turn: false,
+            is_batched: false,
             link: connected,
             round: 0,
             asked_at: Duration::ZERO,
@@ -98,7 +100,8 @@ impl Bench {
             snapshots: Vec::new(),
             questions: Vec::new(),
             asked_alone: 0,
-            listening: BTreeMap::new(),
+            listening: BTreeSet::new(),
+            reader: EventReader::default(),
             delivered: 0,
             effects: 0,
             heard: BTreeMap::new(),
@@ -167,8 +170,11 @@ impl Bench {
         }
         match self.inbox.first_entry().filter(|entry| entry.key().0 <= next) {
             Some(entry) => {
-                let message = entry.remove();
-                self.deliver(message);
+                let ((at, _), message) = entry.remove_entry();
+                match message {
+                    Message::Reply(round, payload) => self.deliver_replies(at, (round, payload)),
+                    other => self.deliver(other),
+                }
             }
             None => {
                 for _ in 0..8 {
@@ -187,17 +193,33 @@ impl Bench {
         self.now = self.now.plus(to.saturating_sub(self.now.mono));
     }
 
+    /// Delivers a reply, and with it, if it is to be so, those that come at the same time.
+    fn deliver_replies(&mut self, at: Duration, first: (Option<u64>, String)) {
+        let mut replies = vec![first];
+        while self.is_batched
+            && let Some(next) = self.inbox.first_entry()
+            && next.key().0 == at
+            && matches!(next.get(), Message::Reply(..))
+        {
+            if let Message::Reply(round, payload) = next.remove() {
+                replies.push((round, payload));
+            }
+        }
+        for id in replies.iter().filter_map(|(_, payload)| id_of(payload)) {
+            self.heard.insert(id.to_owned(), self.now.unix);
+        }
+        self.delivered += replies.len() as u64;
+        let arrived = replies.iter().map(|(round, payload)| Arrived {
+            round: *round,
+            payload: payload.as_bytes(),
+        });
+        self.handle(Input::Replies(&arrived.collect::<Vec<_>>()));
+    }
+
     fn deliver(&mut self, message: Message) {
         match &message {
             Message::Reply(round, payload) => {
-                self.delivered += 1;
-                if let Some(id) = id_of(payload) {
-                    self.heard.insert(id.to_owned(), self.now.unix);
-                }
-                self.handle(Input::Reply {
-                    round: *round,
-                    payload: payload.as_bytes(),
-                });
+                self.deliver_replies(self.now.mono, (*round, payload.clone()));
             }
             Message::NoResponders(round) => self.handle(Input::NoResponders { round: Some(*round) }),
             Message::Described(asked, payload) => self.handle(Input::Described {
@@ -277,14 +299,11 @@ impl Bench {
             }
             Effect::Describe(question) => self.describe(question),
             Effect::CheckLink { round } => self.post(MS, Message::LinkChecked(round, self.is_alive)),
-            Effect::Listen { id, subject, topic } => {
-                assert!(
-                    self.listening.insert(id, (subject, topic)).is_none(),
-                    "a number is used once"
-                );
+            Effect::Listen(Listening::Begin { subject, .. }) => {
+                assert!(self.listening.insert(subject), "listened to twice");
             }
-            Effect::Unlisten { id } => {
-                assert!(self.listening.remove(&id).is_some(), "listened to");
+            Effect::Listen(Listening::End { subject }) => {
+                assert!(self.listening.remove(&subject), "not listened to");
             }
             Effect::RoundEnded { .. } => {}
             Effect::Publish(snapshot) => self.snapshots.push(snapshot),
@@ -341,20 +360,35 @@ impl Bench {
     }
 
     pub(super) fn take(&mut self, plan: Plan) {
-        self.handle(Input::Plan(plan));
+        self.handle(Input::Plan(plan.into()));
     }
 
-    /// The number under which events of a subject are reported.
-    pub(super) fn subject(&self, subject: &str) -> SubjectId {
-        let known = self.listening.iter().find(|(_, (known, _))| **known == *subject);
-        *known.expect("listened to").0
+    /// An event is published; it arrives only where it is listened to.
+    pub(super) fn publish_event(&mut self, subject: &str, payload: &[u8]) {
+        let is_heard = self.listening.iter().any(|pattern| matches(pattern, subject));
+        if is_heard {
+            self.reader.add(subject, None, payload, self.now.unix);
+        }
     }
 
-    pub(super) fn publish_events(&mut self, batch: EventBatch) {
-        self.handle(Input::Events(batch));
-        // Changes are published a little later.
+    /// Hands over the events that were published.
+    pub(super) fn hand_over(&mut self) {
+        let batch = self.reader.take();
+        self.handle(Input::Events(batch.into()));
+    }
+
+    /// Hands over the events that were published, and publishes what they change.
+    pub(super) fn hear(&mut self) {
+        self.hand_over();
         self.run(101 * MS);
+        self.publish();
     }
+}
+
+/// Whether a subscription of NATS receives what is published to a subject.
+fn matches(pattern: &str, subject: &str) -> bool {
+    let (pattern, subject): (Vec<_>, Vec<_>) = (pattern.split('.').collect(), subject.split('.').collect());
+    pattern.len() == subject.len() && pattern.iter().zip(&subject).all(|(p, s)| *p == "*" || p == s)
 }
 
 fn id_of(reply: &str) -> Option<&str> {

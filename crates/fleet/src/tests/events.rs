@@ -1,25 +1,23 @@
 //! Events: whose they are, and when what they report is no longer current.
 
-use protocol::{EventError, KvHitRate, KvMetrics, WorkerId};
+use protocol::events::Topic;
 
 use super::*;
-use crate::{EventBatch, EventResult};
+use crate::EventResult;
 
 const HITS: &str = "namespace.dynamo.kv-hit-rate";
 const LOADS: &str = "namespace.dynamo.kv_metrics";
 
-fn load(text: &str) -> Result<KvMetrics, EventError> {
-    KvMetrics::decode(None, text.as_bytes())
-}
-
 /// Publishes load events.
 fn publish(bench: &mut Bench, events: &[String]) {
-    let subject = bench.subject(LOADS);
-    let mut batch = EventBatch::default();
     for event in events {
-        batch.add_load(subject, load(event));
+        bench.publish_event(LOADS, event.as_bytes());
     }
-    bench.publish_events(batch);
+    bench.hear();
+}
+
+fn hit(id: u64, looked_up: u64, found: u64) -> String {
+    format!(r#"{{"worker_id": {id}, "isl_blocks": {looked_up}, "overlap_blocks": {found}}}"#)
 }
 
 fn active(rank: u64, blocks: u64) -> String {
@@ -35,13 +33,10 @@ fn idle(instance: &str, id: &str) -> Actor {
 fn hits_are_counted_for_the_worker_they_name_and_others_are_not_attributed() {
     let mut bench = Bench::of(POOL);
     bench.round(&[worker("a", "1", 0, 0), worker("b", "2", 0, 0)]);
-    let subject = bench.subject(HITS);
-    let mut batch = EventBatch::default();
     for (id, looked_up, found) in [(1, 10, 4), (1, 10, 6), (3, 10, 10), (1, 0, 0), (1, 1, 2)] {
-        batch.add_hit_rate(subject, KvHitRate::new(WorkerId::new(id), looked_up, found));
+        bench.publish_event(HITS, hit(id, looked_up, found).as_bytes());
     }
-    assert_eq!(batch.len(), 5);
-    bench.publish_events(batch);
+    bench.hear();
     let pool = bench.pool();
     let counted: Vec<_> = pool
         .workers
@@ -151,7 +146,11 @@ fn load_that_events_reported_has_an_age_and_a_limit_for_each_rank() {
     let mut bench = Bench::of(POOL);
     bench.round(&[idle("a", "1")]);
     publish(&mut bench, &[active(0, 10), active(1, 5)]);
-    let reported_at = bench.worker().load_event.expect("reported");
+    let reported = |bench: &Bench| {
+        let events = bench.worker().events;
+        events.and_then(|events| events.topics[Topic::KvMetrics as usize])
+    };
+    let reported_at = reported(&bench).expect("reported");
     assert!((bench.now.unix.as_secs_f64() - reported_at) < 1.0);
     for _ in 0..4 {
         bench.rounds(10);
@@ -164,20 +163,19 @@ fn load_that_events_reported_has_an_age_and_a_limit_for_each_rank() {
     );
     bench.rounds(31);
     assert_eq!(bench.workers(), ["1 fresh -"]);
-    assert!(bench.worker().load_event.is_some(), "its age is still shown");
+    assert!(reported(&bench).is_some(), "its age is still shown");
 }
 
 #[test]
 fn an_event_about_a_worker_of_one_pool_is_no_unknown_workers_for_another() {
     let mut bench = Bench::new(plan(&[POOL, "dynamo/d/gen"]));
     bench.round(&[idle("a", "1"), Actor::of("d", "b", "2")]);
-    let mut batch = EventBatch::default();
     for id in [1, 2, 2] {
         let event = format!(r#"{{"worker_id": {id}, "active_decode_blocks": 4}}"#);
-        batch.add_load(bench.subject(LOADS), load(&event));
-        batch.add_hit_rate(bench.subject(HITS), KvHitRate::new(WorkerId::new(id), 10, 5));
+        bench.publish_event(LOADS, event.as_bytes());
+        bench.publish_event(HITS, hit(id, 10, 5).as_bytes());
     }
-    bench.publish_events(batch);
+    bench.hear();
     let counted = |name: &str| {
         let events = bench.find(name).expect("there").events;
         (events[EventResult::Ok], events[EventResult::UnknownWorker])
@@ -189,12 +187,10 @@ fn an_event_about_a_worker_of_one_pool_is_no_unknown_workers_for_another() {
 fn a_batch_that_is_added_up_counts_every_event() {
     let mut bench = Bench::of(POOL);
     bench.round(&[idle("a", "1")]);
-    let subject = bench.subject(LOADS);
-    let mut batch = EventBatch::default();
     for n in 0..1000 {
-        batch.add_load(subject, load(&active(n % 4, n)));
+        bench.publish_event(LOADS, active(n % 4, n).as_bytes());
     }
-    bench.publish_events(batch);
+    bench.hear();
     assert_eq!(bench.pool().events[EventResult::Ok], 1000);
     assert_eq!(bench.workers(), ["1 fresh 3990"], "the last of each rank");
 }

@@ -104,7 +104,7 @@ fn a_late_worker_that_becomes_quick_is_fresh_and_one_that_dies_is_gone() {
 fn a_reply_that_waited_for_a_description_counts_from_when_it_came() {
     let mut bench = Bench::of(POOL);
     bench.round(&[worker("a", "1", 1, 0).latency(100).info(Info::Never)]);
-    let last_seen = bench.worker().last_seen;
+    let last_seen = bench.worker().last_seen.expect("it answers");
     let asked_at = bench.asked_at.as_secs_f64() + 999_900.0;
     assert!(
         (last_seen - asked_at - 0.1).abs() < 1e-6,

@@ -1,9 +1,8 @@
 //! Notices: what is said of each pool, how often, and that it is about the last rounds.
 
 use super::*;
-use crate::{EventBatch, Plan};
+use crate::Plan;
 use bench::Message;
-use protocol::KvMetrics;
 
 const CAMEL: &str = "Dynamo component MyComponent in namespace dynamo";
 
@@ -126,37 +125,35 @@ fn what_happened_long_ago_does_not_explain_todays_silence() {
         Message::Reply(Some(bench.round + 1), "garbage".to_owned()),
     );
     bench.rounds(2);
-    let mut batch = EventBatch::default();
-    let event = KvMetrics::decode(None, br#"{"worker_id": 77, "active_decode_blocks": 4}"#);
-    batch.add_load(bench.subject("namespace.dynamo.kv_metrics"), event);
-    bench.publish_events(batch);
+    bench.publish_event(
+        "namespace.dynamo.kv_metrics",
+        br#"{"worker_id": 77, "active_decode_blocks": 4}"#,
+    );
+    bench.hear();
     bench.rounds(30);
     bench.round(&[Actor::plain("x", "x", "orders.create")]).rounds(20);
     let said = bench.said("no worker of dynamo/c/gen");
     assert!(!said.is_empty());
-    for old in [
-        "later than a round",
-        "cannot be read",
-        "Events of workers unknown here",
-    ] {
+    for old in ["later than a round", "cannot be read", "do not name a component"] {
         assert!(said.iter().all(|line| !line.contains(old)), "{said:?}");
     }
 }
 
 #[test]
-fn events_of_unknown_workers_hint_at_the_request_plane() {
+fn events_that_name_no_component_are_reported_where_no_worker_answers() {
     let mut bench = Bench::of(POOL);
     let other = Actor::plain("x", "x", "orders.create");
     bench.round(&[other]);
     for _ in 0..3 {
-        let mut batch = EventBatch::default();
-        let event = KvMetrics::decode(None, br#"{"worker_id": 77, "active_decode_blocks": 4}"#);
-        batch.add_load(bench.subject("namespace.dynamo.kv_metrics"), event);
-        bench.publish_events(batch);
+        bench.publish_event(
+            "namespace.dynamo.kv_metrics",
+            br#"{"worker_id": 77, "active_decode_blocks": 4}"#,
+        );
+        bench.hear();
         bench.next_round();
     }
     assert_eq!(
-        bench.said("DYN_REQUEST_PLANE=nats").len(),
+        bench.said("do not name a component").len(),
         1,
         "{:?}",
         bench.notices
@@ -168,13 +165,14 @@ fn events_of_one_pools_workers_are_no_hint_about_another() {
     let mut bench = Bench::new(plan(&[POOL, "dynamo/d/gen"]));
     bench.round(&[Actor::of("d", "b", "2")]);
     for _ in 0..5 {
-        let mut batch = EventBatch::default();
-        let event = KvMetrics::decode(None, br#"{"worker_id": 2, "active_decode_blocks": 4}"#);
-        batch.add_load(bench.subject("namespace.dynamo.kv_metrics"), event);
-        bench.publish_events(batch);
+        bench.publish_event(
+            "namespace.dynamo.kv_metrics",
+            br#"{"worker_id": 2, "active_decode_blocks": 4}"#,
+        );
+        bench.hear();
         bench.next_round();
     }
-    assert_eq!(bench.said("DYN_REQUEST_PLANE=nats"), [""; 0]);
+    assert_eq!(bench.said("do not name a component"), [""; 0]);
     assert!(!bench.said("no worker of dynamo/c/gen").is_empty());
 }
 

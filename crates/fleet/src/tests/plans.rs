@@ -21,19 +21,13 @@ fn a_glob_makes_a_pool_when_a_worker_appears_and_drops_it_when_the_last_is_gone(
     assert_eq!(bench.names(), ["dynamo/c/gen"]);
     bench.round(&[of("c", "1"), of("b", "2"), of("b", "3")]);
     assert_eq!(bench.names(), ["dynamo/b/gen", "dynamo/c/gen"]);
-    let listening = bench.listening.len();
     bench.round(&[of("c", "1")]).rounds(3);
     assert_eq!(bench.names(), ["dynamo/c/gen"]);
-    assert!(
-        bench.listening.len() < listening,
-        "and does not listen to its events any more"
-    );
     assert_eq!(bench.said("were given up").len(), 1, "{:?}", bench.notices);
     bench.round(&[of("c", "1"), of("b", "2")]);
     assert_eq!(bench.names(), ["dynamo/b/gen", "dynamo/c/gen"]);
     bench.round(&[]).rounds(6);
     assert_eq!(bench.names(), [""; 0]);
-    assert_eq!(bench.listening.len(), 0);
 }
 
 #[test]
@@ -106,12 +100,8 @@ fn a_pool_that_a_new_plan_leaves_out_leaves_nothing_behind() {
     bench.round(&actors).next_round();
     bench.take(plan(&[POOL]));
     assert_eq!(bench.names(), [POOL]);
-    assert!(
-        bench
-            .listening
-            .values()
-            .all(|(subject, _)| !subject.contains("component.d."))
-    );
+    let leads_there = |subject: &String| subject.contains("component.d.");
+    assert!(!bench.listening.iter().any(leads_there));
     bench.core.assert_consistent();
     bench.rounds(2);
     assert_eq!(bench.workers(), ["1 fresh 1"]);

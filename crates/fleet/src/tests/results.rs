@@ -129,10 +129,10 @@ fn what_a_round_may_cost_is_bounded_and_what_is_cut_is_counted() {
     let huge = " ".repeat(16 << 20);
     let round = bench.round;
     for _ in 0..70 {
-        bench.handle(crate::Input::Reply {
+        bench.handle(crate::Input::Replies(&[crate::Arrived {
             round: Some(round),
             payload: huge.as_bytes(),
-        });
+        }]));
     }
     bench.next_round();
     assert_eq!((bench.count(Malformed), bench.count(OverLimit)), (63, 7));

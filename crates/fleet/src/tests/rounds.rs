@@ -218,7 +218,7 @@ fn an_old_view_of_a_pool_does_not_keep_a_worker_fresh() {
     bench.round(&[slow, other]).rounds(5);
     let fresh = bench.snapshots.iter().filter_map(|snapshot| {
         let worker = snapshot.pools[0].workers.first()?;
-        let age = snapshot.taken.as_secs_f64() - worker.last_seen;
+        let age = snapshot.taken.as_secs_f64() - worker.last_seen.expect("it answers");
         (worker.state == crate::WorkerState::Fresh).then_some(age)
     });
     let oldest = fresh.fold(0.0, f64::max);

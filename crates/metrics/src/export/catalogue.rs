@@ -60,6 +60,14 @@ families! {
             "Log lines that were dropped because the reader of the log was too slow or a write failed.";
         SERIES_LEFT_OUT: Process = "llm_collector_series_left_out", Gauge in "series",
             "Series of workers that are not on this page because it would exceed its limit on series.";
+        EVENT_GAPS: Process["topic"] = "llm_collector_event_gaps", Counter in "messages",
+            "Events that did not come, by the numbers that publishers give them.";
+        EVENT_DELAY: Process["topic"] = "llm_collector_event_delay_seconds", Histogram in "seconds",
+            "Time from an event's publication, by the publisher's clock, to its arrival.";
+        EVENT_SKEW: Process["topic"] = "llm_collector_events_from_the_future", Counter in "messages",
+            "Events that were published later than they came: the clocks of publisher and collector differ.";
+        EVENTS_UNASSIGNED: Process["reason"] = "llm_collector_events_unassigned", Counter in "messages",
+            "Events that belong to no pool, by reason.";
         BUILD_INFO: Process["version", "revision"] = "llm_collector_build_info", Gauge,
             "Version of the collector; always 1.";
         UP: Pool = "llm_collector_up", Gauge,
@@ -106,6 +114,54 @@ families! {
             "Fresh workers whose saturation is 1 or more.";
         HIT_RATIO: Pool = "llm_kv_hit_ratio", Histogram in "ratio",
             "Share of blocks found, of each hit-rate event.";
+        PASS_TIME: Pool = "llm_forward_pass_seconds", Histogram in "seconds",
+            "Duration of each forward pass of the workers' engines.";
+    }
+    "Requests" => {
+        TTFT: Pool["role"] = "llm_request_ttft_seconds", Histogram in "seconds",
+            "Time from a request's arrival to its first token, as frontends report it, for the pools of its workers; the role says what the pool's worker did.";
+        ITL: Pool = "llm_request_itl_seconds", Histogram in "seconds",
+            "Mean time between two tokens of a request, for the pool of its decode worker.";
+        REQUEST_TIME: Pool = "llm_request_duration_seconds", Histogram in "seconds",
+            "Time from a request's arrival to its end, for the pool of its decode worker.";
+        PREFILL_WAIT: Pool = "llm_request_prefill_wait_seconds", Histogram in "seconds",
+            "Time from a request's arrival to the start of its prefill, for the pool of its prefill worker.";
+        PREFILL_TIME: Pool = "llm_request_prefill_seconds", Histogram in "seconds",
+            "Time from the start of a request's prefill to its first token, for the pool of its prefill worker.";
+        KV_TRANSFER: Pool = "llm_request_kv_transfer_seconds", Histogram in "seconds",
+            "Estimate of the time that KV-cache blocks of a request take from its prefill worker to its decode worker, for the pool of the latter.";
+        INPUT_TOKENS: Pool = "llm_request_input_tokens", Histogram in "tokens",
+            "Tokens of a request's prompt, for the pool of its prefill worker.";
+        OUTPUT_TOKENS: Pool = "llm_request_output_tokens", Histogram in "tokens",
+            "Tokens that were generated for a request, for the pool of its decode worker.";
+        CACHED_TOKENS: Pool = "llm_request_cached_tokens", Counter in "tokens",
+            "Tokens of prompts that the prefix cache had, for the pool of the prefill worker.";
+        QUEUE_DEPTH: Pool = "llm_router_queue_depth", Gauge in "requests",
+            "Requests in the router's queue, as the last record of a request has it.";
+        FRONTEND_REQUESTS: Process["joined"] = "llm_frontend_requests", Counter in "requests",
+            "Requests that frontends reported, by whether they are counted for a pool: their worker is a known one.";
+        FRONTEND_RECORDS: Process["result"] = "llm_frontend_records", Counter,
+            "Records that frontends sent, by what became of them; those that are not about the end of a request are ignored.";
+        FRONTEND_TTFT: Process = "llm_frontend_request_ttft_seconds", Histogram in "seconds",
+            "Time from a request's arrival to its first token, over all frontends.";
+        FRONTEND_ITL: Process = "llm_frontend_request_itl_seconds", Histogram in "seconds",
+            "Mean time between two tokens of a request, over all frontends.";
+        FRONTEND_REQUEST_TIME: Process = "llm_frontend_request_duration_seconds", Histogram in "seconds",
+            "Time from a request's arrival to its end, over all frontends.";
+        FRONTEND_PREFILL_WAIT: Process = "llm_frontend_request_prefill_wait_seconds", Histogram in "seconds",
+            "Time from a request's arrival to the start of its prefill, over all frontends.";
+        FRONTEND_PREFILL_TIME: Process = "llm_frontend_request_prefill_seconds", Histogram in "seconds",
+            "Time from the start of a request's prefill to its first token, over all frontends.";
+        FRONTEND_KV_TRANSFER: Process = "llm_frontend_request_kv_transfer_seconds", Histogram in "seconds",
+            "Estimate of the time that KV-cache blocks of a request take from worker to worker, over all frontends.";
+        FRONTEND_INPUT_TOKENS: Process = "llm_frontend_request_input_tokens", Histogram in "tokens",
+            "Tokens of a request's prompt, over all frontends.";
+        FRONTEND_OUTPUT_TOKENS: Process = "llm_frontend_request_output_tokens", Histogram in "tokens",
+            "Tokens that were generated for a request, over all frontends.";
+        FRONTEND_CACHED_TOKENS: Process = "llm_frontend_request_cached_tokens", Counter in "tokens",
+            "Tokens of prompts that prefix caches had, over all frontends.";
+        FRONTEND_QUEUE_DEPTH: Process = "llm_frontend_router_queue_depth", Gauge in "requests",
+            "Requests in a router's queue, as the last record of any frontend has it.";
     }
     "Workers" => {
         SLOTS_ACTIVE: Worker = "llm_worker_request_slots_active", Gauge in "requests",
@@ -129,7 +185,7 @@ families! {
         ERRORS: Worker = "nats_service_errors", Counter in "requests",
             "Requests to the endpoint that failed, over all restarts.";
         PROCESSING: Worker = "nats_service_processing_seconds", Counter in "seconds",
-            "Time that the endpoint spent on requests, over all restarts.";
+            "Time that the endpoint spent on requests, over all restarts; absent for endpoints of version 1.0 or later without `data`, because Dynamo 1.x reports the time to acknowledge a request.";
         STARTED: Worker = "nats_service_start_time_seconds", Gauge in "seconds",
             "When the service instance started, in Unix time.";
         RESTARTS: Worker = "llm_worker_restarts", Counter,
@@ -140,10 +196,44 @@ families! {
             "KV-cache blocks that were looked up in the prefix cache, as events report it.";
         HITS: Worker = "llm_kv_hit_blocks", Counter in "blocks",
             "KV-cache blocks that the prefix cache had, as events report it.";
+        CONTEXT_TOKENS: Worker = "llm_worker_decode_context_tokens", Gauge in "tokens",
+            "Length of the context of all requests in decode, as the engine's last pass reports it.";
+        CONTEXT_STDDEV: Worker = "llm_worker_decode_context_stddev_tokens", Gauge in "tokens",
+            "Population standard deviation of the context length of requests in decode.";
+        PASSES: Worker = "llm_worker_forward_passes", Counter,
+            "Forward passes of the engine, without heartbeats, summed over its ranks.";
+        PASS_SECONDS: Worker = "llm_worker_forward_pass_seconds", Counter in "seconds",
+            "Time that forward passes took, summed over ranks; its rate divided by the number of ranks is the share of time in which the engine is busy.";
+        PREFILL_TOKENS: Worker = "llm_worker_prefill_tokens", Counter in "tokens",
+            "Prompt tokens that forward passes computed, without cached ones.";
+        DECODE_STEPS: Worker = "llm_worker_decode_steps", Counter,
+            "Requests in decode, summed over forward passes: output tokens, where nothing is decoded speculatively.";
+        PREFILL_LOAD: Worker = "llm_worker_prefill_load_tokens", Gauge in "tokens",
+            "Prompt tokens that routers have assigned to the worker and that it has not computed, as routers up to Dynamo 1.4 estimate it.";
+        RUNNING: Worker["phase"] = "llm_worker_requests_running", Gauge in "requests",
+            "Requests in the engine's last pass, by phase.";
+        QUEUED: Worker["phase"] = "llm_worker_requests_queued", Gauge in "requests",
+            "Requests that waited during the engine's last pass: for their first pass, or to go on with decode.";
+        QUEUED_TOKENS: Worker["phase"] = "llm_worker_queued_tokens", Gauge in "tokens",
+            "Tokens of the requests that waited.";
+        MESSAGES_LOST: Worker["topic"] = "llm_worker_messages_lost", Counter in "messages",
+            "Messages of the worker that did not come, by the numbers that it gives them.";
         LAST_EVENT: Worker["topic"] = "llm_worker_last_event_timestamp_seconds", Gauge in "seconds",
-            "When an event on this topic last reported the worker's load, in Unix time.";
-        INFO: Worker["worker_hex", "service_id", "version", "layout", "schema"] = "llm_worker_info", Gauge,
+            "When an event on this topic last came about the worker, in Unix time.";
+        INFO: Worker["worker_hex", "service_id", "version", "layout", "schema", "source", "capacity_source"] = "llm_worker_info", Gauge,
             "Identity of the worker; always 1.";
+        KV_STORED: Worker["tier"] = "llm_worker_kv_blocks_stored", Counter in "blocks",
+            "Blocks that the worker's KV cache stored, by where they are kept, as its kv-events report it; `unknown` up to Dynamo 1.0. With `--kv-events`.";
+        KV_REMOVED: Worker["tier"] = "llm_worker_kv_blocks_removed", Counter in "blocks",
+            "Blocks that were removed from the worker's KV cache, by where they were kept, without those of a cleared cache. With `--kv-events`.";
+        KV_CLEARS: Worker = "llm_worker_kv_cache_clears", Counter,
+            "Times that the worker's whole KV cache was cleared. With `--kv-events`.";
+        ASSIGNED: Worker = "llm_worker_requests_assigned", Gauge in "requests",
+            "Requests that routers have assigned to the worker and that are not done, if routers report it; one of which nothing more is heard counts for 10 minutes. With `--active-sequences`.";
+        LORA_ASSIGNED: Worker["lora"] = "llm_worker_lora_requests_assigned", Gauge in "requests",
+            "Assigned requests of each LoRA adapter; of more than 64 adapters of a worker the others are `other`. With `--active-sequences`.";
+        FIRST_TOKENS: Worker = "llm_worker_first_tokens", Counter in "requests",
+            "Requests that got their first token, each counted once, although its router and its worker may both report it. With `--active-sequences`.";
     }
     UPSTREAM => {
         UP_KV_ACTIVE: UpstreamWorker = "llm_kv_blocks_active", Gauge in "blocks",

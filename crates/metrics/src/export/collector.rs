@@ -1,16 +1,28 @@
 //! What the collector says of itself: its link, its rounds, and what became of replies and events.
 
-use fleet::{EventResult, Finish, ReplyResult, Snapshot};
+use fleet::{EventResult, Finish, Hearing, ReplyResult, Snapshot};
+use protocol::events::Topic;
 
 use super::catalogue as c;
 use super::labels::{Pool, Text, Texts};
+use super::requests;
 use super::shown::ShownPool;
 use super::value::Value;
 use super::writer::Writer;
 use super::{LeftOut, Moment};
 
-/// Series without a pool.
-pub(super) const SERIES: u64 = 9;
+/// Series without a pool and without a topic.
+const PLAIN_SERIES: usize = 9;
+
+/// Reasons why an event belongs to no pool.
+const REASONS: usize = 5;
+
+/// The series without a pool.
+pub(super) fn series(snapshot: &Snapshot) -> u64 {
+    let plain = (PLAIN_SERIES + REASONS + 2 * Topic::ALL.len()) as u64;
+    let delays = snapshot.hearing.delays.iter().map(requests::histogram_series);
+    plain + delays.sum::<u64>() + requests::frontend_series(snapshot.frontends.as_ref())
+}
 
 pub(super) fn write(
     writer: &mut Writer,
@@ -30,7 +42,7 @@ pub(super) fn write(
     }
     let mut samples = writer.family(&c::ROUND_DURATION);
     for (labels, pool) in pools() {
-        samples.histogram(labels, &pool.round_seconds);
+        samples.histogram(labels, [], &pool.round_seconds);
     }
     let mut samples = writer.family(&c::ROUNDS);
     for (labels, pool) in pools() {
@@ -68,7 +80,7 @@ pub(super) fn write(
 
 fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left_out: LeftOut) {
     let link = &snapshot.link;
-    let values: [(_, Value); SERIES as usize - 1] = [
+    let values: [(_, Value); PLAIN_SERIES - 1] = [
         (&c::CONNECTED, link.connected.into()),
         (&c::RECONNECTS, link.reconnects.into()),
         (&c::VIOLATIONS, link.permission_violations.into()),
@@ -81,7 +93,37 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
     for (family, value) in values {
         writer.family(family).write(Text::NONE, [], value);
     }
+    write_hearing(writer, &snapshot.hearing);
     let revision = option_env!("GIT_REVISION").unwrap_or("unknown");
     let build = [env!("CARGO_PKG_VERSION"), revision];
     writer.family(&c::BUILD_INFO).write(Text::NONE, build, true);
+}
+
+fn write_hearing(writer: &mut Writer, hearing: &Hearing) {
+    let counts: [(_, &[u64; Topic::ALL.len()]); 2] =
+        [(&c::EVENT_GAPS, &hearing.gaps), (&c::EVENT_SKEW, &hearing.skewed)];
+    for (family, counts) in counts {
+        let mut samples = writer.family(family);
+        for (topic, count) in Topic::ALL.into_iter().zip(counts) {
+            samples.write(Text::NONE, [topic.as_str()], *count);
+        }
+    }
+    let mut samples = writer.family(&c::EVENT_DELAY);
+    for (topic, delays) in Topic::ALL.into_iter().zip(&hearing.delays) {
+        if delays.count() > 0 {
+            samples.histogram(Text::NONE, [topic.as_str()], delays);
+        }
+    }
+    let unassigned = &hearing.unassigned;
+    let reasons: [(&str, u64); REASONS] = [
+        ("bad_subject", unassigned.bad_subject),
+        ("not_selected", unassigned.not_selected),
+        ("no_worker", unassigned.no_worker),
+        ("no_endpoint", unassigned.no_endpoint),
+        ("over_limit", unassigned.over_limit),
+    ];
+    let mut samples = writer.family(&c::EVENTS_UNASSIGNED);
+    for (reason, count) in reasons {
+        samples.write(Text::NONE, [reason], count);
+    }
 }

@@ -1,16 +1,23 @@
 //! The figures of whole pools: sums, ratios and distributions over their fresh workers.
 
-use fleet::{Resource, Spread, Totals, WorkerState};
+use fleet::{PoolView, Resource, Spread, Totals, WorkerState};
 
 use super::catalogue as c;
 use super::family::Family;
 use super::labels::{Pool, Texts, UpstreamPool};
+use super::requests;
 use super::shown::ShownPool;
 use super::value::Value;
 use super::writer::Writer;
 
-/// The most series that a pool has apart from its workers, with those of [`collector`](super::collector).
+/// The most series that a pool has apart from its workers and from what events bring, with those of
+/// [`collector`](super::collector).
 pub(super) const SERIES: u64 = 91;
+
+/// The series that a pool has because of its events.
+pub(super) fn event_series(pool: &PoolView) -> u64 {
+    requests::histogram_series(&pool.pass_seconds) + requests::series(pool)
+}
 
 /// The most that it has under upstream's names.
 pub(super) const UPSTREAM_SERIES: u64 = 2;
@@ -91,7 +98,11 @@ pub(super) fn write(writer: &mut Writer, pools: &[ShownPool<'_>], labels: &Texts
     write_values(writer, &SATURATION, totals);
     let mut samples = writer.family(&c::HIT_RATIO);
     for (labels, pool) in pools() {
-        samples.histogram(labels, &pool.hit_ratios);
+        samples.histogram(labels, [], &pool.hit_ratios);
+    }
+    let mut samples = writer.family(&c::PASS_TIME);
+    for (labels, pool) in pools().filter(|(_, pool)| pool.pass_seconds.count() > 0) {
+        samples.histogram(labels, [], &pool.pass_seconds);
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct ShownPool<'a> {
     pub(super) path: &'a EndpointPath,
     /// Upstream's labels have no namespace: of pools that differ in it only, upstream's names show the first.
     pub(super) has_upstream: bool,
+    /// The most series that one of its workers has because of its events.
+    pub(super) events: usize,
     shown: usize,
 }
 
@@ -32,19 +34,21 @@ impl<'a> ShownPool<'a> {
                     view,
                     path,
                     has_upstream: options.compat == Compat::Upstream && is_first(),
+                    events: workers::series_of_events(view),
                     shown: 0,
                 });
             }
         }
         let fixed = |pool: &Self| {
             pools::SERIES
+                + pools::event_series(pool.view)
                 + if pool.has_upstream {
                     pools::UPSTREAM_SERIES
                 } else {
                     0
                 }
         };
-        let fixed: u64 = collector::SERIES + pools.iter().map(fixed).sum::<u64>();
+        let fixed: u64 = collector::series(snapshot) + pools.iter().map(fixed).sum::<u64>();
         let demands: Vec<Demand> = pools
             .iter()
             .map(|pool| pool.demand(options.worker_series))
@@ -59,7 +63,7 @@ impl<'a> ShownPool<'a> {
     fn demand(&self, series: WorkerSeries) -> Demand {
         Demand {
             workers: self.view.workers.len() as u64,
-            series_each: workers::series_each(series, self.has_upstream),
+            series_each: workers::series_each(series, self.has_upstream, self.events),
         }
     }
 

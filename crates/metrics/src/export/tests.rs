@@ -10,7 +10,9 @@ use proptest::prelude::*;
 
 use super::*;
 use parse::{Page, Sample};
-use sample::{fleet_of, full_pool, snapshot_of, two_workers, worker};
+use sample::{
+    all_events, all_frontends, all_requests, fleet_of, full_pool, snapshot_of, two_workers, worker,
+};
 
 const MOMENT: Moment = Moment {
     is_current: true,
@@ -38,6 +40,26 @@ fn the_page_reads_as_it_always_did() {
     for (name, format) in [("openmetrics", Format::OpenMetrics), ("classic", Format::Classic)] {
         insta::assert_snapshot!(name, text(&two_workers(), format, &ExportOptions::default()));
     }
+}
+
+#[test]
+fn a_large_fleet_has_the_series_of_a_small_one_in_the_same_order() {
+    let options = ExportOptions {
+        max_series: u64::MAX,
+        ..ExportOptions::default()
+    };
+    let shown = |workers| {
+        let text = text(&fleet_of(&[("a/b/c", workers)]), Format::OpenMetrics, &options);
+        let families = text.lines().filter(|line| line.starts_with('#'));
+        let families: Vec<String> = families.map(str::to_owned).collect();
+        (
+            families,
+            parse::strict(&text, Format::OpenMetrics).samples().count(),
+        )
+    };
+    let [small, less_small, large, larger] = [1, 1_001, 2_000, 3_000].map(shown);
+    assert_eq!(small.0, large.0);
+    assert_eq!(less_small.1 - small.1, larger.1 - large.1);
 }
 
 #[test]
@@ -117,8 +139,9 @@ fn a_pool_is_up_only_if_the_link_is_and_a_round_ended_recently() {
 fn plain_services_have_no_series_yet() {
     let (service, endpoint) = ("orders".into(), "create".into());
     let pool = PoolView::empty(PoolName::Service { service, endpoint }, Settings::default());
-    let page = page(&snapshot_of(vec![pool]), &ExportOptions::default());
-    assert_eq!(page.samples().count() as u64, collector::SERIES);
+    let snapshot = snapshot_of(vec![pool]);
+    let page = page(&snapshot, &ExportOptions::default());
+    assert_eq!(page.samples().count() as u64, collector::series(&snapshot));
 }
 
 #[test]
@@ -156,13 +179,133 @@ fn pools_and_workers_have_as_many_series_as_they_are_counted_for() {
     for (pools, workers) in [(1, 1), (1, 3), (4, 2)] {
         let snapshot = snapshot_of((0..pools).map(|index| full_pool(&path(index), workers)).collect());
         let page = page(&snapshot, &ExportOptions::default());
-        let each = workers::series_each(WorkerSeries::Full, true);
+        let each = workers::series_each(WorkerSeries::Full, true, 0);
         let pool = pools::SERIES + pools::UPSTREAM_SERIES + workers * each;
         assert_eq!(
             page.samples().count() as u64,
-            collector::SERIES + pools as u64 * pool
+            collector::series(&snapshot) + pools as u64 * pool
         );
     }
+}
+
+#[test]
+fn what_events_report_is_shown_and_counted() {
+    let mut pool = full_pool("dynamo/c/e", 3);
+    for worker in std::sync::Arc::make_mut(&mut pool.workers) {
+        worker.events = Some(Box::new(all_events()));
+    }
+    pool.pass_seconds.observe(0.02);
+    pool.requests = Some(Box::new(all_requests()));
+    let mut snapshot = snapshot_of(vec![pool]);
+    snapshot.frontends = Some(all_frontends());
+    let page = page(&snapshot, &ExportOptions::default());
+    let value = |name: &str, labels: &[(&str, &str)]| {
+        let has = |sample: &&Sample| {
+            labels
+                .iter()
+                .all(|(name, value)| sample.label(name) == Some(value))
+        };
+        page.named(name).find(has).map(|sample| sample.value)
+    };
+    let decode = [("worker_id", "1"), ("phase", "decode")];
+    assert_eq!(value("llm_worker_requests_running", &decode), Some(2.0));
+    assert_eq!(value("llm_worker_requests_queued", &decode), Some(4.0));
+    assert_eq!(value("llm_worker_queued_tokens", &decode), Some(6.0));
+    assert_eq!(
+        value("llm_worker_forward_passes_total", &[("worker_id", "2")]),
+        Some(9.0)
+    );
+    assert_eq!(
+        value(
+            "llm_worker_messages_lost_total",
+            &[("topic", "forward-pass-metrics")]
+        ),
+        Some(3.0)
+    );
+    assert_eq!(value("llm_worker_info", &[("source", "srv,events")]), Some(1.0));
+    assert_eq!(
+        value(
+            "llm_worker_kv_blocks_stored_total",
+            &[("worker_id", "3"), ("tier", "host_pinned")]
+        ),
+        Some(3.0)
+    );
+    assert_eq!(
+        value("llm_worker_kv_blocks_removed_total", &[("tier", "unknown")]),
+        Some(7.0)
+    );
+    assert_eq!(value("llm_worker_kv_cache_clears_total", &[]), Some(2.0));
+    assert_eq!(value("llm_worker_requests_assigned", &[]), Some(5.0));
+    assert_eq!(
+        value("llm_worker_lora_requests_assigned", &[("lora", "a\"\n")]),
+        Some(4.0)
+    );
+    assert_eq!(value("llm_worker_first_tokens_total", &[]), Some(6.0));
+    let ttft = |role| value("llm_request_ttft_seconds_count", &[("role", role)]);
+    assert_eq!((ttft("aggregated"), ttft("prefill")), (Some(1.0), Some(1.0)));
+    assert_eq!(
+        value("llm_frontend_requests_total", &[("joined", "no")]),
+        Some(2.0)
+    );
+    let counted = collector::series(&snapshot)
+        + pools::SERIES
+        + pools::event_series(&snapshot.pools[0])
+        + pools::UPSTREAM_SERIES
+        + 3 * counted_each(&snapshot.pools[0]);
+    assert_eq!(page.samples().count() as u64, counted);
+    let options = ExportOptions {
+        max_series: counted - 1,
+        ..ExportOptions::default()
+    };
+    let cut = render(&snapshot, &MOMENT, Format::Classic, &options).left_out;
+    assert_eq!(
+        (cut.workers, cut.series),
+        (1, counted_each(&snapshot.pools[0])),
+        "one worker is left out, with all that it has"
+    );
+}
+
+/// The series of one worker.
+fn counted_each(pool: &PoolView) -> u64 {
+    workers::series_each(WorkerSeries::Full, true, workers::series_of_events(pool))
+}
+
+#[test]
+fn what_is_not_reported_of_caches_and_requests_is_absent_and_not_counted() {
+    let mut pool = full_pool("dynamo/c/e", 3);
+    let workers = std::sync::Arc::make_mut(&mut pool.workers);
+    let [none, some, all] = workers.as_mut_slice() else {
+        panic!("three")
+    };
+    none.events = Some(Box::default());
+    all.events = Some(Box::new(all_events()));
+    let mut events = all_events();
+    let cache = events.cache.as_mut().expect("reported");
+    (cache.stored, cache.removed) = ([0, 3, 0, 0, 0, 0], [0; 6]);
+    let known = events.sequences.as_mut().expect("reported");
+    (known.assigned, known.loras) = (None, Vec::new());
+    some.events = Some(Box::new(events));
+    let snapshot = snapshot_of(vec![pool]);
+    let whole = page(&snapshot, &ExportOptions::default());
+    let shown = |name: &str| {
+        let ids = whole
+            .named(name)
+            .map(|sample| sample.label("worker_id").expect("a worker"));
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(shown("llm_worker_kv_blocks_stored_total"), "2 3 3 3 3 3 3");
+    assert_eq!(shown("llm_worker_kv_blocks_removed_total"), "3 3 3 3 3 3");
+    assert_eq!(shown("llm_worker_kv_cache_clears_total"), "2 3");
+    assert_eq!(shown("llm_worker_requests_assigned"), "3");
+    assert_eq!(shown("llm_worker_lora_requests_assigned"), "3 3");
+    assert_eq!(shown("llm_worker_first_tokens_total"), "2 3");
+    let none = ExportOptions {
+        max_series: 0,
+        ..ExportOptions::default()
+    };
+    let left_out = render(&snapshot, &MOMENT, Format::Classic, &none).left_out;
+    let rest = page(&snapshot, &none).samples().count();
+    assert_eq!(left_out.series, (whole.samples().count() - rest) as u64);
 }
 
 #[test]

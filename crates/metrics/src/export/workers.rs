@@ -1,12 +1,17 @@
 //! The series of each worker, under our names and upstream's.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use fleet::{PoolView, WorkerView};
 
 use super::catalogue as c;
 use super::chunks::Chunks;
 use super::family::Family;
 use super::format::Format;
+use super::labelled::Labelled;
 use super::labels::{Group, Texts, UpstreamWorker, Worker};
+use super::opt_in::OptIn;
 use super::options::WorkerSeries;
 use super::shown::ShownPool;
 use super::value::Value;
@@ -14,6 +19,9 @@ use super::writer::{Samples, Writer};
 
 /// Workers that are written before the next ones are read.
 const BLOCK: usize = 256;
+
+/// Workers from which on a page is written by two threads.
+const FOR_TWO: usize = 2_000;
 
 /// About what a sample of a worker takes, in bytes.
 const LINE: usize = 200;
@@ -60,13 +68,30 @@ const MORE: [Column<Worker>; 6] = [
     }),
     column(&c::STARTED, |worker, _| Some(worker.started?.into())),
     column(&c::RESTARTS, |worker, _| Some(worker.restarts.into())),
-    column(&c::LAST_SEEN, |worker, _| Some(worker.last_seen.into())),
+    column(&c::LAST_SEEN, |worker, _| Some(worker.last_seen?.into())),
     column(&c::LOOKUPS, |worker, _| Some(worker.lookup_blocks.into())),
     column(&c::HITS, |worker, _| Some(worker.hit_blocks.into())),
 ];
 
-/// `llm_worker_info` and `llm_worker_last_event_timestamp_seconds`.
-const WITH_LABELS: usize = 2;
+/// A value that events report.
+macro_rules! events {
+    ($part:ident.$field:ident) => {
+        |worker, _| Some(worker.events.as_ref()?.$part?.$field.into())
+    };
+}
+
+/// What `--worker-series full` adds where events report something, without the families that have labels of their own.
+const EVENTS: [Column<Worker>; 7] = [
+    column(&c::CONTEXT_TOKENS, events!(engine.context_tokens)),
+    column(&c::CONTEXT_STDDEV, events!(engine.context_stddev)),
+    column(&c::PASSES, events!(passes.passes)),
+    column(&c::PASS_SECONDS, events!(passes.seconds)),
+    column(&c::PREFILL_TOKENS, events!(passes.prefill_tokens)),
+    column(&c::DECODE_STEPS, events!(passes.decode_steps)),
+    column(&c::PREFILL_LOAD, |worker, _| {
+        Some(worker.events.as_ref()?.prefill_load_tokens?.into())
+    }),
+];
 
 const UPSTREAM_CORE: [Column<UpstreamWorker>; 5] = [
     column(&c::UP_KV_ACTIVE, load!(kv_blocks_active)),
@@ -81,11 +106,19 @@ const UPSTREAM_MORE: [Column<UpstreamWorker>; 2] = [
     column(&c::UP_HITS, |worker, _| Some(worker.hit_blocks.into())),
 ];
 
-/// The most series that one worker has.
-pub(super) fn series_each(series: WorkerSeries, has_upstream: bool) -> u64 {
+/// The most series that one worker of a pool has because of its events; nothing where nothing is heard.
+pub(super) fn series_of_events(pool: &PoolView) -> usize {
+    match pool.workers.iter().any(|worker| worker.events.is_some()) {
+        true => EVENTS.len() + Labelled::SERIES_OF_EVENTS + OptIn::series_each(pool),
+        false => 0,
+    }
+}
+
+/// The most series that one worker has, with those of its events.
+pub(super) fn series_each(series: WorkerSeries, has_upstream: bool, events: usize) -> u64 {
     let (ours, upstream) = match series {
         WorkerSeries::Full => (
-            CORE.len() + MORE.len() + WITH_LABELS,
+            CORE.len() + MORE.len() + Labelled::SERIES + events,
             UPSTREAM_CORE.len() + UPSTREAM_MORE.len(),
         ),
         WorkerSeries::Core => (CORE.len(), UPSTREAM_CORE.len()),
@@ -94,51 +127,121 @@ pub(super) fn series_each(series: WorkerSeries, has_upstream: bool) -> u64 {
     (ours + if has_upstream { upstream } else { 0 }) as u64
 }
 
-/// Writes all columns of a few workers before it goes on to the next, so that what it reads of them stays in the
-/// processor's cache. Each column has a text of its own.
+/// Writes the series of all workers. Those of a large fleet are written by two threads, each with half of the families.
 pub(super) fn write(writer: &mut Writer, series: WorkerSeries, pools: &[ShownPool<'_>]) {
-    if series == WorkerSeries::Off {
-        return;
-    }
-    let (format, workers) = (
-        writer.format(),
-        pools.iter().map(|pool| pool.workers().len()).sum(),
-    );
-    let mut ours = Columns::new(&CORE, &MORE, series, workers);
-    let mut upstream = Columns::new(&UPSTREAM_CORE, &UPSTREAM_MORE, series, workers);
-    let mut with_labels = [(); WITH_LABELS].map(|()| Chunks::with_room(workers.saturating_mul(LINE)));
-    let mut columns = ours.samples(format);
-    let mut upstream_columns = upstream.samples(format);
-    let [events, identities] = &mut with_labels;
-    let mut events = Samples::new(format, events, &c::LAST_EVENT);
-    let mut identities = Samples::new(format, identities, &c::INFO);
-    let (mut labels, mut upstream_labels) = (Texts::default(), Texts::default());
-
-    for pool in pools {
-        let path = pool.path;
-        let (component, endpoint) = (path.component.as_str(), path.endpoint.as_str());
-        for block in pool.workers().chunks(BLOCK) {
-            let ids = || block.iter().map(|worker| worker.identity.worker_id.as_ref());
-            labels.render(ids().map(|id| [path.namespace.as_str(), component, endpoint, id]));
-            write_columns(&mut columns, &labels, block, pool.view);
-            if series == WorkerSeries::Full {
-                write_events(&mut events, &labels, block);
-                write_identities(&mut identities, &labels, block);
-            }
-            if pool.has_upstream {
-                upstream_labels.render(ids().map(|id| [component, endpoint, id]));
-                write_columns(&mut upstream_columns, &upstream_labels, block, pool.view);
-            }
-        }
-    }
-    let texts = ours.texts.into_iter().chain(with_labels).chain(upstream.texts);
+    let (more, upstream_more): (&[_], &[_]) = match series {
+        WorkerSeries::Full => (&MORE, &UPSTREAM_MORE),
+        WorkerSeries::Core => (&[], &[]),
+        WorkerSeries::Off => return,
+    };
+    let format = writer.format();
+    let workers: usize = pools.iter().map(|pool| pool.workers().len()).sum();
+    let is_full = series == WorkerSeries::Full;
+    let first = Part {
+        ours: &CORE,
+        events: &[],
+        with_labels: is_full,
+        upstream: [&[], &[]],
+    };
+    let second = Part {
+        ours: more,
+        events: if is_full { &EVENTS } else { &[] },
+        with_labels: false,
+        upstream: [&UPSTREAM_CORE, upstream_more],
+    };
+    let texts_of = |part: Part| part.texts(format, workers, pools);
+    let (first, second) = if workers < FOR_TWO {
+        (texts_of(first), texts_of(second))
+    } else {
+        thread::scope(|scope| {
+            let second = scope.spawn(|| texts_of(second));
+            let first = texts_of(first);
+            (first, second.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
+    };
+    let ours = first.ours.into_iter().chain(second.ours).chain(second.events);
+    let upstream = first.upstream.into_iter().chain(second.upstream);
+    let texts = ours
+        .chain(first.with_labels)
+        .chain(second.with_labels)
+        .chain(upstream);
     texts.for_each(|text| writer.append(text));
 }
 
-/// Columns that take the same labels, and the text of each.
-struct Columns<G: 'static> {
-    columns: Vec<&'static Column<G>>,
-    texts: Vec<Chunks>,
+/// Families that are written together.
+struct Part {
+    ours: &'static [Column<Worker>],
+    /// Those of pools whose workers publish events.
+    events: &'static [Column<Worker>],
+    with_labels: bool,
+    upstream: [&'static [Column<UpstreamWorker>]; 2],
+}
+
+/// A text for each family.
+struct Written {
+    ours: Vec<Chunks>,
+    events: Vec<Chunks>,
+    with_labels: Vec<Chunks>,
+    upstream: Vec<Chunks>,
+}
+
+impl Part {
+    /// Writes all columns of a few workers before it goes on to the next, so that what it reads of them stays in the
+    /// processor's cache.
+    fn texts(&self, format: Format, workers: usize, pools: &[ShownPool<'_>]) -> Written {
+        let room = || Chunks::with_room(workers.saturating_mul(LINE));
+        let mut ours: Vec<_> = self.ours.iter().map(|column| (column, room())).collect();
+        let upstream = self.upstream.into_iter().flatten();
+        let mut upstream: Vec<_> = upstream.map(|column| (column, room())).collect();
+        let mut events: Vec<_> = self
+            .events
+            .iter()
+            .map(|column| (column, Chunks::default()))
+            .collect();
+        let mut with_labels = Labelled::texts(match self.with_labels {
+            true => workers.saturating_mul(LINE),
+            false => 0,
+        });
+        let mut opt_in_texts = OptIn::texts();
+        let mut columns = open(format, &mut ours);
+        let mut upstream_columns = open(format, &mut upstream);
+        let mut event_columns = open(format, &mut events);
+        let mut labelled = Labelled::new(format, &mut with_labels);
+        let mut opt_in = OptIn::new(format, &mut opt_in_texts);
+        let (mut labels, mut upstream_labels) = (Texts::default(), Texts::default());
+
+        for pool in pools {
+            let path = pool.path;
+            let (component, endpoint) = (path.component.as_str(), path.endpoint.as_str());
+            for block in pool.workers().chunks(BLOCK) {
+                let ids = || block.iter().map(|worker| worker.identity.worker_id.as_ref());
+                if !columns.is_empty() || self.with_labels {
+                    labels.render(ids().map(|id| [path.namespace.as_str(), component, endpoint, id]));
+                }
+                write_columns(&mut columns, &labels, block, pool.view);
+                if self.with_labels {
+                    labelled.write(&labels, block);
+                }
+                if self.with_labels && pool.events > 0 {
+                    opt_in.write(&labels, block);
+                }
+                if pool.events > 0 {
+                    write_columns(&mut event_columns, &labels, block, pool.view);
+                }
+                if pool.has_upstream && !upstream_columns.is_empty() {
+                    upstream_labels.render(ids().map(|id| [component, endpoint, id]));
+                    write_columns(&mut upstream_columns, &upstream_labels, block, pool.view);
+                }
+            }
+        }
+        let text = |(_, text)| text;
+        Written {
+            ours: ours.into_iter().map(text).collect(),
+            events: events.into_iter().map(text).collect(),
+            with_labels: with_labels.into_iter().chain(opt_in_texts).collect(),
+            upstream: upstream.into_iter().map(|(_, text)| text).collect(),
+        }
+    }
 }
 
 /// One column as it is being written.
@@ -147,35 +250,12 @@ struct Open<'a, G: 'static> {
     samples: Samples<'a, G>,
 }
 
-impl<G: Group> Columns<G> {
-    fn new(
-        core: &'static [Column<G>],
-        more: &'static [Column<G>],
-        series: WorkerSeries,
-        workers: usize,
-    ) -> Self {
-        let columns: Vec<_> = match series {
-            WorkerSeries::Full => core.iter().chain(more).collect(),
-            WorkerSeries::Core => core.iter().collect(),
-            WorkerSeries::Off => Vec::new(),
-        };
-        let texts = columns
-            .iter()
-            .map(|_| Chunks::with_room(workers.saturating_mul(LINE)));
-        Self {
-            texts: texts.collect(),
-            columns,
-        }
-    }
-
-    fn samples(&mut self, format: Format) -> Vec<Open<'_, G>> {
-        let pairs = self.columns.iter().zip(&mut self.texts);
-        let open = pairs.map(|(column, text)| Open {
-            value: column.value,
-            samples: Samples::new(format, text, column.family),
-        });
-        open.collect()
-    }
+fn open<'a, G: Group>(format: Format, columns: &'a mut [(&'static Column<G>, Chunks)]) -> Vec<Open<'a, G>> {
+    let open = columns.iter_mut().map(|(column, text)| Open {
+        value: column.value,
+        samples: Samples::new(format, text, column.family),
+    });
+    open.collect()
 }
 
 fn write_columns<G: Group>(
@@ -193,29 +273,6 @@ fn write_columns<G: Group>(
     }
 }
 
-fn write_events(samples: &mut Samples<'_, Worker, 1>, labels: &Texts<Worker>, block: &[WorkerView]) {
-    for (labels, worker) in labels.iter().zip(block) {
-        if let Some(reported) = worker.load_event {
-            samples.write(labels, ["kv_metrics"], reported);
-        }
-    }
-}
-
-fn write_identities(samples: &mut Samples<'_, Worker, 5>, labels: &Texts<Worker>, block: &[WorkerView]) {
-    for (labels, worker) in labels.iter().zip(block) {
-        let identity = &worker.identity;
-        let (service_id, version) = (identity.service_id.as_ref(), identity.version.as_ref());
-        let more = [
-            &identity.worker_hex,
-            service_id,
-            version,
-            &identity.layout,
-            worker.schema,
-        ];
-        samples.write(labels, more, true);
-    }
-}
-
 /// How many series the workers that are left out would have had.
 pub(super) fn series_left_out(series: WorkerSeries, pool: &ShownPool<'_>) -> u64 {
     let count = |worker: &WorkerView| -> usize {
@@ -226,9 +283,8 @@ pub(super) fn series_left_out(series: WorkerSeries, pool: &ShownPool<'_>) -> u64
             sum += of(&mut UPSTREAM_CORE.iter().map(|column| column.value));
         }
         if series == WorkerSeries::Full {
-            sum += of(&mut MORE.iter().map(|column| column.value))
-                + 1
-                + usize::from(worker.load_event.is_some());
+            let more = MORE.iter().chain(&EVENTS);
+            sum += of(&mut more.map(|column| column.value)) + Labelled::count(worker) + OptIn::count(worker);
             if pool.has_upstream {
                 sum += of(&mut UPSTREAM_MORE.iter().map(|column| column.value));
             }

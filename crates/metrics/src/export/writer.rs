@@ -93,17 +93,28 @@ impl<G: Group, const N: usize> Samples<'_, G, N, Single> {
         if N == 0 {
             out.extend_from_slice(labels.between());
         } else {
-            let mut before = begin(out, labels);
-            for (name, value) in self.family.more.iter().zip(more) {
-                out.push(before);
-                write_label(out, name, value);
-                before = b',';
-            }
+            write_labels(out, labels, self.family.more, more);
             out.extend_from_slice(b"} ");
         }
         value.write(out);
         out.push(b'\n');
     }
+}
+
+/// Writes labels and more, without the closing brace, and says what separates the next one.
+fn write_labels<G, const N: usize>(
+    out: &mut Vec<u8>,
+    labels: Text<'_, G>,
+    names: [&str; N],
+    values: [&str; N],
+) -> u8 {
+    let mut before = begin(out, labels);
+    for (name, value) in names.into_iter().zip(values) {
+        out.push(before);
+        write_label(out, name, value);
+        before = b',';
+    }
+    before
 }
 
 /// Writes labels to which more are added, and says what separates the next one.
@@ -116,9 +127,9 @@ fn begin<G>(out: &mut Vec<u8>, labels: Text<'_, G>) -> u8 {
     b','
 }
 
-impl<G: Group> Samples<'_, G, 0, Buckets> {
-    /// Writes the buckets, the sum and the count of one histogram.
-    pub(crate) fn histogram(&mut self, labels: Text<'_, G>, histogram: &Histogram) {
+impl<G: Group, const N: usize> Samples<'_, G, N, Buckets> {
+    /// Writes the buckets, the sum and the count of one histogram, with one value for each further label.
+    pub(crate) fn histogram(&mut self, labels: Text<'_, G>, more: [&str; N], histogram: &Histogram) {
         self.announce();
         let mut count = 0;
         let bounds = histogram.bounds.iter().copied().chain([f64::INFINITY]);
@@ -126,7 +137,7 @@ impl<G: Group> Samples<'_, G, 0, Buckets> {
             count += observations;
             let out = self.out.open();
             write_all(out, &[&self.name, "_bucket"]);
-            let before = begin(out, labels);
+            let before = write_labels(out, labels, self.family.more, more);
             out.push(before);
             out.extend_from_slice(b"le=\"");
             if bound.is_finite() {
@@ -144,7 +155,13 @@ impl<G: Group> Samples<'_, G, 0, Buckets> {
         ] {
             let out = self.out.open();
             write_all(out, &[&self.name, suffix]);
-            out.extend_from_slice(labels.between());
+            match N {
+                0 => out.extend_from_slice(labels.between()),
+                _ => {
+                    write_labels(out, labels, self.family.more, more);
+                    out.extend_from_slice(b"} ");
+                }
+            }
             value.write(out);
             out.push(b'\n');
         }
@@ -229,7 +246,7 @@ mod tests {
         for value in [0.25, 0.75, 3.0] {
             observed.observe(value);
         }
-        writer.family(&histogram).histogram(labels, &observed);
+        writer.family(&histogram).histogram(labels, [], &observed);
         String::from_utf8(writer.finish().concat()).expect("text")
     }
 

@@ -1,14 +1,25 @@
 //! `metrics explain`: every subject seen, taken apart, with what was tried and what came of it.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use fleet::matching::{Part, SubjectLayout, Target};
-use fleet::{EndpointReport, Inspection, InstanceReport, Seen, WorkerKey};
+use fleet::{
+    EndpointReport, EventScope, Inspection, InstanceReport, PartialPath, PoolName, PoolView, Seen, WorkerKey,
+    WorkerView,
+};
+use protocol::events::Topic;
 use protocol::text::Shown;
 use serde::Serialize;
 
+use super::conclusion::Conclusion;
+
 /// Characters of a reason that are shown.
 const REASON: usize = 400;
+
+/// Workers with events that are shown.
+const SHOWN_SENDERS: usize = 20;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -18,9 +29,22 @@ pub(super) struct Report {
     finish: &'static str,
     unreadable_replies: u64,
     services: Vec<Service>,
+    senders: Vec<Sender>,
+    heard_elsewhere: Vec<String>,
     matched: usize,
     near_misses: usize,
     foreign: usize,
+    conclusion: Conclusion,
+}
+
+/// A worker of the target that publishes events.
+#[derive(Debug, Serialize)]
+struct Sender {
+    worker_id: String,
+    source: &'static str,
+    generation: Option<&'static str>,
+    /// Each topic, and how long ago something came, in seconds.
+    topics: Vec<(&'static str, f64)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,7 +115,24 @@ enum Instance {
 }
 
 impl Report {
-    pub(super) fn new(target: &Target, seen: &Inspection) -> Self {
+    pub(super) fn new(target: &Target, seen: &Inspection, listened: Duration) -> Self {
+        let is_target =
+            |pool: &&Arc<PoolView>| matches!(&pool.name, PoolName::Workers(path) if *path == target.path);
+        let pool = seen.pools.iter().find(is_target);
+        let workers = pool.map_or(&[][..], |pool| pool.workers.as_slice());
+        let senders = workers
+            .iter()
+            .filter_map(|worker| Sender::new(worker, seen.now.as_secs_f64()));
+        let near = |(place, count): &(PartialPath, usize)| {
+            (place.namespace == target.path.namespace).then(|| {
+                let workers = if *count == 1 {
+                    "worker publishes"
+                } else {
+                    "workers publish"
+                };
+                format!("{count} {workers} events for {place}, which name no endpoint")
+            })
+        };
         let services: Vec<Service> = seen.instances.iter().map(Service::new).collect();
         let count = |is: fn(&Verdict) -> bool| {
             services
@@ -112,12 +153,48 @@ impl Report {
             matched: count(|v| matches!(v, Verdict::Matched { .. })),
             near_misses: count(|v| matches!(v, Verdict::NearMiss { .. } | Verdict::DataUndecodable { .. })),
             foreign: count(|v| matches!(v, Verdict::Foreign)),
+            senders: senders.collect(),
+            heard_elsewhere: seen.nameless.iter().filter_map(near).collect(),
+            conclusion: Conclusion::of(
+                &target.path.to_string(),
+                pool.map(Arc::as_ref),
+                listened.as_secs_f64(),
+            ),
             services,
         }
     }
 
     pub(super) fn has_workers(&self) -> bool {
-        self.matched > 0
+        self.matched > 0 || !self.senders.is_empty()
+    }
+}
+
+impl Sender {
+    fn new(worker: &WorkerView, now: f64) -> Option<Self> {
+        let events = worker.events.as_ref().filter(|events| events.is_heard)?;
+        let topics = Topic::ALL.into_iter().zip(events.topics);
+        let ages = topics.filter_map(|(topic, at)| Some((topic.as_str(), (now - at?).max(0.0))));
+        Some(Self {
+            worker_id: worker.identity.worker_id.to_string(),
+            source: worker.source().as_str(),
+            generation: events.scope.map(EventScope::generation),
+            topics: ages.collect(),
+        })
+    }
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  worker {}", self.worker_id)?;
+        if let Some(generation) = self.generation {
+            write!(f, ", Dynamo {generation}")?;
+        }
+        let ages: Vec<String> = self
+            .topics
+            .iter()
+            .map(|(topic, age)| format!("{topic} {age:.1} s ago"))
+            .collect();
+        writeln!(f, ": {}", ages.join(", "))
     }
 }
 
@@ -251,6 +328,18 @@ impl fmt::Display for Report {
         if self.unreadable_replies > 0 {
             writeln!(f, "\nreplies that cannot be read: {}", self.unreadable_replies)?;
         }
+        if !self.senders.is_empty() {
+            writeln!(f, "\nevents of the target's workers:")?;
+        }
+        for sender in self.senders.iter().take(SHOWN_SENDERS) {
+            write!(f, "{sender}")?;
+        }
+        if let Some(more @ 1..) = self.senders.len().checked_sub(SHOWN_SENDERS) {
+            writeln!(f, "  and {more} more workers")?;
+        }
+        for place in &self.heard_elsewhere {
+            writeln!(f, "\n{}", Shown(place).up_to(REASON))?;
+        }
         writeln!(
             f,
             "\n{} {}; {} near {}, {} foreign",
@@ -263,7 +352,8 @@ impl fmt::Display for Report {
             self.near_misses,
             if self.near_misses == 1 { "miss" } else { "misses" },
             self.foreign
-        )
+        )?;
+        writeln!(f, "{}", self.conclusion.text)
     }
 }
 

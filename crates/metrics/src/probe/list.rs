@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use fleet::{Inspection, InstanceReport, PoolName, Seen};
+use fleet::{EventScope, Inspection, InstanceReport, PoolName, Seen, Source, WorkerView};
 use protocol::EndpointPath;
 use protocol::text::Shown;
 use serde::Serialize;
@@ -11,6 +11,7 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pools: Vec<Pool>,
+    nameless: Vec<Nameless>,
     other_services: BTreeMap<String, usize>,
     round: String,
     unreadable_replies: u64,
@@ -23,9 +24,23 @@ struct Pool {
     component: String,
     endpoint: String,
     workers: usize,
+    /// How they are known.
+    sources: BTreeSet<&'static str>,
+    /// How many publish what their engine does in each forward pass.
+    forward_passes: usize,
+    /// The releases that publish events as they do.
+    generations: BTreeSet<&'static str>,
     layouts: BTreeSet<String>,
     versions: BTreeSet<String>,
     load: BTreeSet<&'static str>,
+}
+
+/// Workers whose path is not known, because their events name no endpoint.
+#[derive(Debug, Serialize)]
+struct Nameless {
+    namespace: String,
+    component: Option<String>,
+    workers: usize,
 }
 
 impl Report {
@@ -49,6 +64,7 @@ impl Report {
                     .entry(path.clone())
                     .or_insert_with(|| Pool::new(path.clone()));
                 pool.workers += 1;
+                pool.sources.insert(Source::Service.as_str());
                 pool.layouts.insert(layout.to_string());
                 pool.versions.insert(instance.version.to_string());
                 pool.load.insert(shape);
@@ -57,8 +73,24 @@ impl Report {
                 *other_services.entry(label(instance)).or_default() += 1;
             }
         }
+        for view in &seen.pools {
+            if let PoolName::Workers(path) = &view.name
+                && !view.workers.is_empty()
+            {
+                pools
+                    .entry(path.clone())
+                    .or_insert_with(|| Pool::new(path.clone()))
+                    .hear(&view.workers);
+            }
+        }
+        let nameless = seen.nameless.iter().map(|(place, workers)| Nameless {
+            namespace: place.namespace.to_string(),
+            component: place.component.as_ref().map(ToString::to_string),
+            workers: *workers,
+        });
         Self {
             pools: pools.into_values().collect(),
+            nameless: nameless.collect(),
             other_services,
             round: super::summary(seen),
             unreadable_replies: seen.unreadable,
@@ -66,7 +98,7 @@ impl Report {
     }
 
     pub(super) fn has_workers(&self) -> bool {
-        !self.pools.is_empty()
+        !self.pools.is_empty() || !self.nameless.is_empty()
     }
 }
 
@@ -85,9 +117,27 @@ impl Pool {
             endpoint: path.endpoint.to_string(),
             path,
             workers: 0,
+            sources: BTreeSet::new(),
+            forward_passes: 0,
+            generations: BTreeSet::new(),
             layouts: BTreeSet::new(),
             versions: BTreeSet::new(),
             load: BTreeSet::new(),
+        }
+    }
+
+    /// Adds what events report.
+    fn hear(&mut self, workers: &[WorkerView]) {
+        for worker in workers {
+            let Some(events) = worker.events.as_ref().filter(|events| events.is_heard) else {
+                continue;
+            };
+            self.sources.insert(Source::Events.as_str());
+            self.workers += usize::from(worker.source() == Source::Events);
+            self.forward_passes += usize::from(events.passes.is_some());
+            self.generations.extend(events.scope.map(EventScope::generation));
+            self.load.remove("none");
+            self.load.insert("event");
         }
     }
 }
@@ -95,7 +145,7 @@ impl Pool {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.pools.is_empty() {
-            writeln!(f, "no workers; {}", self.round)?;
+            writeln!(f, "no pool of workers; {}", self.round)?;
         } else {
             let join = |set: &BTreeSet<String>| {
                 set.iter()
@@ -103,25 +153,33 @@ impl fmt::Display for Report {
                     .collect::<Vec<_>>()
                     .join(",")
             };
+            let plain = |set: &BTreeSet<&str>| set.iter().copied().collect::<Vec<_>>().join(",");
             let rows = self.pools.iter().map(|pool| {
-                let load = pool.load.iter().copied().collect::<Vec<_>>().join(",");
+                let generations = pool
+                    .generations
+                    .iter()
+                    .map(|releases| format!("Dynamo {releases}"));
+                let versions = pool.versions.iter().map(|version| Shown(version).to_string());
                 [
                     Shown(&pool.path.to_string()).up_to(400).to_string(),
                     pool.workers.to_string(),
+                    plain(&pool.sources),
+                    format!("{}/{}", pool.forward_passes, pool.workers),
+                    versions.chain(generations).collect::<Vec<_>>().join(","),
                     join(&pool.layouts),
-                    join(&pool.versions),
-                    load,
+                    plain(&pool.load),
                 ]
             });
-            let head = ["PATH", "WORKERS", "LAYOUT", "VERSION", "LOAD"].map(str::to_owned);
-            let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
+            let head =
+                ["PATH", "WORKERS", "SOURCE", "FPM", "GENERATION", "LAYOUT", "LOAD"].map(str::to_owned);
+            let rows: Vec<[String; 7]> = std::iter::once(head).chain(rows).collect();
             let width = |column: usize| {
                 rows.iter()
                     .map(|row| row[column].chars().count())
                     .max()
                     .unwrap_or(0)
             };
-            let widths: [usize; 5] = std::array::from_fn(width);
+            let widths: [usize; 7] = std::array::from_fn(width);
             for row in &rows {
                 let line: String = row
                     .iter()
@@ -130,6 +188,22 @@ impl fmt::Display for Report {
                     .collect();
                 writeln!(f, "{}", line.trim_end())?;
             }
+        }
+        for Nameless {
+            namespace,
+            component,
+            workers,
+        } in &self.nameless
+        {
+            let component = component.as_deref().unwrap_or("*");
+            let place = format!("{namespace}/{component}");
+            writeln!(
+                f,
+                "{}: {workers} workers, heard by events that name no {}; watch them by --target {}",
+                Shown(&place),
+                if component == "*" { "component" } else { "endpoint" },
+                Shown(&format!("{place}/ENDPOINT")),
+            )?;
         }
         for (name, count) in &self.other_services {
             writeln!(f, "other service: {} ({count})", Shown(name))?;

@@ -33,6 +33,9 @@ pub enum EventError {
     /// A message holds more events than it may.
     #[error("the message holds more than {0} events")]
     TooMany(usize),
+    /// A number is larger than any real value.
+    #[error("{0} is above the limit of {1}")]
+    AboveLimit(&'static str, f64),
     /// A number is NaN or infinite.
     #[error("{0} is not finite")]
     NotFinite(&'static str),
@@ -59,7 +62,10 @@ impl EventError {
     /// Whether the event is well-formed and only a value in it is impossible.
     pub fn is_out_of_range(&self) -> bool {
         match self {
-            Self::Negative(_) | Self::NotFinite(_) | Self::OverlapAboveLookup { .. } => true,
+            Self::Negative(_)
+            | Self::AboveLimit(..)
+            | Self::NotFinite(_)
+            | Self::OverlapAboveLookup { .. } => true,
             Self::Stats(StatsRefusal::NothingUsable(fields)) => {
                 fields.iter().all(|f| f.fault.is_out_of_range())
             }

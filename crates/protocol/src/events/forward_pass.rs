@@ -35,7 +35,7 @@ pub struct ForwardPass {
     pub dp_rank: u64,
     /// Counts the messages of this worker and rank, heartbeats too, from 0 or 1: a gap is a loss.
     pub counter_id: u64,
-    /// How long the pass took, in seconds; finite, and 0 in a heartbeat.
+    /// How long the pass took, in seconds; at most [`MAX_WALL_TIME`](Self::MAX_WALL_TIME), and 0 in a heartbeat.
     pub wall_time: f64,
     /// What the pass computed.
     pub scheduled: Scheduled,
@@ -94,6 +94,9 @@ impl Scheduled {
 }
 
 impl ForwardPass {
+    /// The longest pass that is taken, in seconds: one day. A sum of passes stays finite by it.
+    pub const MAX_WALL_TIME: f64 = 86_400.0;
+
     /// Reads an event. `version` is ignored, and a count that is missing in one of the two sections is 0, as the engines
     /// that write it have it.
     ///
@@ -130,13 +133,19 @@ impl ForwardPass {
             worker_id: fields.worker_id.worker("worker_id")?,
             dp_rank: fields.dp_rank.optional("dp_rank")?.unwrap_or(0),
             counter_id: fields.counter_id.required("counter_id")?,
-            wall_time: fields
-                .wall_time
-                .optional("wall_time")?
-                .ok_or(EventError::Number("wall_time"))?,
+            wall_time: wall_time(fields.wall_time)?,
             queued: queued.as_queue(),
             scheduled,
         })
+    }
+}
+
+fn wall_time(field: Real) -> Result<f64, EventError> {
+    let limit = ForwardPass::MAX_WALL_TIME;
+    match field.optional("wall_time")? {
+        None => Err(EventError::Number("wall_time")),
+        Some(seconds) if seconds > limit => Err(EventError::AboveLimit("wall_time", limit)),
+        Some(seconds) => Ok(seconds),
     }
 }
 

@@ -4,6 +4,7 @@
 //! an allocation; all others go through [`StatsReply`], so both readers always agree.
 
 mod fast;
+mod started;
 
 use std::borrow::Cow;
 

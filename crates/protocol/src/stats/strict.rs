@@ -10,7 +10,38 @@ use super::wire::{
     WORKER_SECTION, in_unit_range,
 };
 use super::{StatsReading, StatsShape, WorkerStats};
-use crate::record::{Count, Into, Number, Record, Skip, fill};
+use crate::record::{Count, Into, Number, Record, Skip, fill, first};
+use crate::scan::{Field, Fields, Name, Pass, Scanner};
+
+/// The fields of a section, in the order in which workers write them. Those of `kv_stats` are the last four.
+const SECTION: [&str; 8] = [
+    SLOTS_ACTIVE,
+    SLOTS_CAPACITY,
+    WAITING,
+    RANK,
+    KV_ACTIVE,
+    KV_CAPACITY,
+    KV_USAGE,
+    PREFIX_HITS,
+];
+const KV_FIELDS: usize = 4;
+
+static SECTION_NAMES: [Name; 8] = Name::all(SECTION);
+static DATA_NAMES: [Name; 11] = Name::all([
+    WORKER_SECTION,
+    KV_SECTION,
+    "spec_decode_stats",
+    SLOTS_ACTIVE,
+    SLOTS_CAPACITY,
+    WAITING,
+    RANK,
+    KV_ACTIVE,
+    KV_CAPACITY,
+    KV_USAGE,
+    PREFIX_HITS,
+]);
+/// Where the fields of a section begin in [`DATA_NAMES`].
+const FLAT_FIELDS: usize = 3;
 
 /// The `data` of an endpoint or event while it is read.
 pub(crate) struct Data {
@@ -52,24 +83,18 @@ impl Data {
     }
 
     /// What the data says; `None` where the lenient reader has to look at it.
-    pub(crate) fn reading(self) -> Option<StatsReading> {
+    pub(crate) fn reading(&self) -> Option<StatsReading> {
         let is_nested = self.worker.is_some() || self.kv.is_some();
+        let none = Section::default();
         let (worker, kv, shape) = if is_nested {
-            let worker = self.worker.unwrap_or_default();
-            let kv = self.kv.unwrap_or_default();
+            let worker = self.worker.as_ref().unwrap_or(&none);
+            let kv = self.kv.as_ref().unwrap_or(&none);
             if kv.knows_worker_fields() || worker.knows_kv_fields() {
                 return None;
             }
             (worker, kv, StatsShape::Nested)
         } else {
-            let kv = Section {
-                kv_active: self.flat.kv_active,
-                kv_capacity: self.flat.kv_capacity,
-                kv_usage: self.flat.kv_usage,
-                prefix_hits: self.flat.prefix_hits,
-                ..Section::default()
-            };
-            (self.flat, kv, StatsShape::Flat)
+            (&self.flat, &self.flat, StatsShape::Flat)
         };
         let is_known = worker.knows_worker_fields() || kv.knows_kv_fields();
         if !is_known && (worker.has_others || kv.has_others) {
@@ -103,6 +128,50 @@ impl Data {
         })
     }
 
+    /// Reads the data; `false` where there is `null` instead.
+    #[inline]
+    pub(crate) fn scan(&mut self, scanner: &mut Scanner<'_>) -> Option<bool> {
+        if !scanner.opens_object()? {
+            return Some(false);
+        }
+        let mut fields = Fields::new(&DATA_NAMES, 0);
+        loop {
+            match scanner.field(&mut fields)? {
+                Field::Known(0) => Self::scan_section(&mut self.worker, self.levels, 0, scanner)?,
+                Field::Known(1) => Self::scan_section(&mut self.kv, self.levels, KV_FIELDS, scanner)?,
+                Field::Known(place) => self.flat.scan(place.checked_sub(FLAT_FIELDS), scanner)?,
+                Field::Other => self.flat.scan(None, scanner)?,
+                Field::End => return Some(true),
+            }
+        }
+    }
+
+    fn scan_section(
+        slot: &mut Option<Section>,
+        levels: usize,
+        next: usize,
+        scanner: &mut Scanner<'_>,
+    ) -> Option<()> {
+        let levels = levels.checked_sub(1)?;
+        let section = Section {
+            levels,
+            ..Section::default()
+        };
+        first(slot, section)?;
+        let section = slot.as_mut()?;
+        if !scanner.opens_object()? {
+            return Some(());
+        }
+        let mut fields = Fields::new(&SECTION_NAMES, next);
+        loop {
+            match scanner.field(&mut fields)? {
+                Field::Known(place) => section.scan(Some(place), scanner)?,
+                Field::Other => section.scan(None, scanner)?,
+                Field::End => return Some(()),
+            }
+        }
+    }
+
     fn section<'de, A: MapAccess<'de>>(
         slot: &mut Option<Section>,
         levels: usize,
@@ -120,7 +189,42 @@ impl Data {
     }
 }
 
+/// Where the value of one field goes.
+enum Slot<'s> {
+    Count(&'s mut Option<Count>),
+    Number(&'s mut Option<Number>),
+}
+
 impl Section {
+    /// Where the field at this place of [`SECTION`] goes.
+    #[inline]
+    fn slot(&mut self, place: usize) -> Option<Slot<'_>> {
+        Some(match place {
+            0 => Slot::Count(&mut self.slots_active),
+            1 => Slot::Count(&mut self.slots_capacity),
+            2 => Slot::Count(&mut self.waiting),
+            3 => Slot::Count(&mut self.rank),
+            4 => Slot::Count(&mut self.kv_active),
+            5 => Slot::Count(&mut self.kv_capacity),
+            6 => Slot::Number(&mut self.kv_usage),
+            7 => Slot::Number(&mut self.prefix_hits),
+            _ => return None,
+        })
+    }
+
+    /// Reads the value of the field at this place.
+    #[inline]
+    fn scan(&mut self, place: Option<usize>, scanner: &mut Scanner<'_>) -> Option<()> {
+        match place.and_then(|place| self.slot(place)) {
+            Some(Slot::Count(slot)) => first(slot, Count(scanner.count()?)),
+            Some(Slot::Number(slot)) => first(slot, Number(scanner.float()?)),
+            None => {
+                self.has_others = true;
+                scanner.pass(self.levels, Pass::Value)
+            }
+        }
+    }
+
     fn knows_worker_fields(&self) -> bool {
         let fields = [self.slots_active, self.slots_capacity, self.waiting, self.rank];
         fields.iter().any(Option::is_some)
@@ -146,16 +250,11 @@ impl<'de> Record<'de> for Data {
 
 impl<'de> Record<'de> for Section {
     fn field<A: MapAccess<'de>>(&mut self, name: &'de str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            SLOTS_ACTIVE => fill(&mut self.slots_active, map.next_value()?),
-            SLOTS_CAPACITY => fill(&mut self.slots_capacity, map.next_value()?),
-            WAITING => fill(&mut self.waiting, map.next_value()?),
-            RANK => fill(&mut self.rank, map.next_value()?),
-            KV_ACTIVE => fill(&mut self.kv_active, map.next_value()?),
-            KV_CAPACITY => fill(&mut self.kv_capacity, map.next_value()?),
-            KV_USAGE => fill(&mut self.kv_usage, map.next_value()?),
-            PREFIX_HITS => fill(&mut self.prefix_hits, map.next_value()?),
-            _ => {
+        let known = SECTION.iter().position(|known| *known == name);
+        match known.and_then(|place| self.slot(place)) {
+            Some(Slot::Count(slot)) => fill(slot, map.next_value()?),
+            Some(Slot::Number(slot)) => fill(slot, map.next_value()?),
+            None => {
                 self.has_others = true;
                 map.next_value_seed(Skip { levels: self.levels })
             }

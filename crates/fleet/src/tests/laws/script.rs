@@ -1,11 +1,10 @@
 //! What may happen to a core, as a sequence that proptest can shorten.
 
 use proptest::prelude::*;
-use protocol::{KvHitRate, KvMetrics, WorkerId};
 
 use super::super::bench::Message;
 use super::super::*;
-use crate::{EventBatch, NameGlob, Plan, Selector, Topic};
+use crate::{NameGlob, Plan, Selector};
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -29,6 +28,11 @@ pub(super) enum Step {
     InTurn(bool),
     Hits(u64, u64),
     Load(u64, u64, u64, usize),
+    Pass(u64, u64, u64, u64),
+    /// An event of a cache: of which worker, with which number, and what.
+    Cache(u64, u64, usize),
+    /// Of which worker's request something is reported, what, and whether the worker reports it.
+    Request(u64, usize, usize, bool),
     Plan(usize),
 }
 
@@ -40,6 +44,18 @@ const DATA: [&str; 6] = [
     r#"{"kvActiveBlocks": 7}"#,
     r#"{"kv_active_blocks": -1, "num_requests_waiting": 3}"#,
     r#"{"worker_stats": {"request_active_slots": 1, "request_total_slots": 4}}"#,
+];
+
+const CACHE: [&str; 4] = [
+    r#"{"stored": {"blocks": [1, 2]}}"#,
+    r#"{"removed": {"block_hashes": [1]}}"#,
+    r#""cleared""#,
+    r#""paused""#,
+];
+const REQUEST: [&str; 3] = [
+    r#"{"AddRequest": {"isl": 37}}"#,
+    r#""MarkPrefillCompleted""#,
+    r#""Free""#,
 ];
 
 /// How many plans there are.
@@ -71,6 +87,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..7_u64, 0..9_u64).prop_map(|(id, blocks)| Step::Hits(id, blocks)),
         3 => (0..7_u64, 0..3_u64, 0..99_u64, 0..3_usize)
             .prop_map(|(id, rank, blocks, source)| Step::Load(id, rank, blocks, source)),
+        3 => (0..7_u64, 0..3_u64, 0..9_u64, 0..3_u64)
+            .prop_map(|(id, rank, counter, decode)| Step::Pass(id, rank, counter, decode)),
+        3 => (0..7_u64, 0..9_u64, 0..CACHE.len()).prop_map(|(id, event, what)| Step::Cache(id, event, what)),
+        4 => (0..7_u64, 0..5_usize, 0..REQUEST.len(), any::<bool>())
+            .prop_map(|(id, request, what, is_own)| Step::Request(id, request, what, is_own)),
         2 => (0..PLANS).prop_map(Step::Plan),
     ]
 }
@@ -82,7 +103,7 @@ fn actors() -> Vec<Actor> {
     "impostor".clone_into(&mut impostor.service);
     let actors = vec![
         worker("a", "1", 1, 0),
-        worker("b", "2", 2, 0).latency(40),
+        worker("b", "2", 2, 0).version("1.6.1").latency(40),
         worker("z", "1", 3, 0).started("2026-01-02T00:00:00Z").latency(90),
         Actor::of("d", "d", "3").latency(300),
         Actor::plain("orders", "o", "orders.create").latency(10),
@@ -107,11 +128,14 @@ pub(super) fn plan_of(place: usize) -> Plan {
         4 => plan(&["other/x/y", "dynamo/d/gen"]),
         _ => plan(&["*/*/gen"]),
     };
+    plan.settings.topics.kv_events = place.is_multiple_of(2);
+    plan.settings.topics.active_sequences = place < 4;
     if place == 3 {
         plan.excludes.push("*/d/*".parse().expect("a glob"));
         plan.settings.round_timeout = plan.settings.poll_interval;
         plan.settings.stale_after = 1;
         plan.settings.event_max_age = 5 * SECOND;
+        plan.settings.event_idle_gone_after = 8 * SECOND;
     }
     if place == 5 {
         plan.selectors.push(Selector::Services(NameGlob::new("or*")));
@@ -183,29 +207,67 @@ fn perform(bench: &mut Bench, step: &Step, place: usize) {
         Step::Server(is_alive) => bench.is_alive = is_alive,
         Step::InTurn(is_in_turn) => bench.is_in_turn = is_in_turn,
         Step::Hits(id, blocks) => {
-            let mut batch = EventBatch::default();
-            let hit = |batch: &mut EventBatch, subject, id: u64, found| {
-                batch.add_hit_rate(subject, KvHitRate::new(WorkerId::new(id), 7, found));
-            };
-            for subject in subjects(bench, Topic::HitRate) {
-                (0..5).for_each(|more| hit(&mut batch, subject, (id + more) % 7, (blocks + more) % 9));
+            for more in 0..5 {
+                let (id, found) = ((id + more) % 7, (blocks + more) % 9);
+                let text = format!(r#"{{"worker_id": {id}, "isl_blocks": 7, "overlap_blocks": {found}}}"#);
+                publish(bench, "kv-hit-rate", text.as_bytes());
             }
-            bench.handle(crate::Input::Events(batch));
+            bench.hand_over();
         }
         Step::Load(id, rank, blocks, source) => {
             let field = ["active_decode_blocks", "kv_used_blocks", "active_prefill_tokens"][source];
             let text = format!(r#"{{"worker_id": {id}, "dp_rank": {rank}, "{field}": {blocks}}}"#);
-            let mut batch = EventBatch::default();
-            for subject in subjects(bench, Topic::KvMetrics) {
-                batch.add_load(subject, KvMetrics::decode(None, text.as_bytes()));
+            publish(bench, "kv_metrics", text.as_bytes());
+            bench.heard.insert(id.to_string(), bench.now.unix);
+            bench.hand_over();
+        }
+        Step::Pass(id, rank, counter, decode) => {
+            let (seconds, decode) = (f64::from(u32::from(decode > 0)) / 64.0, decode);
+            let text = format!(
+                r#"{{"worker_id": "{id}", "dp_rank": {rank}, "counter_id": {counter}, "wall_time": {seconds},
+                    "scheduled_requests": {{"num_decode_requests": {decode}}}, "queued_requests": {{}}}}"#
+            );
+            publish(bench, "forward-pass-metrics", text.as_bytes());
+            bench.heard.insert(id.to_string(), bench.now.unix);
+            bench.hand_over();
+        }
+        Step::Cache(id, event, what) => {
+            let data = CACHE[what];
+            let one = |event: u64| {
+                format!(r#"{{"worker_id": {id}, "event": {{"event_id": {event}, "data": {data}}}}}"#)
+            };
+            let text = format!("[{}, {}]", one(event), one(event + 1));
+            publish(bench, "kv-events", text.as_bytes());
+            bench.heard.insert(id.to_string(), bench.now.unix);
+            bench.hand_over();
+        }
+        Step::Request(id, request, what, is_own) => {
+            let router = if is_own { id } else { 99 };
+            let text = format!(
+                r#"{{"request_id": "r{request}", "worker": {{"worker_id": {id}}}, "data": {data}, "router_id": {router},
+                    "lora_name": "l{lora}"}}"#,
+                data = REQUEST[what],
+                lora = request % 2,
+            );
+            publish(bench, "active_sequences_events", text.as_bytes());
+            if is_own {
+                bench.heard.insert(id.to_string(), bench.now.unix);
             }
-            bench.handle(crate::Input::Events(batch));
+            bench.hand_over();
         }
         Step::Plan(place) => bench.take(plan_of(place)),
     }
 }
 
-fn subjects(bench: &Bench, topic: Topic) -> Vec<crate::SubjectId> {
-    let of_topic = bench.listening.iter().filter(|(_, (_, known))| *known == topic);
-    of_topic.map(|(id, _)| *id).collect()
+/// Publishes an event for each scope and component.
+fn publish(bench: &mut Bench, topic: &str, payload: &[u8]) {
+    for scope in [
+        "dynamo",
+        "dynamo.component.c",
+        "dynamo.component.c.endpoint.gen",
+        "dynamo.component.d.endpoint.gen",
+        "other",
+    ] {
+        bench.publish_event(&format!("namespace.{scope}.{topic}"), payload);
+    }
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{
-    EventResult, Finish, Identity, LinkView, PoolName, PoolView, ReplyResult, Settings, Snapshot, WorkerKey,
-    WorkerState, WorkerView,
+    Buckets, CACHE_TIERS, CacheCounts, CapacitySource, EngineLoad, EventResult, EventScope, EventsView,
+    Finish, Frontends, Hearing, Identity, LinkView, Measure, PassCounts, PoolName, PoolView, Records,
+    ReplyResult, RequestBooks, SequencesView, Settings, Snapshot, WorkerKey, WorkerState, WorkerView,
 };
+use protocol::events::Topic;
 use protocol::{WorkerId, WorkerStats};
 
 const START: f64 = 1_767_225_600.0;
@@ -17,7 +19,7 @@ pub(super) fn two_workers() -> Snapshot {
     let late = WorkerView {
         state: WorkerState::Late,
         load: None,
-        load_event: None,
+        events: None,
         ..worker("2", "1\\2", "plain")
     };
     pool.workers = vec![worker("1", "1\\2", "plain"), late].into();
@@ -61,6 +63,8 @@ pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
             server_errors: 5,
             dropped_messages: 6,
         },
+        hearing: Hearing::default(),
+        frontends: None,
     }
 }
 
@@ -94,7 +98,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
         state: WorkerState::Fresh,
         schema: "flat",
         load: Some(load.build().expect("in range")),
-        last_seen: START + 0.25,
+        last_seen: Some(START + 0.25),
         started: Some(START),
         requests: 8.0,
         errors: 1.0,
@@ -102,6 +106,73 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
         restarts: 0,
         lookup_blocks: 10,
         hit_blocks: 4,
-        load_event: Some(START + 0.5),
+        events: None,
+        capacity: CapacitySource::Reported,
+    }
+}
+
+/// All that events can report of a worker.
+pub(super) fn all_events() -> EventsView {
+    EventsView {
+        is_heard: true,
+        scope: Some(EventScope::Endpoint),
+        topics: [Some(START); Topic::ALL.len()],
+        engine: Some(EngineLoad {
+            running: [1, 2],
+            queued: [3, 4],
+            queued_tokens: [5, 6],
+            context_tokens: 7,
+            context_stddev: 0.5,
+        }),
+        passes: Some(PassCounts {
+            passes: 9,
+            ..PassCounts::default()
+        }),
+        prefill_load_tokens: Some(8),
+        cache: Some(Box::new(CacheCounts {
+            stored: [1, 2, 3, 4, 5, 6],
+            removed: [7; CACHE_TIERS.len()],
+            clears: 2,
+        })),
+        sequences: Some(Box::new(SequencesView {
+            assigned: Some(5),
+            loras: vec![("a\"\n".into(), 4), ("other".into(), 1)],
+            first_tokens: 6,
+        })),
+        lost: [3; Topic::ALL.len()],
+    }
+}
+
+/// Books in which everything has been measured.
+pub(super) fn all_requests() -> RequestBooks {
+    let mut books = RequestBooks::new(&Buckets::default());
+    books.ttft.iter_mut().for_each(|ttft| ttft.observe(0.1));
+    for measure in Measure::ALL
+        .into_iter()
+        .filter(|measure| *measure != Measure::Ttft)
+    {
+        books.measures[measure as usize].observe(0.1);
+    }
+    books.queue_depth = Some(1);
+    books
+}
+
+pub(super) fn all_frontends() -> Frontends {
+    let mut books = all_requests();
+    // They do not know roles.
+    let empty = RequestBooks::new(&Buckets::default());
+    books.ttft = [
+        books.ttft[0].clone(),
+        empty.ttft[1].clone(),
+        empty.ttft[2].clone(),
+    ];
+    Frontends {
+        books,
+        joined: 1,
+        unjoined: 2,
+        records: Records {
+            ok: 3,
+            ..Records::default()
+        },
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn read(opened: &Opened<'_>) -> Option<ForwardPass> {
     pack.literal(b"\xaacounter_id")?;
     let counter_id = pack.whole()?;
     pack.literal(b"\xa9wall_time")?;
-    let wall_time = real(&mut pack)?;
+    let wall_time = real(&mut pack).filter(|seconds| *seconds <= ForwardPass::MAX_WALL_TIME)?;
     pack.literal(b"\xb2scheduled_requests\x87")?;
     let scheduled = section(&mut pack, true)?;
     pack.literal(b"\xafqueued_requests\x86")?;

@@ -40,7 +40,8 @@ fn scheduled() -> impl Strategy<Value = Scheduled> {
 }
 
 fn pass() -> impl Strategy<Value = ForwardPass> {
-    (count(), count(), count(), real(), scheduled(), scheduled()).prop_map(|fields| ForwardPass {
+    let seconds = 0.0..=ForwardPass::MAX_WALL_TIME;
+    (count(), count(), count(), seconds, scheduled(), scheduled()).prop_map(|fields| ForwardPass {
         worker_id: WorkerId::new(fields.0),
         dp_rank: fields.1,
         counter_id: fields.2,
@@ -138,6 +139,11 @@ fn a_pass_that_cannot_be_is_refused_by_name() {
     check(r#""worker_id": null"#, "worker_id is missing", false);
     check(r#""counter_id": null"#, "counter_id is missing", false);
     check(r#""wall_time": -0.1"#, "wall_time is negative", true);
+    check(
+        r#""wall_time": 86401"#,
+        "wall_time is above the limit of 86400",
+        true,
+    );
     check(
         r#""wall_time": "fast""#,
         "wall_time is missing or no number",

@@ -1,17 +1,37 @@
 //! The fast path of [`LoadReply::read`]: one pass over a reply in which everything is as NATS specifies it.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::super::{MAX_ID_BYTES, ReplyLimits};
-use super::{EndpointLoad, LoadReply};
+use super::{EndpointLoad, LoadReply, started};
 use crate::StatsReading;
-use crate::record::{Count, Into, Record, fill, read as read_record};
+use crate::record::first;
+use crate::scan::{Field, Fields, LEVELS, Name, Pass, Scanner};
 use crate::stats::Data;
+
+/// The fields of a reply, in the order in which services write them.
+static REPLY: [Name; 7] = Name::all([
+    "type",
+    "name",
+    "id",
+    "version",
+    "metadata",
+    "started",
+    "endpoints",
+]);
+
+/// The fields of an endpoint, likewise.
+static ENDPOINT: [Name; 9] = Name::all([
+    "name",
+    "subject",
+    "queue_group",
+    "num_requests",
+    "num_errors",
+    "last_error",
+    "processing_time",
+    "average_processing_time",
+    "data",
+]);
 
 /// Reads a reply; `None` where the lenient reader has to look at it.
 pub(super) fn read(payload: &[u8], limits: ReplyLimits) -> Option<LoadReply<'_>> {
@@ -19,161 +39,94 @@ pub(super) fn read(payload: &[u8], limits: ReplyLimits) -> Option<LoadReply<'_>>
         return None;
     }
     // Checked once for the whole text, which is cheaper than string by string.
-    let text = std::str::from_utf8(payload).ok()?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let mut reply = Reply {
-        limits,
-        kind: None,
-        service: None,
-        id: None,
-        version: None,
-        started: None,
-        endpoints: None,
-    };
-    read_record(&mut reply, &mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    reply.finish()
+    let mut scanner = Scanner::new(std::str::from_utf8(payload).ok()?);
+    let (mut kind, mut service, mut id, mut version, mut start) = (None, None, None, None, None);
+    let (mut endpoints, mut listed) = (SmallVec::new(), None);
+    let mut fields = Fields::new(&REPLY, 0);
+    scanner.opens_object()?.then_some(())?;
+    loop {
+        match scanner.field(&mut fields)? {
+            Field::Known(0) => first(&mut kind, scanner.text()?)?,
+            Field::Known(1) => first(&mut service, scanner.text()?)?,
+            Field::Known(2) => first(&mut id, scanner.text()?)?,
+            Field::Known(3) => first(&mut version, scanner.text()?)?,
+            Field::Known(5) => first(&mut start, scanner.text()?)?,
+            Field::Known(6) => {
+                first(&mut listed, ())?;
+                read_endpoints(&mut scanner, &mut endpoints, limits)?;
+            }
+            Field::Known(_) | Field::Other => scanner.pass(LEVELS, Pass::Json)?,
+            Field::End => break,
+        }
+    }
+    scanner.end()?;
+    // Longer texts are cut by the lenient reader.
+    let label = |text: Option<&'_ str>| text.is_none_or(|text| text.len() <= MAX_ID_BYTES);
+    let is_stats = kind.is_none_or(|kind: &str| kind.is_empty() || kind.ends_with(".stats_response"));
+    let id = id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()))?;
+    if !is_stats || !label(service) || !label(version) {
+        return None;
+    }
+    Some(LoadReply {
+        service: service.unwrap_or_default().into(),
+        id: id.into(),
+        version: version.unwrap_or_default().into(),
+        started: start.and_then(started::read),
+        endpoints,
+        refused: Vec::new(),
+    })
 }
 
-struct Reply<'a> {
+fn read_endpoints<'a>(
+    scanner: &mut Scanner<'a>,
+    endpoints: &mut SmallVec<[EndpointLoad<'a>; 1]>,
     limits: ReplyLimits,
-    kind: Option<&'a str>,
-    service: Option<&'a str>,
-    id: Option<&'a str>,
-    version: Option<&'a str>,
-    started: Option<&'a str>,
-    endpoints: Option<SmallVec<[EndpointLoad<'a>; 1]>>,
-}
-
-impl<'a> Reply<'a> {
-    fn finish(self) -> Option<LoadReply<'a>> {
-        let is_stats = self
-            .kind
-            .is_none_or(|kind| kind.is_empty() || kind.ends_with(".stats_response"));
-        let id = self.id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()))?;
-        // Longer texts are cut by the lenient reader.
-        let label = |text: Option<&'a str>| {
-            let text = text.unwrap_or_default();
-            (text.len() <= MAX_ID_BYTES).then_some(text)
-        };
-        is_stats.then_some(LoadReply {
-            service: label(self.service)?.into(),
-            id: id.into(),
-            version: label(self.version)?.into(),
-            started: self
-                .started
-                .and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()),
-            endpoints: self.endpoints.unwrap_or_default(),
-            refused: Vec::new(),
-        })
+) -> Option<()> {
+    scanner.open_list()?;
+    let mut is_first = true;
+    while scanner.has_item(&mut is_first)? {
+        if endpoints.len() == limits.endpoints {
+            return None;
+        }
+        endpoints.push(read_endpoint(scanner, limits.depth)?);
     }
+    Some(())
 }
 
-impl<'de> Record<'de> for Reply<'de> {
-    fn field<A: MapAccess<'de>>(&mut self, name: &'de str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "type" => fill(&mut self.kind, map.next_value()?),
-            "name" => fill(&mut self.service, map.next_value()?),
-            "id" => fill(&mut self.id, map.next_value()?),
-            "version" => fill(&mut self.version, map.next_value()?),
-            "started" => fill(&mut self.started, map.next_value()?),
-            "endpoints" => fill(&mut self.endpoints, map.next_value_seed(Endpoints(self.limits))?),
-            _ => map.next_value::<IgnoredAny>().map(drop),
+fn read_endpoint<'a>(scanner: &mut Scanner<'a>, depth: usize) -> Option<EndpointLoad<'a>> {
+    let (mut name, mut subject, mut load) = (None, None, None);
+    let (mut requests, mut errors, mut processing_nanos) = (None, None, None);
+    let mut fields = Fields::new(&ENDPOINT, 0);
+    scanner.opens_object()?.then_some(())?;
+    loop {
+        match scanner.field(&mut fields)? {
+            Field::Known(0) => first(&mut name, scanner.text()?)?,
+            Field::Known(1) => first(&mut subject, scanner.text()?)?,
+            Field::Known(3) => first(&mut requests, scanner.count()?)?,
+            Field::Known(4) => first(&mut errors, scanner.count()?)?,
+            Field::Known(6) => first(&mut processing_nanos, scanner.count()?)?,
+            Field::Known(8) => first(&mut load, read_data(scanner, depth)?)?,
+            Field::Known(_) | Field::Other => scanner.pass(LEVELS, Pass::Json)?,
+            Field::End => break,
         }
     }
+    Some(EndpointLoad {
+        name: name.unwrap_or_default().into(),
+        subject: subject.filter(|subject: &&str| !subject.is_empty())?.into(),
+        requests: requests.flatten(),
+        errors: errors.flatten(),
+        processing_seconds: processing_nanos.flatten().map(|nanos| nanos as f64 / 1e9),
+        refused: Vec::new(),
+        load: Ok(load.unwrap_or_default()),
+    })
 }
 
-/// Reads the list of endpoints.
-struct Endpoints(ReplyLimits);
-
-impl<'de> DeserializeSeed<'de> for Endpoints {
-    type Value = SmallVec<[EndpointLoad<'de>; 1]>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Endpoints {
-    type Value = SmallVec<[EndpointLoad<'de>; 1]>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list of at most {} endpoints", self.0.endpoints)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut endpoints = SmallVec::new();
-        while let Some(endpoint) = seq.next_element_seed(Endpoint::new(self.0.depth))? {
-            if endpoints.len() == self.0.endpoints {
-                return Err(A::Error::custom("too many endpoints"));
-            }
-            endpoints.push(endpoint);
-        }
-        Ok(endpoints)
-    }
-}
-
-struct Endpoint<'a> {
-    depth: usize,
-    name: Option<&'a str>,
-    subject: Option<&'a str>,
-    requests: Option<Count>,
-    errors: Option<Count>,
-    processing_nanos: Option<Count>,
-    load: Option<StatsReading>,
-}
-
-impl Endpoint<'_> {
-    fn new(depth: usize) -> Self {
-        Self {
-            depth,
-            name: None,
-            subject: None,
-            requests: None,
-            errors: None,
-            processing_nanos: None,
-            load: None,
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Endpoint<'de> {
-    type Value = EndpointLoad<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<Self::Value, D::Error> {
-        read_record(&mut self, deserializer)?;
-        let count = |count: Option<Count>| count.and_then(|Count(count)| count);
-        let subject = self.subject.filter(|subject| !subject.is_empty());
-        Ok(EndpointLoad {
-            name: self.name.unwrap_or_default().into(),
-            subject: subject.ok_or_else(|| D::Error::custom("no subject"))?.into(),
-            requests: count(self.requests),
-            errors: count(self.errors),
-            processing_seconds: count(self.processing_nanos).map(|nanos| nanos as f64 / 1e9),
-            refused: Vec::new(),
-            load: Ok(self.load.unwrap_or_default()),
-        })
-    }
-}
-
-impl<'de> Record<'de> for Endpoint<'de> {
-    fn field<A: MapAccess<'de>>(&mut self, name: &'de str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "name" => fill(&mut self.name, map.next_value()?),
-            "subject" => fill(&mut self.subject, map.next_value()?),
-            "num_requests" => fill(&mut self.requests, map.next_value()?),
-            "num_errors" => fill(&mut self.errors, map.next_value()?),
-            "processing_time" => fill(&mut self.processing_nanos, map.next_value()?),
-            "data" => {
-                let unusual = || A::Error::custom("unusual load data");
-                let mut data = Data::within(self.depth).ok_or_else(unusual)?;
-                let reading = match map.next_value_seed(Into(&mut data))? {
-                    true => data.reading().ok_or_else(unusual)?,
-                    false => StatsReading::default(),
-                };
-                fill(&mut self.load, reading)
-            }
-            _ => map.next_value::<IgnoredAny>().map(drop),
-        }
+#[inline]
+fn read_data(scanner: &mut Scanner<'_>, depth: usize) -> Option<StatsReading> {
+    // Deeper data is no value to `serde_json`.
+    let mut data = Data::within(depth.min(LEVELS))?;
+    match data.scan(scanner)? {
+        true => data.reading(),
+        false => Some(StatsReading::default()),
     }
 }

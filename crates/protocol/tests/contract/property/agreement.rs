@@ -38,6 +38,29 @@ proptest! {
     }
 
     #[test]
+    fn both_readers_agree_wherever_white_space_is(
+        text in near(replies()), spaces in prop::collection::vec(spaces(), 1..8),
+    ) {
+        let spaced: String = tokens(&text).into_iter().zip(spaces.iter().cycle()).fold(
+            String::new(),
+            |text, (token, space)| text + &token + space,
+        );
+        assert_readers_agree(spaced.as_bytes(), ReplyLimits::default())?;
+    }
+
+    #[test]
+    fn both_readers_agree_on_any_number(
+        field in select(&["num_requests", "processing_time", "extra"][..]), count in number(), ratio in number(),
+    ) {
+        let text = format!(
+            r#"{{"id": "a", "endpoints": [{{"subject": "s.e-1", "{field}": {count}, "data": {{
+                "kv_active_blocks": {count}, "gpu_cache_usage_perc": {ratio}, "more": [{ratio}]
+            }}}}]}}"#
+        );
+        assert_readers_agree(text.as_bytes(), ReplyLimits::default())?;
+    }
+
+    #[test]
     fn both_readers_cut_names_at_the_same_length(
         service in "[aé\"]{250,260}", id in "[aé]{120,260}", version in "[a日]{80,260}",
     ) {
@@ -87,6 +110,21 @@ fn limits() -> impl Strategy<Value = ReplyLimits> {
     })
 }
 
+/// White space between two tokens; the last is none to JSON.
+fn spaces() -> impl Strategy<Value = &'static str> {
+    prop_oneof![20 => select(&["", " ", "\n", "\t\r\n  "][..]), 1 => Just("\u{b}")]
+}
+
+/// A number as JSON has it, or nearly.
+fn number() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "-?[0-9]{1,22}",
+        "-?[0-9]{1,4}\\.[0-9]{0,20}",
+        "0\\.[0-9]{1,20}",
+        "[0-9](\\.[0-9]{1,3})?[eE][+-]?[0-9]{1,3}"
+    ]
+}
+
 /// One of the messages with some of its JSON tokens replaced, doubled or removed.
 fn near(messages: Vec<&'static str>) -> impl Strategy<Value = String> {
     let odd = select(
@@ -118,6 +156,11 @@ fn near(messages: Vec<&'static str>) -> impl Strategy<Value = String> {
             r#""id":"b","#,
             r#""num_errors":-1,"#,
             r#""data":{"kv_active_blocks":1},"#,
+            r#""last_error":"\"\\\u00e9\ud800","#,
+            r#""metadata":{"a":"b","a":[null,true,-1.5e3]},"#,
+            r#""a\"#,
+            r#""2026-11-23T15:06:60Z""#,
+            r#""2026-11-23T15:06:34.1234567891+01:00""#,
         ][..],
     );
     let odd = prop_oneof![4 => odd.prop_map(str::to_owned), 1 => json_text()];
