@@ -7,7 +7,7 @@ use async_nats::{Client, Message, Subscriber};
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
 use protocol::codec::open;
-use protocol::events::{ForwardPass, RequestTrace, Topic};
+use protocol::events::{ForwardPass, RequestTrace, SequenceEvent, Topic};
 use protocol::subject::{REQUEST_TRACE, STATS, Wanted, event_patterns};
 use protocol::{EndpointPath, KvHitRate, KvMetrics, LoadSource, WorkerId};
 use serde_json::Value;
@@ -104,7 +104,8 @@ fn said(topic: &str, payload: &[u8]) -> String {
         Topic::KvHitRate => format!("{:?}", KvHitRate::read(&opened).expect("a hit rate")),
         Topic::KvMetrics => format!("{:?}", KvMetrics::read(&opened).expect("a load")),
         Topic::ForwardPass => format!("{:?}", ForwardPass::read(&opened).expect("a pass")),
-        other => panic!("workers publish no {other}"),
+        Topic::ActiveSequences => format!("{:?}", SequenceEvent::read(&opened).expect("a request")),
+        Topic::KvEvents => panic!("workers publish none"),
     }
 }
 
@@ -154,7 +155,11 @@ async fn each_generation_publishes_what_its_truth_says_at_its_own_subjects() {
         ),
         (
             "1.6",
-            vec![format!("{at_endpoint}.{pass}"), format!("{at_endpoint}.{load}")],
+            vec![
+                format!("{at_endpoint}.{pass}"),
+                format!("{at_endpoint}.{load}"),
+                format!("{at_endpoint}.active_sequences_events"),
+            ],
         ),
     ];
     for (generation, subjects) in expected {

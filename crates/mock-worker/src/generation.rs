@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use protocol::events::Topic;
 use protocol::events::write::Release;
 use protocol::subject::EventSubject;
-use protocol::{EndpointPath, Layout, StatsShape};
+use protocol::{EndpointPath, Layout, Namespace, StatsShape};
 
 use crate::faults::Kind;
 
@@ -169,6 +169,11 @@ impl Generation {
         self.is_1x()
     }
 
+    /// Whether workers publish in `active_sequences_events` that a request has its first token.
+    pub const fn has_marks(self) -> bool {
+        matches!(self, Self::V1_6)
+    }
+
     /// Whether a router publishes what it estimates of the workers' load.
     pub const fn has_estimates(self) -> bool {
         matches!(self, Self::V1_2 | Self::V1_4)
@@ -220,25 +225,29 @@ impl Generation {
             return Ok(subject.to_encoded());
         }
         let subject = match topic {
-            Topic::ForwardPass => subject.of_component(),
+            Topic::ForwardPass | Topic::ActiveSequences => subject.of_component(),
             _ => subject.of_namespace(),
         };
-        let subject = match self {
-            Self::V0_1 | Self::V0_5 => self.of_last_name(subject)?,
-            _ => subject,
-        };
-        subject
-            .to_raw()
-            .ok_or_else(|| format!("generation {self} writes names into subjects as they are, and no subject can carry those of {path}"))
+        let namespace = self.shown_namespace(&subject.namespace);
+        let subject = EventSubject { namespace, ..subject };
+        subject.to_raw().ok_or_else(|| {
+            format!(
+                "generation {self} writes names into subjects as they are, and no subject can carry those of {path}"
+            )
+        })
     }
 
-    /// Dynamo up to 0.8 writes the last name of a nested namespace alone.
-    fn of_last_name(self, subject: EventSubject) -> Result<EventSubject, String> {
-        let last = subject.namespace.as_str().rsplit('.').next().unwrap_or_default();
-        let namespace = last.parse().map_err(|error| {
-            format!("generation {self} writes the last name of a namespace alone: {error}")
-        })?;
-        Ok(EventSubject { namespace, ..subject })
+    /// How it writes a namespace where it is shown: up to 0.8 the last name of a nested one alone.
+    pub fn shown_namespace(self, namespace: &Namespace) -> Namespace {
+        let last = namespace
+            .as_str()
+            .rsplit('.')
+            .next()
+            .and_then(|last| last.parse().ok());
+        match (self, last) {
+            (Self::V0_1 | Self::V0_5, Some(last)) => last,
+            _ => namespace.clone(),
+        }
     }
 }
 

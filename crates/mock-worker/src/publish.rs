@@ -8,6 +8,7 @@ mod worker;
 
 use protocol::codec::Publisher;
 use protocol::events::Topic;
+use protocol::events::write::{SequenceChange, SequenceEvent};
 use protocol::{EndpointPath, WorkerId};
 use sim::{HitEvent, Journal, Pass, RequestEvent};
 
@@ -71,6 +72,7 @@ struct Style {
     hit_rate: String,
     load: String,
     pass: String,
+    sequence: String,
     trace: String,
 }
 
@@ -114,6 +116,7 @@ impl Publishers {
             hit_rate: generation.subject(path, Topic::KvHitRate)?,
             load: generation.subject(path, Topic::KvMetrics)?,
             pass: generation.subject(path, Topic::ForwardPass)?,
+            sequence: generation.subject(path, Topic::ActiveSequences)?,
             trace: trace_subject.to_owned(),
         };
         let mut lives = 0;
@@ -183,6 +186,7 @@ impl Publishers {
         add(generation.has_hit_rate(), self.style.hit_rate.as_str());
         add(generation.load().is_some(), self.style.load.as_str());
         add(generation.has_passes(), self.style.pass.as_str());
+        add(generation.has_marks(), self.style.sequence.as_str());
         add(generation.trace().is_some(), self.style.trace.as_str());
         subjects
     }
@@ -251,6 +255,32 @@ impl Publishers {
         let Some(became) = self.requests.take(event, id, block_size, unix_ms) else {
             return;
         };
+        if let Some(request_id) = became.first_token.filter(|_| generation.has_marks()) {
+            let mark = SequenceEvent {
+                request_id,
+                worker_id: became.worker,
+                dp_rank: 0,
+                change: SequenceChange::MarkPrefillCompleted,
+                router_id: became.worker.get(),
+                lora_name: None,
+            };
+            let mark = Event::Sequence(mark, generation.release());
+            let delivery = delivery(&circumstances.faults(event.worker, event.time_ns));
+            if delivery != Delivery::Withheld {
+                let topic = Topic::ActiveSequences;
+                let numbering = &mut self.workers[event.worker].sequences;
+                out.push(Published {
+                    time_ns: event.time_ns,
+                    place: Some(event.worker),
+                    worker: became.worker,
+                    topic: topic.as_str(),
+                    subject: self.style.sequence.clone(),
+                    payload: self.style.write(numbering, unix_ms, topic, &mark),
+                    event: mark,
+                    is_lost: delivery == Delivery::Lost,
+                });
+            }
+        }
         let mut say = |topic: &'static str, subject: &str, event_said: Event, payload| {
             out.push(Published {
                 time_ns: event.time_ns,

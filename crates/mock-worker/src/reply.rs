@@ -156,7 +156,10 @@ impl Voice {
     pub fn info(&self, identity: &Identity, out: &mut Vec<u8>) {
         let description = Description {
             component: self.path.component.clone(),
-            namespace: self.path.namespace.clone(),
+            namespace: match self.service {
+                Service::Own => self.path.namespace.clone(),
+                Service::Dynamo(generation) => generation.shown_namespace(&self.path.namespace),
+            },
         };
         let info = json!({
             "type": "io.nats.micro.v1.info_response",
@@ -397,5 +400,35 @@ mod tests {
         );
         let time = endpoint["average_processing_time"].as_u64().expect("a number");
         assert!(ACKNOWLEDGED.contains(&time), "{time} ns");
+    }
+
+    #[test]
+    fn old_workers_of_a_nested_namespace_say_its_last_name_alone() {
+        let description = |service| {
+            let voice = Voice {
+                path: "a.b/c/d".parse().expect("a path"),
+                layout: Layout::Plain,
+                shape: None,
+                service,
+                seed: 1,
+                first_id: WorkerId::new(1),
+            };
+            let identity = voice.identity(WorkerId::new(1), "i", "").expect("it has a name");
+            let mut out = Vec::new();
+            voice.info(&identity, &mut out);
+            let info: Value = serde_json::from_slice(&out).expect("it is JSON");
+            (
+                info["description"].as_str().map(str::to_owned),
+                info["name"].as_str().map(str::to_owned),
+            )
+        };
+        for (service, namespace) in [
+            (Service::Own, "a.b"),
+            (Service::Dynamo(Generation::V0_5), "b"),
+            (Service::Dynamo(Generation::V1_6), "a.b"),
+        ] {
+            let expected = format!("Dynamo component c in namespace {namespace}");
+            assert_eq!(description(service), (Some(expected), Some("a_b_c".to_owned())));
+        }
     }
 }

@@ -42,6 +42,8 @@ struct Underway {
 pub(super) struct Became {
     pub(super) worker: WorkerId,
     pub(super) estimate: LoadCounts,
+    /// The id of the request, where this is its first token.
+    pub(super) first_token: Option<String>,
     /// A record, where it got its whole answer.
     pub(super) trace: Option<RequestEnd>,
 }
@@ -72,7 +74,7 @@ impl Requests {
         } = event;
         let key = (worker, request);
         let (blocks, tokens) = &mut self.estimates[worker];
-        let mut trace = None;
+        let (mut first_token, mut trace) = (None, None);
         let id = match change {
             RequestChange::Arrived { input, cached, ahead } => {
                 let underway = Underway {
@@ -103,6 +105,7 @@ impl Requests {
             RequestChange::FirstToken => {
                 let underway = self.underway.get_mut(&key)?;
                 underway.first_token = Some(time_ns);
+                first_token = Some(underway.id(self.seed));
                 *tokens -= std::mem::take(&mut underway.left);
                 underway.worker
             }
@@ -122,14 +125,32 @@ impl Requests {
                 active_prefill_tokens: Some(*tokens),
                 ..LoadCounts::default()
             },
+            first_token,
             trace,
         })
     }
 }
 
 impl Underway {
+    /// A number of its own, for each purpose.
+    fn draw(&self, seed: u64, purpose: u64) -> u64 {
+        ids::again(ids::again(WorkerId::new(seed), self.number), purpose).get()
+    }
+
+    /// Its id, a random UUID.
+    fn id(&self, seed: u64) -> String {
+        let (high, low) = (self.draw(seed, 0), self.draw(seed, 1));
+        let (version, variant) = (high & 0xfff | 0x4000, (low >> 48) & 0x3fff | 0x8000);
+        format!(
+            "{:08x}-{:04x}-{version:04x}-{variant:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            low & 0xffff_ffff_ffff
+        )
+    }
+
     fn trace(&self, seed: u64, output: u64, block_size: u64, ended: u64, unix_ms: u64) -> RequestEnd {
-        let draw = |purpose: u64| ids::again(ids::again(WorkerId::new(seed), self.number), purpose).get();
+        let draw = |purpose| self.draw(seed, purpose);
         let milliseconds = |from: u64, to: u64| (to - from) as f64 / 1e6;
         let started = self.started.unwrap_or(self.arrived);
         let first_token = self.first_token.unwrap_or(ended);
@@ -138,7 +159,7 @@ impl Underway {
         RequestEnd {
             event_time_unix_ms: unix_ms,
             request: TracedRequest {
-                request_id: uuid(draw(0), draw(1)),
+                request_id: self.id(seed),
                 input_tokens: Some(self.input),
                 output_tokens: Some(output),
                 cached_tokens: Some(self.cached),
@@ -188,15 +209,4 @@ pub(super) fn short(trace: RequestEnd) -> RequestEnd {
         },
         ..trace
     }
-}
-
-/// A random UUID of these bits.
-fn uuid(high: u64, low: u64) -> String {
-    let (version, variant) = (high & 0xfff | 0x4000, (low >> 48) & 0x3fff | 0x8000);
-    format!(
-        "{:08x}-{:04x}-{version:04x}-{variant:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        low & 0xffff_ffff_ffff
-    )
 }

@@ -1,7 +1,7 @@
 //! What a fleet's processes publish, by what happened.
 
 use protocol::codec::open;
-use protocol::events::{ForwardPass, RequestTrace};
+use protocol::events::{ForwardPass, RequestTrace, SequenceChange, SequenceEvent};
 use protocol::{KvMetrics, LoadSource};
 use sim::{Group, RequestChange};
 
@@ -214,6 +214,21 @@ fn a_router_reports_three_times_for_a_request_what_it_takes_a_worker_to_have() {
         assert_eq!(tokens, [Some(21), Some(0), Some(0)][..expected]);
         let blocks: Vec<_> = estimates.iter().map(|one| one.stats.kv_blocks_active()).collect();
         assert_eq!(blocks, [Some(2), Some(2), Some(0)][..expected]);
+        let marks: Vec<&Published> = published
+            .iter()
+            .filter(|one| one.topic == Topic::ActiveSequences.as_str())
+            .collect();
+        assert_eq!(marks.len(), usize::from(generation == Generation::V1_6));
+        for mark in marks {
+            let opened = open(None, &mark.payload).expect("it opens");
+            let event = SequenceEvent::read(&opened).expect("a request");
+            assert_eq!(event.change, SequenceChange::PrefillCompleted);
+            assert_eq!(
+                (mark.time_ns, mark.place, event.worker_id),
+                (9 * MS, Some(0), WorkerId::new(7))
+            );
+            assert_eq!(event.router_id, 7);
+        }
         let traces: Vec<RequestTrace> = published
             .iter()
             .filter(|one| one.subject == "traces")

@@ -1,7 +1,7 @@
 //! What is in a message, and the message itself.
 
 use protocol::codec::{Envelope, Publisher};
-use protocol::events::write::{LoadCounts, Release, RequestEnd};
+use protocol::events::write::{LoadCounts, Release, RequestEnd, SequenceEvent};
 use protocol::events::{ForwardPass, Topic};
 use protocol::{Encoding, KvMetrics, StatsShape, WorkerId};
 use serde::{Serialize, Serializer};
@@ -18,6 +18,8 @@ pub enum Event {
     Load(LoadCounts, Release),
     /// A forward pass, or a heartbeat.
     Pass(ForwardPass),
+    /// What became of a request that a router assigned, as a release has it.
+    Sequence(SequenceEvent, Release),
     /// The end of a request.
     Trace(RequestEnd),
 }
@@ -52,6 +54,7 @@ impl Serialize for Event {
             Self::Data(event) => event.serialize(serializer),
             Self::Load(event, release) => event.of(*release).serialize(serializer),
             Self::Pass(event) => event.serialize(serializer),
+            Self::Sequence(event, release) => event.of(*release).serialize(serializer),
             Self::Trace(event) => event.serialize(serializer),
         }
     }

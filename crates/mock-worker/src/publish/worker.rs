@@ -24,6 +24,7 @@ pub(super) struct Worker {
     pub(super) lives: u64,
     pub(super) hits: Numbering,
     loads: Numbering,
+    pub(super) sequences: Numbering,
     passes: Numbering,
     /// Of the last pass or heartbeat.
     counter_id: u64,
@@ -46,6 +47,7 @@ impl Worker {
             lives,
             hits: numbering(Topic::KvHitRate),
             loads: numbering(Topic::KvMetrics),
+            sequences: numbering(Topic::ActiveSequences),
             passes: numbering(Topic::ForwardPass),
             counter_id: 0,
             last: since,

@@ -180,7 +180,7 @@ impl Engine {
                 ..prefill
             },
             prefill_kv_tokens: cached.sum(),
-            decode: Group::of(self.decoding().map(|running| running.kv)),
+            decode: Group::of(self.decoding().map(length)),
             waiting: Group::of(new().map(|queued| queued.request.input)),
             set_back: Group::of(set_back().map(|queued| queued.request.input + queued.generated)),
             ..Pass::default()
