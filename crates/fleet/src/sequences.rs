@@ -183,6 +183,11 @@ impl Sequences {
         self.requests.len()
     }
 
+    /// Whether there is nothing that will expire.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.requests.is_empty() && self.loras.iter().all(Option::is_none)
+    }
+
     pub(crate) fn view(&self, link_epoch: u32) -> SequencesView {
         let is_known = self.is_assigned_known && self.link_epoch == link_epoch;
         let known = self.loras.iter().flatten().filter(|_| is_known);
@@ -343,7 +348,8 @@ mod tests {
             "the requests are forgotten, and the names are not"
         );
         assert_eq!((sequences.len(), sequences.view(0).loras.len()), (0, MAX_LORAS));
-        assert!(sequences.expire(at(601)));
+        assert!(!sequences.is_idle());
+        assert!(sequences.expire(at(601)) && sequences.is_idle());
         sequences.take_in(&steps("new"), at(602), 0, &mut 1000);
         assert_eq!(sequences.view(0).loras, [("new".into(), 0)]);
     }

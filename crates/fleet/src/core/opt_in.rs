@@ -84,8 +84,7 @@ impl Core {
         if self.requests.checked_at().is_none_or(|at| now.mono < at) {
             return;
         }
-        let mut count = 0;
-        let mut is_dirty = false;
+        let (mut count, mut is_any, mut is_dirty) = (0, false, false);
         for pool in self.pools.values_mut() {
             let mut has_changed = false;
             let heard = pool
@@ -95,6 +94,7 @@ impl Core {
             for known in heard.filter_map(|heard| heard.sequences.as_mut()) {
                 has_changed |= known.expire(now);
                 count += known.len();
+                is_any |= !known.is_idle();
             }
             if has_changed {
                 pool.changed();
@@ -104,7 +104,7 @@ impl Core {
         self.requests = Requests {
             count,
             checked: now.mono,
-            is_any: count > 0,
+            is_any,
         };
         if is_dirty {
             self.dirty(now);

@@ -232,6 +232,12 @@ fn a_request_whose_end_is_lost_does_not_count_indefinitely() {
         (known.assigned, &known.loras[..]),
         (Some(1), &[("l".into(), 1)][..])
     );
+    hear(&mut bench, REQUESTS, &request("new", 7, FREE, 99, Some("l")));
+    assert_eq!(sequences(&bench).loras, [("l".into(), 0)]);
+    bench.run(590 * SECOND);
+    assert_eq!(sequences(&bench).loras.len(), 1);
+    bench.run(25 * SECOND);
+    assert_eq!(sequences(&bench).loras, [], "an adapter is forgotten in the end");
 }
 
 #[test]

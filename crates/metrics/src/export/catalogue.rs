@@ -207,7 +207,7 @@ families! {
         PREFILL_TOKENS: Worker = "llm_worker_prefill_tokens", Counter in "tokens",
             "Prompt tokens that forward passes computed, without cached ones.";
         DECODE_STEPS: Worker = "llm_worker_decode_steps", Counter,
-            "Requests in decode, summed over forward passes: output tokens, where nothing is decoded speculatively.";
+            "Requests in decode, summed over forward passes: output tokens without the first of each request, where nothing is decoded speculatively.";
         PREFILL_LOAD: Worker = "llm_worker_prefill_load_tokens", Gauge in "tokens",
             "Prompt tokens that routers have assigned to the worker and that it has not computed, as routers up to Dynamo 1.4 estimate it.";
         RUNNING: Worker["phase"] = "llm_worker_requests_running", Gauge in "requests",
