@@ -11,7 +11,9 @@ use protocol::events::{ForwardPass, RequestTrace, SequenceEvent, Topic};
 use protocol::subject::{REQUEST_TRACE, STATS, Wanted, event_patterns};
 use protocol::{EndpointPath, KvHitRate, KvMetrics, LoadSource, WorkerId};
 use serde_json::Value;
-use tests::{NatsServer, Workers, built, eventually, finish, served_page};
+use tests::{Collector, NatsServer, Workers, built, eventually, finish, served_page};
+
+use crate::TARGET;
 
 /// Names that the versions write in different ways.
 const PATH: &str = "My-NS.x/Back_End/gen-erate";
@@ -531,3 +533,35 @@ fn page_of(messages: &[Message]) -> String {
 
 /// Fields that each worker and its pool have.
 const FIELDS: [&str; 3] = ["request_slots_active", "requests_waiting", "kv_blocks_active"];
+
+/// The collector shows what workers of each version say, in replies or events, while they work.
+#[tokio::test]
+async fn a_collector_shows_what_workers_of_each_generation_say() {
+    for generation in ["0.1", "0.5", "0.9", "1.2", "1.4", "1.6"] {
+        let server = NatsServer::start().await;
+        let truth = tempfile::NamedTempFile::new().expect("there is room for a file");
+        let file = truth.path().display().to_string();
+        let arguments = ["run", "steady", "--seed", "1", "--workers", "2", "--truth", &file];
+        let _workers =
+            Workers::start(&server, &[&arguments[..], &["--generation", generation]].concat()).await;
+        let collector = Collector::watching(&server, TARGET, &[]).await;
+        collector.has_workers(2).await;
+        collector.rounds(3).await;
+        // Two looks, with other numbers each.
+        for look in 1..=2 {
+            let what = format!("look {look} at workers of {generation} is right");
+            eventually(&what, async || {
+                let mut command = built("mock-worker");
+                let url = format!("{}/metrics", collector.url());
+                command.args(["verify", "--metrics", &url, "--truth", &file]);
+                let done = finish(command).await;
+                match done.code == Some(0) && done.stderr.contains("2 workers") {
+                    true => Ok(()),
+                    false => Err(format!("{done:?}")),
+                }
+            })
+            .await;
+            collector.rounds(2).await;
+        }
+    }
+}

@@ -175,8 +175,9 @@ impl Worker {
         has_replied: bool,
         report: &mut Report,
     ) -> Option<Histogram> {
-        report.workers += 1;
+        // One whose replies have a load is compared with these, and counted there.
         if !has_replied {
+            report.workers += 1;
             self.compare_blocks(series, shown, report);
         }
         self.compare_estimate(series, report);
