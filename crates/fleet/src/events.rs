@@ -178,7 +178,8 @@ impl EventReader {
     /// What has been added.
     pub fn take(&mut self) -> EventBatch {
         self.batch.hearing.gaps = self.publishers.take_lost();
-        std::mem::take(&mut self.batch)
+        let next = self.batch.next();
+        std::mem::replace(&mut self.batch, next)
     }
 }
 
@@ -191,6 +192,20 @@ impl EventBatch {
     /// Whether it holds no event.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// An empty batch with room for as much: the senders of the next are mostly the same, and maps that grow move
+    /// everything in them, again and again.
+    fn next(&self) -> Self {
+        Self {
+            places: HashMap::with_capacity(self.places.len()),
+            subjects: Vec::with_capacity(self.subjects.len()),
+            hits: HashMap::with_capacity(self.hits.len()),
+            loads: HashMap::with_capacity(self.loads.len()),
+            passes: HashMap::with_capacity(self.passes.len()),
+            traces: Vec::with_capacity(self.traces.len()),
+            ..Self::default()
+        }
     }
 
     fn place(&mut self, subject: &str) -> Option<Subject> {
