@@ -76,7 +76,7 @@ fn a_worker_that_only_publishes_events_is_a_member_of_its_pool() {
         assert_eq!(
             (load.request_slots_capacity(), load.kv_usage_ratio()),
             (None, None),
-            "nobody reports them"
+            "they are not reported"
         );
         let events = worker.events.expect("heard");
         let engine = events.engine.expect("reported");
