@@ -29,7 +29,7 @@ fn published(bench: &Bench) -> Vec<String> {
 
 /// The fresh workers of each pool.
 fn fresh(bench: &Bench) -> Vec<(String, Vec<String>)> {
-    let of = |pool: &std::sync::Arc<crate::PoolView>| {
+    let of = |pool: &Arc<crate::PoolView>| {
         let fresh = pool
             .workers
             .iter()
