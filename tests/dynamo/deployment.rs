@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{Etcd, NatsServer, Program, eventually, free_port, repository};
+use tests::{Etcd, NatsServer, Page, Program, eventually, free_port, repository};
 use tokio::process::Command;
 
 use crate::release::Release;
@@ -36,6 +36,8 @@ pub(crate) struct Deployment {
     /// The discovery's files, and the home of the processes.
     folder: TempDir,
     mockers: Vec<Program>,
+    /// The port of each mocker's own page.
+    system_ports: Vec<u16>,
     frontend: Option<Program>,
     url: String,
     http: reqwest::Client,
@@ -60,6 +62,7 @@ impl Deployment {
             etcd: None,
             folder: tempfile::tempdir().expect("a temporary folder"),
             mockers: Vec::new(),
+            system_ports: Vec::new(),
             frontend: None,
             url: String::new(),
             http: http.build().expect("an HTTP client"),
@@ -88,8 +91,11 @@ impl Deployment {
 
     /// Starts one more mocker process with this many workers.
     pub(crate) fn start_mocker(&mut self, workers: u32) {
+        let port = free_port();
+        self.system_ports.push(port);
         let mut command = self.command("dynamo.mocker");
         command
+            .env("DYN_SYSTEM_PORT", port.to_string())
             .arg("--model-path")
             .arg(model())
             .args(["--num-workers", &workers.to_string()])
@@ -97,6 +103,16 @@ impl Deployment {
             .args(["--max-num-seqs", "8", "--speedup-ratio", "1"]);
         self.mockers
             .push(Program::start_leashed("dynamo.mocker", command));
+    }
+
+    /// What each mocker says on its own page.
+    pub(crate) async fn own_pages(&self) -> Vec<Page> {
+        let pages = self.system_ports.iter().map(async |port| {
+            let url = format!("http://127.0.0.1:{port}/metrics");
+            let reply = self.http.get(url).send().await.expect("the mocker answers");
+            Page::parse(&reply.text().await.expect("a page"))
+        });
+        futures_util::future::join_all(pages).await
     }
 
     /// Starts the frontend on a free port.

@@ -54,6 +54,11 @@ impl Release {
         self.version >= (1, 4)
     }
 
+    /// Whether the mocker's own page counts tokens, and names the worker.
+    pub(crate) fn shows_own_numbers(&self) -> bool {
+        self.version >= (1, 6)
+    }
+
     /// Whether these records have workers, latencies and the tokens of the prompt.
     pub(crate) fn traces_latencies(&self) -> bool {
         self.version >= (1, 5)

@@ -10,6 +10,7 @@ mod etcd;
 mod events;
 mod files;
 mod floods;
+mod generations;
 mod harness;
 mod hostile;
 mod lifecycle;

@@ -90,7 +90,7 @@ async fn explain_says_what_is_there_and_what_to_set_in_each_of_four_cases() {
     let fleet = TestFleet::connect(&server).await;
     let worker = Micro::worker(TARGET, Layout::Plain, Some(ID))
         .with_data(Value::Null)
-        .with("version", json!("1.6.1"));
+        .of_version("1.6.1");
     fleet.join(&worker);
     says(
         &explain(&server).await,
@@ -164,12 +164,57 @@ async fn list_shows_pools_that_are_only_heard() {
 }
 
 #[tokio::test]
+async fn explain_takes_a_pattern_and_explains_each_pool_that_it_matches() {
+    let server = NatsServer::start().await;
+    let look = [
+        "explain",
+        "dyn*/*/generate",
+        "--listen-for",
+        "1s",
+        "--server",
+        server.url(),
+    ];
+    let missed = finish(metrics(&look)).await;
+    says(&missed, 3, &["no pool matches dyn*/*/generate"], &[NORMAL]);
+    let _passes = Publishing::start(&server, PASSES, heartbeat).await;
+    let found = finish(metrics(&look)).await;
+    says(
+        &found,
+        0,
+        &[&format!("target {TARGET}"), NORMAL],
+        &["no pool matches"],
+    );
+}
+
+#[tokio::test]
+async fn a_namespace_may_be_a_pattern_because_operators_append_a_hash_to_it() {
+    let server = NatsServer::start().await;
+    let _old = Publishing::start(
+        &server,
+        "namespace.prod-7f3a.component.backend.endpoint.generate.forward-pass-metrics",
+        heartbeat,
+    )
+    .await;
+    let arguments = [
+        "--namespace",
+        "prod-*",
+        "--component",
+        "backend",
+        "--endpoint",
+        "generate",
+    ];
+    let collector = Collector::start(server.url(), &arguments).await;
+    let page = collector.has_workers(1).await;
+    let full = [("dynamo_namespace", "prod-7f3a")];
+    assert_eq!(page.sum("llm_worker_info", &full), 1.0, "{page}");
+}
+
+#[tokio::test]
 async fn every_selector_hears_a_worker_once_and_its_log_names_no_request_plane() {
     for target in [TARGET, "dynamo*/*/*", "*/backend/generate"] {
         let server = NatsServer::start().await;
-        let mut collector = Collector::watching(&server, target, &["--event-gone-after", "2s"]).await;
-        collector.rounds(1).await;
         let passes = Publishing::start(&server, PASSES, heartbeat).await;
+        let mut collector = Collector::watching(&server, target, &["--event-gone-after", "2s"]).await;
         let page = collector.has_workers(1).await;
         let id = ID.to_string();
         let info = [

@@ -102,6 +102,13 @@ impl Micro {
         self
     }
 
+    /// Has another version.
+    #[must_use]
+    pub fn of_version(mut self, version: &str) -> Self {
+        version.clone_into(&mut self.version);
+        self
+    }
+
     /// Started at another time.
     #[must_use]
     pub fn started_at(mut self, started: &str) -> Self {

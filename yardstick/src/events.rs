@@ -1,17 +1,13 @@
 //! A source of hit-rate events at a fixed rate.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use async_nats::Client;
 use bytes::Bytes;
 use protocol::events::Topic;
 use protocol::{Encoding, KvHitRate, Namespace, WorkerId, subject};
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// How often the events that are due are published.
-const TICK: Duration = Duration::from_millis(2);
+use crate::pace::Pace;
 
 /// Publish hit-rate events of the workers with ids from 1, in turn and at a fixed rate
 #[derive(Debug, clap::Args)]
@@ -24,7 +20,7 @@ pub(crate) struct Args {
     workers: u64,
     /// Number of events
     #[arg(long)]
-    messages: usize,
+    messages: u64,
     /// Events in a second
     #[arg(long, default_value_t = 50_000.0)]
     rate: f64,
@@ -34,25 +30,21 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, client: Client) -> anyhow::Result<()> {
     let subject = async_nats::Subject::from(subject::event(&args.namespace, Topic::KvHitRate.as_str()));
     let payloads: Vec<Bytes> = (1..=args.workers).map(payload).collect::<Result<_, _>>()?;
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let started = Instant::now();
     let mut payloads = payloads.iter().cycle();
-    let mut sent = 0;
-    while sent < args.messages {
-        ticks.tick().await;
-        let due = (started.elapsed().as_secs_f64() * args.rate) as usize;
-        for payload in payloads.by_ref().take(due.min(args.messages) - sent) {
+    let mut pace = Pace::new(args.rate, args.messages);
+    while let Some(portion) = pace.portion().await {
+        for payload in payloads.by_ref().take(portion as usize) {
             client
                 .publish(subject.clone(), payload.clone())
                 .await
                 .context("failed to publish")?;
-            sent += 1;
         }
     }
     client.flush().await.context("failed to publish")?;
-    let seconds = started.elapsed().as_secs_f64();
-    println!("{}", json!({ "messages": sent, "seconds": seconds }));
+    println!(
+        "{}",
+        json!({ "messages": args.messages, "seconds": pace.seconds() })
+    );
     Ok(())
 }
 

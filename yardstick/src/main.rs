@@ -1,11 +1,15 @@
-//! The least that a program must do on NATS: the yardstick of `cargo xtask bench collector`.
+//! The least that a program must do on NATS: the yardstick of `cargo xtask bench collector` and `bench events`.
 //!
 //! Each command does one thing, prints its figures as JSON Lines, and knows nothing of the collector. The connection
 //! has the collector's options, so a ratio of two figures compares the work and not the settings.
 
 mod cpu;
+mod engines;
 mod events;
+mod pace;
+mod passes;
 mod pools;
+mod requests;
 mod rounds;
 mod subscriber;
 
@@ -38,6 +42,8 @@ enum Command {
     Rounds(rounds::Args),
     Subscriber(subscriber::Args),
     Events(events::Args),
+    Passes(passes::Args),
+    Requests(requests::Args),
     Pools(pools::Args),
 }
 
@@ -49,6 +55,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Rounds(args) => rounds::run(args, client).await,
         Command::Subscriber(args) => subscriber::run(args, client).await,
         Command::Events(args) => events::run(args, client).await,
+        Command::Passes(args) => passes::run(args, client).await,
+        Command::Requests(args) => requests::run(args, client).await,
         Command::Pools(args) => pools::run(args, client).await,
     }
 }

@@ -10,6 +10,7 @@ mod doubles;
 mod endpoints;
 mod events;
 mod inspect;
+mod opt_in;
 mod places;
 mod plan;
 mod publish;
@@ -43,6 +44,7 @@ use crate::voice::Voice;
 use crate::{Finish, Now, Plan, Settings};
 
 use events::Early;
+use opt_in::Requests;
 use places::Places;
 use traces::Traces;
 
@@ -200,6 +202,7 @@ pub struct Core {
     frontends: Frontends,
     registry: Option<Registry>,
     traces: Traces,
+    requests: Requests,
     nameless: Nameless,
     /// Whether some workers are known by their events alone, and when they were last looked at.
     heard_alone: bool,
@@ -256,6 +259,7 @@ impl Core {
             frontends,
             registry: None,
             traces: Traces::default(),
+            requests: Requests::default(),
             nameless: Nameless::default(),
             heard_alone: false,
             senders_checked: Duration::ZERO,
@@ -309,6 +313,7 @@ impl Core {
             self.asker.wake_at(),
             self.senders_checked_at(),
             self.traces.wake_at(),
+            self.requests.checked_at(),
             self.publish_at(),
         ]
         .into_iter()
@@ -336,6 +341,7 @@ impl Core {
         self.round_timers(now);
         self.remove_silent_senders(now);
         self.join_waiting(now);
+        self.expire_requests(now);
         for question in self.asker.due(&self.roster, now.mono) {
             self.effects.push(Effect::Describe(question));
         }

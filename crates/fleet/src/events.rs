@@ -1,13 +1,14 @@
 //! [`EventReader`]: reads events and adds them up per worker before the state machine sees them, so that fifty thousand a
 //! second cost it little.
 
+pub(crate) mod opt_in;
 mod publishers;
 
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use protocol::codec::{self, Opened};
-use protocol::events::{ForwardPass, RequestTrace, Topic};
+use protocol::events::{ForwardPass, KvEvent, RequestTrace, SequenceEvent, Topic};
 use protocol::{EventError, KvHitRate, KvMetrics, LoadSource, WorkerId};
 
 use crate::histogram::{DELAY_BUCKETS, Histogram, RATIO_BUCKETS};
@@ -15,6 +16,7 @@ use crate::outcome::{EventCounts, EventResult};
 use crate::passes::PassSum;
 use crate::requests::Records;
 
+use opt_in::OptIn;
 use publishers::Publishers;
 
 /// Subjects that one batch tells apart. A hostile publisher can make up any number.
@@ -47,6 +49,7 @@ pub struct EventBatch {
     pub(crate) hits: HashMap<(Subject, WorkerId), Hits>,
     pub(crate) loads: HashMap<(Subject, WorkerId, u64, LoadSource), Load>,
     pub(crate) passes: HashMap<(Subject, WorkerId, u64), PassSum>,
+    pub(crate) opt_in: OptIn,
     pub(crate) refused: HashMap<Subject, EventCounts>,
     pub(crate) traces: Vec<RequestTrace>,
     pub(crate) records: Records,
@@ -92,6 +95,8 @@ pub struct Unassigned {
     pub bad_subject: u64,
     /// Their path is not watched.
     pub not_selected: u64,
+    /// Their path is watched, and no worker of it is known yet.
+    pub no_worker: u64,
     /// Their subject has no endpoint, and neither the worker nor a target says which it is.
     pub no_endpoint: u64,
     /// A limit was reached.
@@ -119,6 +124,7 @@ impl Hearing {
         let (sum, more) = (&mut self.unassigned, &more.unassigned);
         sum.bad_subject += more.bad_subject;
         sum.not_selected += more.not_selected;
+        sum.no_worker += more.no_worker;
         sum.no_endpoint += more.no_endpoint;
         sum.over_limit += more.over_limit;
     }
@@ -178,7 +184,8 @@ impl EventReader {
     /// What has been added.
     pub fn take(&mut self) -> EventBatch {
         self.batch.hearing.gaps = self.publishers.take_lost();
-        std::mem::take(&mut self.batch)
+        let next = self.batch.next();
+        std::mem::replace(&mut self.batch, next)
     }
 }
 
@@ -191,6 +198,20 @@ impl EventBatch {
     /// Whether it holds no event.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// An empty batch with room for as much: the senders of the next are mostly the same, and maps that grow move
+    /// everything in them, again and again.
+    fn next(&self) -> Self {
+        Self {
+            places: HashMap::with_capacity(self.places.len()),
+            subjects: Vec::with_capacity(self.subjects.len()),
+            hits: HashMap::with_capacity(self.hits.len()),
+            loads: HashMap::with_capacity(self.loads.len()),
+            passes: HashMap::with_capacity(self.passes.len()),
+            traces: Vec::with_capacity(self.traces.len()),
+            ..Self::default()
+        }
     }
 
     fn place(&mut self, subject: &str) -> Option<Subject> {
@@ -213,7 +234,8 @@ impl EventBatch {
     }
 
     fn event(&mut self, subject: Subject, topic: Topic, opened: &Opened<'_>) {
-        if self.hits.len() + self.loads.len() + self.passes.len() >= MAX_SENDERS {
+        let senders = self.hits.len() + self.loads.len() + self.passes.len() + self.opt_in.senders();
+        if senders >= MAX_SENDERS || (topic == Topic::ActiveSequences && self.opt_in.is_full()) {
             self.hearing.unassigned.over_limit += 1;
             return;
         }
@@ -224,8 +246,12 @@ impl EventBatch {
                 KvMetrics::read(opened).map(|event| self.load(subject, event, publisher))
             }
             Topic::ForwardPass => ForwardPass::read(opened).map(|pass| self.pass(subject, &pass)),
-            // Listened to where they are asked for.
-            Topic::KvEvents | Topic::ActiveSequences => Ok(()),
+            Topic::KvEvents => {
+                KvEvent::read_all(opened).and_then(|events| self.opt_in.cache(subject, &events))
+            }
+            Topic::ActiveSequences => {
+                SequenceEvent::read(opened).map(|event| self.opt_in.sequence(subject, &event))
+            }
         };
         if let Err(error) = result {
             self.refuse(subject, 1, &error);

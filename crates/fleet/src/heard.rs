@@ -6,12 +6,14 @@ use protocol::events::Topic;
 use protocol::{KvMetrics, LoadSource, WorkerStats};
 
 use crate::aging::Aging;
+use crate::caches::{Cache, CacheSum};
 use crate::passes::{EngineLoad, HEARTBEAT, PassCounts, PassSum, RankPasses};
+use crate::sequences::Sequences;
 use crate::snapshot::{EventScope, EventsView};
 use crate::{Now, Settings};
 
 /// Ranks of a data-parallel group whose load is kept; a real group has a few dozen.
-const MAX_RANKS: usize = 1024;
+pub(crate) const MAX_RANKS: usize = 1024;
 
 /// Heartbeats that may be missed before a worker that sends them is stale, with half a one for delays.
 const PATIENCE: Duration = HEARTBEAT
@@ -36,6 +38,8 @@ pub(crate) struct Heard {
     assigned: Vec<(u64, Stamped<u64>)>,
     passes: Vec<RankPasses>,
     counts: PassCounts,
+    cache: Option<Box<Cache>>,
+    pub(crate) sequences: Option<Box<Sequences>>,
     lost: [u64; Topic::ALL.len()],
 }
 
@@ -73,6 +77,12 @@ impl Heard {
         self.loads.clear();
         self.assigned.clear();
         self.passes.clear();
+        if let Some(cache) = &mut self.cache {
+            cache.restarted();
+        }
+        if let Some(sequences) = &mut self.sequences {
+            sequences.forget();
+        }
     }
 
     /// Takes in load that an event reports. A router's estimate does not overrule what the worker reports itself, as long
@@ -135,6 +145,12 @@ impl Heard {
         };
         let lost = sum.lost + self.passes[place].take_in(sum, now, aging.link_epoch);
         self.lost(Topic::ForwardPass, lost);
+    }
+
+    /// Takes in what one rank's cache stored and removed.
+    pub(crate) fn cache(&mut self, rank: u64, sum: &CacheSum) {
+        let lost = self.cache.get_or_insert_default().take_in(rank, sum);
+        self.lost(Topic::KvEvents, lost);
     }
 
     /// Counts messages that did not come.
@@ -229,6 +245,8 @@ impl Heard {
                 .filter(|estimate| is_current(estimate))
                 .map(|estimate| estimate.value)
                 .reduce(u64::saturating_add),
+            cache: self.cache.as_ref().map(|cache| Box::new(cache.counts)),
+            sequences: (self.sequences.as_ref()).map(|known| Box::new(known.view(aging.link_epoch))),
             lost: self.lost,
         }
     }

@@ -7,6 +7,7 @@
 
 mod advice;
 mod aging;
+mod caches;
 mod core;
 mod describe;
 mod events;
@@ -26,6 +27,7 @@ mod roster;
 mod round;
 mod router;
 mod selector;
+mod sequences;
 mod snapshot;
 mod spread;
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod worker;
 pub use self::core::{
     Arrived, Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
 };
+pub use caches::{CACHE_TIERS, CacheCounts};
 pub use describe::Question;
 pub use events::{EventBatch, EventReader, Hearing, Unassigned};
 pub use histogram::{Bounds, DELAY_BUCKETS, Histogram, PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
@@ -51,6 +54,7 @@ pub use plan::{Capacity, CapacityError, OptInTopics, Plan, Settings};
 pub use registry::{MAX_REGISTERED, Registrant, RegistryNews, RegistryReport};
 pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};
 pub use selector::{NameGlob, PathGlob, Selector};
+pub use sequences::SequencesView;
 pub use snapshot::{
     CapacitySource, EventScope, EventsView, Identity, LinkView, PoolName, PoolView, RegistryView, Snapshot,
     Source, WorkerKey, WorkerView,

@@ -13,6 +13,9 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long the longest pass is remembered: at least this long, and at most twice as long.
 const LONGEST_WINDOW: Duration = Duration::from_secs(30);
 
+/// Silence after which nothing is concluded from a counter's last number.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+
 /// A larger step of a counter is a new beginning and no loss.
 pub(crate) const MAX_LOSS: u64 = 1_000_000;
 
@@ -166,7 +169,11 @@ impl RankPasses {
     /// longer than a second. It is taken as idleness only where the last pass is so long ago that another one, as long as
     /// the longest of late, would have ended.
     pub(crate) fn take_in(&mut self, sum: &PassSum, now: Now, link_epoch: u32) -> u64 {
-        let lost = loss(self.counter, sum.first_counter);
+        let is_forgotten = now.mono.saturating_sub(self.heard) >= FORGET_AFTER;
+        let lost = match is_forgotten {
+            true => 0,
+            false => loss(self.counter, sum.first_counter),
+        };
         self.counter = sum.last_counter;
         (self.heard, self.link_epoch) = (now.mono, link_epoch);
         match sum.frame {
@@ -375,5 +382,8 @@ mod tests {
         let mut next = PassSum::new(14);
         next.add(&heartbeat(14));
         assert_eq!(rank.take_in(&next, at(2), 0), 2);
+        let mut later = PassSum::new(99);
+        later.add(&heartbeat(99));
+        assert_eq!(rank.take_in(&later, at(700), 0), 0, "that was long ago");
     }
 }

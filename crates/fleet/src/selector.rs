@@ -41,6 +41,15 @@ pub struct NameGlob(WildMatchPattern<'*', '\0'>);
 const ANY: &str = "x";
 
 impl PathGlob {
+    /// A glob of three names.
+    pub fn new([namespace, component, endpoint]: [&str; 3]) -> Self {
+        Self {
+            namespace: NameGlob::new(namespace),
+            component: NameGlob::new(component),
+            endpoint: NameGlob::new(endpoint),
+        }
+    }
+
     /// Whether the glob matches this path.
     pub fn matches(&self, path: &EndpointPath) -> bool {
         self.reaches(&path.namespace, Some(&path.component)) && self.endpoint.matches(path.endpoint.as_str())
@@ -106,11 +115,7 @@ impl FromStr for PathGlob {
         let separator = if rest.contains('/') { '/' } else { '.' };
         let parts: Vec<&str> = rest.split(separator).collect();
         let (first, last) = (parts[0], parts[parts.len() - 1]);
-        Ok(Self {
-            namespace: NameGlob::new(first),
-            component: NameGlob::new(parts[1]),
-            endpoint: NameGlob::new(last),
-        })
+        Ok(Self::new([first, parts[1], last]))
     }
 }
 

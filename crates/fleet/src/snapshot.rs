@@ -7,10 +7,12 @@ use std::time::Duration;
 use protocol::events::Topic;
 use protocol::{EndpointPath, WorkerId, WorkerStats};
 
+use crate::caches::CacheCounts;
 use crate::events::Hearing;
 use crate::outcome::{EventCounts, FinishCounts, ReplyCounts, WorkerState};
 use crate::passes::{EngineLoad, PassCounts};
 use crate::requests::{Frontends, RequestBooks};
+use crate::sequences::SequencesView;
 use crate::totals::Totals;
 use crate::{Histogram, Settings};
 
@@ -215,6 +217,10 @@ pub struct EventsView {
     pub passes: Option<PassCounts>,
     /// Prompt tokens that routers have assigned to it and that it has not computed, as they estimate it.
     pub prefill_load_tokens: Option<u64>,
+    /// What its KV cache stored and removed, if it reports that.
+    pub cache: Option<Box<CacheCounts>>,
+    /// What is reported of requests that are assigned to it, if anything is.
+    pub sequences: Option<Box<SequencesView>>,
     /// Messages that did not come, for each topic.
     pub lost: [u64; Topic::ALL.len()],
 }

@@ -11,11 +11,14 @@ mod late;
 mod laws;
 mod link;
 mod notices;
+mod opt_in;
 mod plans;
+mod recordings;
 mod results;
 mod rounds;
 mod senders;
 mod traces;
+mod visibility;
 
 use std::sync::Arc;
 use std::time::Duration;

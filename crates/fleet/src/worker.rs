@@ -272,6 +272,13 @@ impl Worker {
         (!answers || self.seen.is_gone(aging, settings)) && self.heard.as_deref().is_none_or(is_silent)
     }
 
+    /// Whether its time for requests is only that of acknowledging them: Dynamo 1.x answers a request at once, without
+    /// anything in it, and sends the result another way.
+    fn only_acknowledges(&self) -> bool {
+        let major = self.identity.version.split('.').next().unwrap_or_default();
+        self.shape.is_none() && major.parse().is_ok_and(|major: u64| major >= 1)
+    }
+
     /// Until when the view of the worker holds, if nothing happens.
     pub(crate) fn holds_until(&self, now: Now, settings: &Settings) -> Option<Duration> {
         let answered = self.seen.fresh_until(settings).filter(|until| now.mono <= *until);
@@ -326,7 +333,9 @@ impl Worker {
                 .map(|started| started.unix_timestamp_nanos() as f64 / 1e9),
             requests: self.counters.requests.total(),
             errors: self.counters.errors.total(),
-            processing_seconds: self.counters.seconds.map(Accumulated::total),
+            processing_seconds: (self.counters.seconds)
+                .filter(|_| !self.only_acknowledges())
+                .map(Accumulated::total),
             restarts: self.counters.restarts,
             lookup_blocks: self.lookup_blocks,
             hit_blocks: self.hit_blocks,

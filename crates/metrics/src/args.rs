@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use fleet::{Capacity, MeasureBuckets, PathGlob, Selector};
 use program::LogFormat;
 use program::environment::without_empty_variables;
-use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern};
+use protocol::{Component, EndpointName, Namespace, SubjectPattern};
 
 use crate::export::{Compat, ExportOptions, WorkerSeries};
 
@@ -62,10 +62,12 @@ pub enum Command {
     /// Say how the target's workers are known, and of every service on NATS whether it is one of them, and why.
     ///
     /// Exit code 0 when the target has workers, 3 when not.
-    #[command(after_help = "Example:\n  metrics explain dynamo/my_component/my_endpoint --json")]
+    #[command(after_help = "Examples:
+  metrics explain dynamo/my_component/my_endpoint --json
+  metrics explain 'dynamo-*/backend/generate' --listen-for 10s")]
     Explain {
-        /// The path: namespace/component/endpoint, or with dots, or dyn://…
-        target: EndpointPath,
+        /// The path: namespace/component/endpoint, or with dots, or dyn://…; with `*`, each pool that it matches.
+        target: Selector,
         /// How to look.
         #[command(flatten)]
         look: LookArgs,
@@ -96,27 +98,29 @@ pub struct LookArgs {
 /// Flags of the collector.
 #[derive(Debug, Args)]
 pub struct CollectArgs {
-    /// Component whose workers to watch.
+    /// Component whose workers to watch; `*` as in --target.
     #[arg(
         long,
         env = "METRICS_COMPONENT",
         required_unless_present = "target",
-        requires = "endpoint"
+        requires = "endpoint",
+        value_parser = name::<Component>
     )]
-    pub component: Option<Component>,
+    pub component: Option<String>,
 
-    /// Endpoint of the component.
+    /// Endpoint of the component; `*` as in --target.
     #[arg(
         long,
         env = "METRICS_ENDPOINT",
         required_unless_present = "target",
-        requires = "component"
+        requires = "component",
+        value_parser = name::<EndpointName>
     )]
-    pub endpoint: Option<EndpointName>,
+    pub endpoint: Option<String>,
 
-    /// Namespace of the component.
-    #[arg(long, env = "METRICS_NAMESPACE", default_value = "dynamo")]
-    pub namespace: Namespace,
+    /// Namespace of the component; `*` as in --target. Dynamo's Kubernetes operator appends a hash: 'dynamo-*'.
+    #[arg(long, env = "METRICS_NAMESPACE", default_value = "dynamo", value_parser = name::<Namespace>)]
+    pub namespace: String,
 
     /// A path to watch: namespace/component/endpoint, or with dots, or dyn://…; may be repeated. `*` in a name matches any
     /// text: 'dynamo/*/generate' watches every component, '*/*/*' every pool.
@@ -317,6 +321,15 @@ where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
 {
     PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+/// Reads a name of a path, or a pattern of one.
+fn name<N: FromStr<Err: std::error::Error>>(text: &str) -> Result<String, String> {
+    match text.replace('*', "x").parse::<N>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) if text.contains('*') => Err("with a name in place of each *, it is no name".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn exact_subject(text: &str) -> Result<String, String> {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use fleet::{Buckets, OptInTopics, Plan, Selector, Settings};
+use fleet::{Buckets, OptInTopics, PathGlob, Plan, Selector, Settings};
 use link::Servers;
-use protocol::{EndpointPath, subject};
+use protocol::{EndpointPath, PathError, subject};
 
 use crate::args::{Cli, CollectArgs, SharedArgs};
 use crate::etcd::EtcdServers;
@@ -74,8 +74,8 @@ impl Config {
         }
         let etcd = collect.etcd.as_deref().map(etcd_servers).transpose()?;
         let flags = collect.component.zip(collect.endpoint);
-        let named =
-            flags.map(|(component, endpoint)| EndpointPath::new(collect.namespace, component, endpoint));
+        let named = flags.map(|(component, endpoint)| named(&collect.namespace, &component, &endpoint));
+        let named = named.transpose().map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             plan: Plan {
                 excludes: collect.exclude,
@@ -87,13 +87,7 @@ impl Config {
                 },
                 buckets,
                 settings,
-                ..Plan::watching(
-                    named
-                        .map(Selector::Path)
-                        .into_iter()
-                        .chain(collect.target)
-                        .collect(),
-                )
+                ..Plan::watching(named.into_iter().chain(collect.target).collect())
             },
             servers,
             etcd,
@@ -106,6 +100,25 @@ impl Config {
             },
             grace: collect.grace,
         })
+    }
+}
+
+/// What the flags for one path name; each may be a pattern.
+fn named(namespace: &str, component: &str, endpoint: &str) -> Result<Selector, PathError> {
+    let names = [namespace, component, endpoint];
+    match names.iter().any(|name| name.contains('*')) {
+        true => Ok(Selector::Glob(PathGlob::new(names))),
+        false => {
+            let name = |source| PathError::Name {
+                text: names.join("/"),
+                source,
+            };
+            Ok(Selector::Path(EndpointPath::new(
+                namespace.parse().map_err(name)?,
+                component.parse().map_err(name)?,
+                endpoint.parse().map_err(name)?,
+            )))
+        }
     }
 }
 

@@ -76,6 +76,20 @@ pub(crate) struct Engine {
     finish: Option<Finish>,
 }
 
+/// What one look around has shown.
+pub(crate) struct Look {
+    core: Core,
+    finish: Option<Finish>,
+    at: Now,
+}
+
+impl Look {
+    /// All that answered and was heard, as it is for the pool of `target`; without one, near misses are not looked for.
+    pub(crate) fn inspect(&mut self, target: Option<&Target>) -> Inspection {
+        self.core.inspect(target, self.finish, self.at)
+    }
+}
+
 /// What there is while there is a connection.
 struct Ways {
     inbox: Inbox,
@@ -150,15 +164,11 @@ impl Engine {
     }
 
     /// Takes one look around, for a person who waits: runs until the first round has ended, everything that answered is
-    /// described, and events have been listened to for so long. Returns all that answered and was heard.
+    /// described, and events have been listened to for so long. Returns what there is then.
     ///
     /// # Errors
     /// Where NATS cannot be reached or asked.
-    pub(crate) async fn look(
-        mut self,
-        target: Option<&Target>,
-        listen_for: Duration,
-    ) -> anyhow::Result<Inspection> {
+    pub(crate) async fn look(mut self, listen_for: Duration) -> anyhow::Result<Look> {
         let client = self.link.connect_now().await?;
         self.connected(client).await?;
         let mut replies = Vec::new();
@@ -175,7 +185,11 @@ impl Engine {
                 None => bail!("the connection to NATS was lost while asking; try again"),
             }
         }
-        Ok(self.core.inspect(target, self.finish, now(self.started)))
+        Ok(Look {
+            at: now(self.started),
+            core: self.core,
+            finish: self.finish,
+        })
     }
 
     /// Waits for whatever comes next, and takes it in.

@@ -12,6 +12,7 @@ mod family;
 mod format;
 mod labelled;
 mod labels;
+mod opt_in;
 mod options;
 mod pools;
 pub mod reference;

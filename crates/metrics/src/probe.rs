@@ -4,18 +4,19 @@ mod conclusion;
 mod explain;
 mod list;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use fleet::matching::Target;
-use fleet::{Finish, Inspection, PathGlob, Plan, Selector, Settings};
+use fleet::{Finish, Inspection, PathGlob, Plan, PoolName, PoolView, Selector, Settings};
 use link::{Link, Servers};
 use program::output::print_text;
 use protocol::{EndpointPath, subject};
 
 use crate::app;
 use crate::args::{LookArgs, SharedArgs};
-use crate::engine::Engine;
+use crate::engine::{Engine, Look};
 
 /// How long a look takes at most, unless `--round-timeout` says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -30,17 +31,16 @@ const EVERYTHING: &str = "*/*/*";
 async fn look(
     servers: &Servers,
     shared: &SharedArgs,
-    target: Option<&Target>,
+    wanted: Option<Selector>,
     listen_for: Duration,
-) -> anyhow::Result<Inspection> {
+) -> anyhow::Result<Look> {
     let timeout = shared.round_timeout.unwrap_or(TIMEOUT);
     let everything: PathGlob = EVERYTHING.parse()?;
-    let exact = target.map(|target| Selector::Path(target.path.clone()));
     let plan = Plan {
         patterns: shared.subject_pattern.clone(),
         settings: Settings {
-            // There is no second round: it would begin long after the first has ended.
-            poll_interval: timeout * 10,
+            // There is no second round: it would begin long after the look has ended.
+            poll_interval: (timeout + listen_for) * 10,
             round_timeout: timeout,
             stall: if shared.round_timeout.is_some() {
                 timeout
@@ -49,11 +49,11 @@ async fn look(
             },
             ..Settings::default()
         },
-        ..Plan::watching(exact.into_iter().chain([Selector::Glob(everything)]).collect())
+        ..Plan::watching(wanted.into_iter().chain([Selector::Glob(everything)]).collect())
     };
     let link = Link::new(servers.clone(), app::options());
     let (engine, _) = Engine::new(plan, link);
-    engine.look(target, listen_for).await
+    engine.look(listen_for).await
 }
 
 /// How the round went, in words.
@@ -70,21 +70,46 @@ fn summary(seen: &Inspection) -> String {
     }
 }
 
-/// Shows of every service whether it is a worker of the target, and why. Returns whether the target has workers.
+/// Shows how the target's workers are known, and of every service whether it is one of them, and why. A target with `*` is
+/// each pool that it matches. Returns whether there are workers.
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
 pub async fn explain(
-    path: EndpointPath,
+    wanted: Selector,
     servers: &Servers,
     shared: &SharedArgs,
     look_args: &LookArgs,
 ) -> anyhow::Result<bool> {
-    let target = Target::new(path, &shared.subject_pattern);
-    let seen = look(servers, shared, Some(&target), look_args.listen_for).await?;
-    let report = explain::Report::new(&target, &seen, look_args.listen_for);
-    print(&report, report.to_string(), look_args.json)?;
-    Ok(report.has_workers())
+    let mut seen = look(servers, shared, Some(wanted.clone()), look_args.listen_for).await?;
+    let paths = match &wanted {
+        Selector::Path(path) => vec![path.clone()],
+        Selector::Glob(glob) => matching(glob, &seen.inspect(None)),
+        Selector::Services(_) => Vec::new(),
+    };
+    if paths.is_empty() {
+        let everything = list::Report::new(&seen.inspect(None));
+        let text = format!("no pool matches {wanted}. Here is what there is:\n{everything}");
+        print(&everything, text, look_args.json)?;
+        return Ok(false);
+    }
+    let mut has_workers = false;
+    for path in paths {
+        let target = Target::new(path, &shared.subject_pattern);
+        let report = explain::Report::new(&target, &seen.inspect(Some(&target)), look_args.listen_for);
+        print(&report, report.to_string(), look_args.json)?;
+        has_workers |= report.has_workers();
+    }
+    Ok(has_workers)
+}
+
+/// The paths of pools that have workers and that the glob matches.
+fn matching(glob: &PathGlob, seen: &Inspection) -> Vec<EndpointPath> {
+    let path = |pool: &Arc<PoolView>| match &pool.name {
+        PoolName::Workers(path) if glob.matches(path) => Some(path.clone()),
+        _ => None,
+    };
+    seen.pools.iter().filter_map(path).collect()
 }
 
 /// Prints every pool. Returns whether there is one.
@@ -92,8 +117,8 @@ pub async fn explain(
 /// # Errors
 /// Where NATS cannot be reached or asked.
 pub async fn list(servers: &Servers, shared: &SharedArgs, look_args: &LookArgs) -> anyhow::Result<bool> {
-    let seen = look(servers, shared, None, look_args.listen_for).await?;
-    let report = list::Report::new(&seen);
+    let mut seen = look(servers, shared, None, look_args.listen_for).await?;
+    let report = list::Report::new(&seen.inspect(None));
     print(&report, report.to_string(), look_args.json)?;
     Ok(report.has_workers())
 }

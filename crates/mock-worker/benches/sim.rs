@@ -14,10 +14,11 @@ use futures_util::StreamExt;
 use link::{Link, Options, Servers};
 use mock_worker::app::{Batch, Line};
 use mock_worker::ids;
-use mock_worker::reply::{Identity, Voice};
+use mock_worker::reply::{Identity, Service, Voice};
 use mock_worker::scenario::{Scenario, Setting};
 use mock_worker::stage::Stage;
 use protocol::{EndpointPath, Layout, StatsShape, WorkerSubject};
+use sim::{Journal, Steps};
 
 const SEED: u64 = 42;
 
@@ -141,12 +142,16 @@ fn simulate(name: &str) -> anyhow::Result<String> {
         .into_iter()
         .find(|case| case.0 == name)
         .context("there is no such case")?;
-    let (mut stage, _) = stage(scenario, settings, !single_step)?;
-    let (mut hits, mut notices) = (Vec::new(), Vec::new());
+    let steps = match single_step {
+        true => Steps::Single,
+        false => Steps::AtOnce,
+    };
+    let (mut stage, _) = stage(scenario, settings, steps)?;
+    let (mut journal, mut notices) = (Journal::default(), Vec::new());
     let started = Instant::now();
     for second in 1..=seconds {
-        stage.advance(second * 1_000_000_000, &mut hits, &mut notices);
-        hits.clear();
+        stage.advance(second * 1_000_000_000, &mut journal, &mut notices);
+        journal.clear();
         notices.clear();
     }
     let took = started.elapsed().as_secs_f64();
@@ -159,7 +164,7 @@ fn simulate(name: &str) -> anyhow::Result<String> {
     Ok(format!("{} {}", seconds as f64 / took, kib * 1024.0 / 1e6))
 }
 
-fn stage(scenario: &str, settings: &[&str], coalesce: bool) -> anyhow::Result<(Stage, Voice)> {
+fn stage(scenario: &str, settings: &[&str], steps: Steps) -> anyhow::Result<(Stage, Voice)> {
     let settings: Vec<Setting> = settings
         .iter()
         .map(|text| text.parse())
@@ -169,12 +174,13 @@ fn stage(scenario: &str, settings: &[&str], coalesce: bool) -> anyhow::Result<(S
     let path: EndpointPath = "dynamo/my_component/my_endpoint".parse()?;
     let pool = WorkerSubject::new(&path, Layout::Hashed, None)?.to_string();
     let ids = ids::seeded(SEED, &pool, scenario.workers);
-    let config = scenario.fleet(SEED, &ids, coalesce)?;
+    let config = scenario.fleet(SEED, &ids, steps)?;
     let stage = Stage::new(&config, &ids, &scenario.fault, 1).map_err(anyhow::Error::msg)?;
     let voice = Voice {
         path,
         layout: Layout::Hashed,
-        shape: StatsShape::Nested,
+        shape: Some(StatsShape::Nested),
+        service: Service::Own,
         seed: SEED,
         first_id: ids[0],
     };
@@ -184,8 +190,8 @@ fn stage(scenario: &str, settings: &[&str], coalesce: bool) -> anyhow::Result<(S
 /// Replies a second, ours and those of a bare loop: the best of three turns each, one after the other.
 async fn replies(url: &str) -> anyhow::Result<(f64, f64)> {
     let servers: Servers = url.parse()?;
-    let (mut stage, voice) = stage("fleet-10k", &["workers=10000"], true)?;
-    stage.advance(20_000_000_000, &mut Vec::new(), &mut Vec::new());
+    let (mut stage, voice) = stage("fleet-10k", &["workers=10000"], Steps::AtOnce)?;
+    stage.advance(20_000_000_000, &mut Journal::default(), &mut Vec::new());
     let identities: Vec<Identity> = (0..WORKERS as usize)
         .map(|worker| {
             voice.identity(

@@ -85,6 +85,8 @@ pub struct Status {
     pub waiting: u64,
     /// Replies to STATS that were sent.
     pub replies_sent: u64,
+    /// Events of a version of Dynamo that were sent.
+    pub events_sent: u64,
     /// Replies and events that could not be sent, for the connection did not take them.
     pub messages_lost: u64,
     /// Requests from outside that are being answered.
@@ -227,8 +229,8 @@ impl Status {
         line(
             "messages",
             format!(
-                "{} replies sent, {} messages lost",
-                self.replies_sent, self.messages_lost
+                "{} replies and {} events of a version of Dynamo sent, {} messages lost",
+                self.replies_sent, self.events_sent, self.messages_lost
             ),
         );
         for (number, kind, workers) in &self.faults {

@@ -15,7 +15,9 @@ use anyhow::Context;
 use serde::Deserialize;
 use sim::nanos::Nanos;
 use sim::trace::{Trace, TraceFormat};
-use sim::{FleetConfig, Lengths, Policy, Prefixes, Process, Profile, Replay, Traffic, Turns, WorkerSpec};
+use sim::{
+    FleetConfig, Lengths, Policy, Prefixes, Process, Profile, Replay, Steps, Traffic, Turns, WorkerSpec,
+};
 
 use crate::expect::Expect;
 use crate::faults::{Fault, Select};
@@ -314,12 +316,7 @@ impl Scenario {
     ///
     /// # Errors
     /// Where the trace cannot be read, with its file and line.
-    pub fn fleet(
-        &self,
-        seed: u64,
-        ids: &[protocol::WorkerId],
-        coalesce: bool,
-    ) -> anyhow::Result<FleetConfig> {
+    pub fn fleet(&self, seed: u64, ids: &[protocol::WorkerId], steps: Steps) -> anyhow::Result<FleetConfig> {
         let mut workers = vec![self.worker.clone(); ids.len()];
         for (number, variant) in self.variant.iter().enumerate() {
             // Questions of variants are numbered from the other end than those of faults.
@@ -332,7 +329,7 @@ impl Scenario {
             workers,
             traffic: self.traffic()?,
             policy: self.traffic.router,
-            coalesce,
+            steps,
         })
     }
 

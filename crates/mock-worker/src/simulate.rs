@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use protocol::{EndpointPath, Layout, StatsShape};
 use sim::nanos::Nanos;
+use sim::{Journal, Steps};
 
 use crate::args::InvalidInput;
 use crate::ids;
-use crate::reply::Voice;
+use crate::reply::{Service, Voice};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 use crate::truth::Writer;
@@ -51,7 +52,11 @@ pub fn simulate(
     let layout = Layout::default();
     let pool = protocol::WorkerSubject::new(path, layout, None).context("failed to name the workers")?;
     let ids = ids::seeded(play.seed, &pool.to_string(), play.scenario.workers);
-    let fleet = play.scenario.fleet(play.seed, &ids, !play.single_step);
+    let steps = match play.single_step {
+        true => Steps::Single,
+        false => Steps::AtOnce,
+    };
+    let fleet = play.scenario.fleet(play.seed, &ids, steps);
     let config = fleet.map_err(InvalidInput)?;
     let mut stage = Stage::new(&config, &ids, &play.scenario.fault, play.scenario.connections)
         .map_err(anyhow::Error::msg)?;
@@ -59,7 +64,8 @@ pub fn simulate(
     let voice = Voice {
         path: path.clone(),
         layout,
-        shape: StatsShape::default(),
+        shape: Some(StatsShape::default()),
+        service: Service::Own,
         seed: play.seed,
         first_id: ids[0],
     };
@@ -70,11 +76,11 @@ pub fn simulate(
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut writer = Writer::new(out);
     let mut progress = Progress::new(play, report_line);
-    let (mut hits, mut notices, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut journal, mut notices, mut buffer) = (Journal::default(), Vec::new(), Vec::new());
     let mut time = 0;
     loop {
-        stage.advance(time, &mut hits, &mut notices);
-        hits.clear();
+        stage.advance(time, &mut journal, &mut notices);
+        journal.clear();
         notices.clear();
         for (worker, (id, identity)) in names.iter_mut().enumerate() {
             let sample = stage.sample(worker);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::WorkerId;
-use sim::{Change, Fleet, FleetConfig, HitEvent, Mode, Progress, Traffic, View};
+use sim::{Change, Fleet, FleetConfig, Journal, Mode, Progress, Traffic, View};
 
 use crate::faults::{Fault, Kind, Window};
 use crate::ids;
@@ -147,14 +147,14 @@ impl Stage {
         worker * self.connections / self.workers.len().max(1)
     }
 
-    /// Goes on to `to`; what was looked up and what happened meanwhile is added to the lists.
-    pub fn advance(&mut self, to: u64, hits: &mut Vec<HitEvent>, notices: &mut Vec<Notice>) {
+    /// Goes on to `to`; what happened meanwhile is added to the journal and the notices.
+    pub fn advance(&mut self, to: u64, journal: &mut Journal, notices: &mut Vec<Notice>) {
         while let Some(moment) = self.moments.first().copied().filter(|moment| moment.at <= to) {
             self.moments.remove(&moment);
-            self.fleet.advance_on(self.threads, moment.at, hits);
-            self.pass(moment, hits, notices);
+            self.fleet.advance_on(self.threads, moment.at, journal);
+            self.pass(moment, journal, notices);
         }
-        self.fleet.advance_on(self.threads, to, hits);
+        self.fleet.advance_on(self.threads, to, journal);
     }
 
     /// A worker now.
@@ -165,28 +165,40 @@ impl Stage {
             Some(frozen) if truth.load.is_some() => *frozen,
             _ => truth,
         };
-        let now = self.now();
-        let strikes = |question: u64, in_force: &InForce| {
-            let InForce { fault, places } = in_force;
-            places
-                .binary_search(&worker)
-                .is_ok_and(|rank| fault.window_at(rank as u64, now).is_some())
-                && fault.strikes(self.seed, question, worker, now)
-        };
-        let faults = self
-            .faults
-            .iter()
-            .filter(|(number, in_force)| strikes(**number, in_force))
-            .map(|(_, in_force)| &in_force.fault)
-            .collect();
         Sample {
-            time_ns: now,
+            time_ns: self.now(),
             place: worker,
             id: self.workers[worker].id,
             truth,
             told,
-            faults,
+            faults: self.faults_at(worker, self.now()),
         }
+    }
+
+    /// What goes wrong with a worker at a time.
+    pub fn faults_at(&self, worker: usize, time_ns: u64) -> Vec<&Fault> {
+        let strikes = |question: u64, in_force: &InForce| {
+            let InForce { fault, places } = in_force;
+            places
+                .binary_search(&worker)
+                .is_ok_and(|rank| fault.window_at(rank as u64, time_ns).is_some())
+                && fault.strikes(self.seed, question, worker, time_ns)
+        };
+        let in_force = self.faults.iter();
+        in_force
+            .filter(|(number, in_force)| strikes(**number, in_force))
+            .map(|(_, in_force)| &in_force.fault)
+            .collect()
+    }
+
+    /// When a fault begins or ends next, where that is an event of its own.
+    pub fn next_moment(&self) -> Option<u64> {
+        self.moments.first().map(|moment| moment.at)
+    }
+
+    /// Tokens in a KV block of a worker.
+    pub fn block_size(&self, worker: usize) -> u64 {
+        self.fleet.block_size(worker)
     }
 
     /// Whether the worker's process is there.
@@ -200,10 +212,10 @@ impl Stage {
     }
 
     /// A fault comes now, or later: its `at` is counted from now. Returns the number by which it can be cleared.
-    pub fn add(&mut self, mut fault: Fault, hits: &mut Vec<HitEvent>, notices: &mut Vec<Notice>) -> u64 {
+    pub fn add(&mut self, mut fault: Fault, journal: &mut Journal, notices: &mut Vec<Notice>) -> u64 {
         fault.at.0 = fault.at.0.saturating_add(self.now());
         let number = self.plan(fault);
-        self.advance(self.now(), hits, notices);
+        self.advance(self.now(), journal, notices);
         number
     }
 
@@ -225,7 +237,7 @@ impl Stage {
     pub fn clear(
         &mut self,
         which: impl Fn(u64, &Fault) -> bool,
-        hits: &mut Vec<HitEvent>,
+        journal: &mut Journal,
         notices: &mut Vec<Notice>,
     ) -> usize {
         let chosen: Vec<u64> = self
@@ -239,7 +251,7 @@ impl Stage {
             let InForce { fault, places } = self.faults.remove(&number).expect("it was chosen");
             for (rank, place) in places.into_iter().enumerate() {
                 if fault.kind.has_moments() && fault.window_at(rank as u64, now).is_some() {
-                    self.end(&fault, place, hits, notices);
+                    self.end(&fault, place, journal, notices);
                 }
             }
         }
@@ -252,8 +264,8 @@ impl Stage {
     }
 
     /// A request from outside comes to a worker, or its caller goes away.
-    pub fn request(&mut self, worker: usize, change: Change, hits: &mut Vec<HitEvent>) {
-        self.fleet.change(worker, change, hits);
+    pub fn request(&mut self, worker: usize, change: Change, journal: &mut Journal) {
+        self.fleet.change(worker, change, journal);
     }
 
     /// How far a request from outside has come.
@@ -281,11 +293,11 @@ impl Stage {
         number
     }
 
-    fn pass(&mut self, moment: Moment, hits: &mut Vec<HitEvent>, notices: &mut Vec<Notice>) {
+    fn pass(&mut self, moment: Moment, journal: &mut Journal, notices: &mut Vec<Notice>) {
         let in_force = &self.faults[&moment.fault];
         let (fault, place) = (in_force.fault.clone(), in_force.places[moment.rank]);
         if !moment.begins {
-            return self.end(&fault, place, hits, notices);
+            return self.end(&fault, place, journal, notices);
         }
         if let Some(Window { until: Some(at), .. }) = fault.window(moment.rank as u64, moment.number) {
             let begins = false;
@@ -293,7 +305,7 @@ impl Stage {
         }
         self.moments
             .extend(beginning(moment.fault, &fault, moment.rank, moment.number + 1));
-        self.begin(&fault, place, moment.at, hits, notices);
+        self.begin(&fault, place, moment.at, journal, notices);
     }
 
     fn begin(
@@ -301,14 +313,14 @@ impl Stage {
         fault: &Fault,
         place: usize,
         at: u64,
-        hits: &mut Vec<HitEvent>,
+        journal: &mut Journal,
         notices: &mut Vec<Notice>,
     ) {
         match fault.kind {
-            Kind::Absent if at == 0 => self.fleet.change(place, Change::Leave, hits),
-            Kind::Crash | Kind::Absent => self.fleet.change(place, Change::Crash, hits),
-            Kind::Drain => self.fleet.change(place, Change::Drain, hits),
-            Kind::FlushCache => self.fleet.change(place, Change::FlushCache, hits),
+            Kind::Absent if at == 0 => self.fleet.change(place, Change::Leave, journal),
+            Kind::Crash | Kind::Absent => self.fleet.change(place, Change::Crash, journal),
+            Kind::Drain => self.fleet.change(place, Change::Drain, journal),
+            Kind::FlushCache => self.fleet.change(place, Change::FlushCache, journal),
             Kind::Freeze => self.workers[place].frozen = Some(self.fleet.view(place)),
             Kind::Disconnect => {
                 let connection = self.connection(place);
@@ -321,11 +333,11 @@ impl Stage {
         }
     }
 
-    fn end(&mut self, fault: &Fault, place: usize, hits: &mut Vec<HitEvent>, notices: &mut Vec<Notice>) {
+    fn end(&mut self, fault: &Fault, place: usize, journal: &mut Journal, notices: &mut Vec<Notice>) {
         match fault.kind {
             Kind::Crash | Kind::Absent | Kind::Drain => {
                 let was_down = self.fleet.mode(place) == Mode::Down;
-                self.fleet.change(place, Change::Start, hits);
+                self.fleet.change(place, Change::Start, journal);
                 if was_down {
                     let worker = &mut self.workers[place];
                     worker.frozen = None;

@@ -1,4 +1,5 @@
-//! The truth file: one record for every reply, with the load that was true and the data that was sent.
+//! The truth file: one record for every reply, with the load that was true and the data that was sent, and one for
+//! every message that workers of a version of Dynamo publish.
 //!
 //! It is JSON Lines, and grows while the workers run, so its last line may be half of one.
 
@@ -42,6 +43,49 @@ pub struct Record<Sent = Value> {
     pub faults: Vec<String>,
     /// What happened to the worker's requests so far.
     pub counters: Counters,
+}
+
+/// A message that was published by a worker, or about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publication<Event = Value> {
+    /// Virtual time since the start, in nanoseconds.
+    pub time_ns: u64,
+    /// When it was sent, in seconds of Unix time.
+    pub unix_seconds: f64,
+    /// The id of the worker that it is about, in decimal.
+    pub worker: String,
+    /// Its topic; of request traces, their usual subject.
+    pub topic: String,
+    /// What it says.
+    pub event: Event,
+    /// Whether it was lost on its way, by a fault.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
+}
+
+/// A line of a truth file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// What a worker was and replied.
+    Reply(Box<Record>),
+    /// What was published.
+    Published(Publication),
+}
+
+impl Entry {
+    /// # Errors
+    /// Why a line is none.
+    fn read(line: &[u8]) -> serde_json::Result<Self> {
+        let record = serde_json::from_slice(line);
+        let error = match record {
+            Ok(record) => return Ok(Self::Reply(Box::new(record))),
+            Err(error) => error,
+        };
+        serde_json::from_slice(line)
+            .map(Self::Published)
+            .map_err(|_| error)
+    }
 }
 
 /// Why a truth file could not be read.
@@ -90,12 +134,12 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    fn read(&mut self) -> Result<Option<(usize, Record)>, TruthError> {
+    fn read(&mut self) -> Result<Option<(usize, Entry)>, TruthError> {
         while let Some(line) = self.lines.next()? {
             if line.bytes.trim_ascii().is_empty() {
                 continue;
             }
-            return match serde_json::from_slice(line.bytes) {
+            return match Entry::read(line.bytes) {
                 Ok(record) => Ok(Some((line.number, record))),
                 // Its writer may be in the middle of it.
                 Err(_) if !line.is_ended => Ok(None),
@@ -110,7 +154,7 @@ impl<R: BufRead> Records<R> {
 }
 
 impl<R: BufRead> Iterator for Records<R> {
-    type Item = Result<(usize, Record), TruthError>;
+    type Item = Result<(usize, Entry), TruthError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.has_ended {
@@ -153,9 +197,36 @@ mod tests {
     }
 
     fn read(text: &str) -> Vec<Result<(usize, Record), String>> {
+        let reply = |(line, entry)| match entry {
+            Entry::Reply(record) => (line, *record),
+            Entry::Published(other) => panic!("{other:?} is no record"),
+        };
         Records::new(text.as_bytes())
-            .map(|read| read.map_err(|error| error.to_string()))
+            .map(|read| read.map(reply).map_err(|error| error.to_string()))
             .collect()
+    }
+
+    #[test]
+    fn what_was_published_is_read_back() {
+        let published = Publication {
+            time_ns: 5,
+            unix_seconds: 1_700_000_000.25,
+            worker: "7".to_owned(),
+            topic: "kv_metrics".to_owned(),
+            event: serde_json::json!({"worker_id": u64::MAX}),
+            lost: false,
+        };
+        let line = serde_json::to_string(&published).expect("it is JSON");
+        assert!(!line.contains("lost"), "{line}");
+        let lost = Publication {
+            lost: true,
+            ..published.clone()
+        };
+        let text = format!("{line}\n{}\n", serde_json::to_string(&lost).expect("it is JSON"));
+        let entries: Vec<Entry> = Records::new(text.as_bytes())
+            .map(|read| read.expect("it is well-formed").1)
+            .collect();
+        assert_eq!(entries, [published, lost].map(Entry::Published));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod fetch;
 mod fields;
 mod laws;
 mod own;
+mod published;
 mod report;
 mod shown;
 
@@ -21,8 +22,9 @@ use protocol::EndpointPath;
 use crate::args::InvalidInput;
 use crate::expect::Expect;
 use crate::page::Page;
-use crate::truth::{Record, Records, TruthError};
+use crate::truth::{Entry, Records, TruthError};
 use compare::Comparison;
+use published::Messages;
 use shown::Shown;
 
 pub use report::{Difference, Kind, Report};
@@ -65,22 +67,37 @@ pub struct Options {
 /// Where a fault was in force, a field may be absent, or be as it was sent. All records without a fault are
 /// checked for themselves too: what was sent is what was true, and counts fit each other.
 ///
+/// Of workers of a version of Dynamo, what they published counts: sums exactly, from the message on with which the
+/// collector began to listen, and gauges as one of the last messages says.
+///
 /// # Errors
 /// [`TruthError`] where a record cannot be read.
 pub fn compare<T>(page: &Page, truth: T, options: &Options) -> Result<Report, TruthError>
 where
-    T: IntoIterator<Item = Result<(usize, Record), TruthError>>,
+    T: IntoIterator<Item = Result<(usize, Entry), TruthError>>,
 {
     let shown = Shown::read(page, options.pool.as_ref());
     let mut report = Report::new(options.file.clone());
     own::check(page, &shown, &mut report);
     let mut comparison = Comparison::new(&shown);
+    let mut messages = Messages::new(page, &shown);
     for numbered in truth {
-        let (line, record) = numbered?;
-        laws::check(line, &record, &mut report);
-        comparison.take(line, &record);
+        match numbered? {
+            (line, Entry::Reply(record)) => {
+                laws::check(line, &record, &mut report);
+                comparison.take(line, &record);
+                if record.sent.is_some() {
+                    messages.take_reply(&record.worker);
+                }
+            }
+            (line, Entry::Published(published)) => {
+                comparison.take_published(&published);
+                messages.take(line, &published);
+            }
+        }
     }
-    comparison.finish(&mut report);
+    comparison.finish(&messages, &mut report);
+    messages.finish(&mut report);
     Ok(report)
 }
 

@@ -43,6 +43,26 @@
 //! }
 //! ```
 //!
+//! An engine can publish its forward passes, from which collectors know what runs and waits and how long passes take. A
+//! [`heartbeat`](WorkerBuilder::heartbeat) shows in between that the worker is alive:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use protocol::events::{Queued, Scheduled};
+//! # use protocol::service::{EnginePass, Servers, Worker};
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = "nats://127.0.0.1:4222".parse::<Servers>()?.connect().await?;
+//! let worker = Worker::builder("dynamo/backend/generate".parse()?).heartbeat().start(client).await?;
+//! let pass = EnginePass {
+//!     wall_time: Duration::from_millis(25),
+//!     scheduled: Scheduled { decode_requests: 8, decode_kv_tokens: 4096, ..Scheduled::default() },
+//!     queued: Queued { prefill_requests: 2, prefill_tokens: 700, ..Queued::default() },
+//! };
+//! worker.forward_pass(&pass).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What the SDK sees to, so that a worker need not: subjects and names that the collector finds; a stats closure
 //! that panics, hangs or returns too much costs one reply its load and nothing else; a handler that panics makes its
 //! caller see an error; a shutdown finishes what was begun, and a worker that is dropped leaves no ghost behind.
@@ -51,17 +71,20 @@
 
 mod builder;
 mod load;
+mod passes;
 mod request;
 mod seldom;
 mod servers;
 mod serving;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, HeaderMap, PublishError};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::codec::CONTENT_TYPE;
 use crate::events::Topic;
@@ -70,11 +93,14 @@ use crate::{
     WorkerSubject, subject,
 };
 
+use passes::Passes;
+
 pub use async_nats;
 pub use bytes::Bytes;
 
 pub use builder::{StartError, WorkerBuilder};
 pub use load::MAX_DATA_BYTES;
+pub use passes::EnginePass;
 pub use request::{HandlerError, Request, RespondError, ResponseStream};
 pub use servers::{Servers, ServersError, is_refusal, reconnect_delay};
 
@@ -90,6 +116,9 @@ pub struct Worker {
     instance: String,
     encoding: Encoding,
     client: Client,
+    passes: Arc<Passes>,
+    /// Ends with the worker.
+    _heartbeat: Option<AbortOnDropHandle<()>>,
     stop: oneshot::Sender<Duration>,
     serving: JoinHandle<Result<(), ShutdownError>>,
 }
@@ -119,6 +148,9 @@ pub enum EventPublishError {
     /// It could not be encoded.
     #[error("failed to encode the event: {0}")]
     Encode(#[from] CodecError),
+    /// A variance of a forward pass is negative, infinite or no number.
+    #[error("the forward pass has an invalid {0}: it must be a finite number of at least 0")]
+    Variance(&'static str),
     /// The connection did not take it.
     #[error("failed to publish the event: {0}")]
     Publish(#[from] PublishError),
@@ -168,6 +200,17 @@ impl Worker {
     /// [`EventPublishError`] where the connection is closed.
     pub async fn publish_metrics(&self, event: &KvMetrics) -> Result<(), EventPublishError> {
         self.publish(Topic::KvMetrics, event).await
+    }
+
+    /// Publishes a forward pass of the engine, as Dynamo 1.4 and later does: numbered, in an envelope, at the endpoint's
+    /// own subject.
+    ///
+    /// Call it once for each pass, in their order. This waits where the connection does not keep up, and while it is lost.
+    ///
+    /// # Errors
+    /// [`EventPublishError`] where a variance is invalid or the connection is closed.
+    pub async fn forward_pass(&self, pass: &EnginePass) -> Result<(), EventPublishError> {
+        self.passes.publish(pass).await
     }
 
     /// Stops in order: takes no more requests, finishes those in flight within `grace`, then leaves discovery.

@@ -11,7 +11,7 @@ use super::engine::{Engine, Listener};
 use super::request::Ended;
 use super::router::Router;
 use super::source::Source;
-use super::{Change, HitEvent};
+use super::{Change, HitEvent, Journal, Pass, RequestChange, RequestEvent};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
@@ -39,17 +39,31 @@ pub(super) struct Cell {
 /// Hands on what engines tell.
 struct Ear<'a> {
     worker: u32,
-    hits: &'a mut Vec<HitEvent>,
+    journal: &'a mut Journal,
     ended: Vec<Ended>,
 }
 
 impl Listener for Ear<'_> {
     fn looked_up(&mut self, at: u64, blocks: u64, hits: u64) {
-        self.hits.push(HitEvent {
+        self.journal.hits.push(HitEvent {
             time_ns: at,
             worker: self.worker as usize,
             lookup_blocks: blocks,
             hit_blocks: hits,
+        });
+    }
+
+    fn passed(&mut self, pass: Pass) {
+        let worker = self.worker as usize;
+        self.journal.passes.push(Pass { worker, ..pass });
+    }
+
+    fn changed(&mut self, time_ns: u64, request: u64, change: RequestChange) {
+        self.journal.requests.push(RequestEvent {
+            time_ns,
+            worker: self.worker as usize,
+            request,
+            change,
         });
     }
 
@@ -78,7 +92,7 @@ impl Cell {
     }
 
     /// Lives up to and with `to`.
-    pub(super) fn advance(&mut self, to: u64, hits: &mut Vec<HitEvent>) {
+    pub(super) fn advance(&mut self, to: u64, journal: &mut Journal) {
         while let Some(&Reverse((time, class, worker, number))) = self.events.peek() {
             if time > to {
                 break;
@@ -90,7 +104,7 @@ impl Cell {
                 Class::StepEnd => {
                     if self.engines[at].step_end() == Some((time, number)) {
                         self.now = time;
-                        self.with(at, hits, |engine, ear| engine.end_step(time, ear));
+                        self.with(at, journal, |engine, ear| engine.end_step(time, ear));
                     }
                 }
                 Class::Arrival if number == self.arrival => {
@@ -100,7 +114,7 @@ impl Cell {
                         self.engines.iter_mut().for_each(|engine| engine.settle(time));
                     }
                     let at = self.router.pick(&request, &self.engines, time);
-                    self.with(at, hits, |engine, ear| engine.arrive(request, time, ear));
+                    self.with(at, journal, |engine, ear| engine.arrive(request, time, ear));
                     self.plan_arrival();
                 }
                 Class::Arrival => {}
@@ -110,7 +124,7 @@ impl Cell {
     }
 
     /// Does something to a worker now, and plans anew what follows from it.
-    pub(super) fn change(&mut self, at: usize, change: Change, hits: &mut Vec<HitEvent>) {
+    pub(super) fn change(&mut self, at: usize, change: Change, journal: &mut Journal) {
         let now = self.now;
         match change {
             Change::Submit {
@@ -119,14 +133,16 @@ impl Cell {
                 ticket,
             } => {
                 let request = self.source.outside(now, input, output, ticket);
-                self.with(at, hits, |engine, ear| engine.arrive(request, now, ear));
+                self.with(at, journal, |engine, ear| engine.arrive(request, now, ear));
             }
-            Change::Cancel { ticket } => self.with(at, hits, |engine, ear| engine.cancel(ticket, now, ear)),
-            Change::Crash => self.with(at, hits, |engine, ear| engine.crash(now, ear)),
-            Change::Drain => self.with(at, hits, |engine, _| engine.drain()),
-            Change::Start => self.with(at, hits, |engine, _| engine.start()),
-            Change::Leave => self.with(at, hits, |engine, _| engine.absent()),
-            Change::FlushCache => self.with(at, hits, |engine, _| engine.flush_cache()),
+            Change::Cancel { ticket } => {
+                self.with(at, journal, |engine, ear| engine.cancel(ticket, now, ear));
+            }
+            Change::Crash => self.with(at, journal, |engine, ear| engine.crash(now, ear)),
+            Change::Drain => self.with(at, journal, |engine, _| engine.drain()),
+            Change::Start => self.with(at, journal, |engine, _| engine.start()),
+            Change::Leave => self.with(at, journal, |engine, _| engine.absent()),
+            Change::FlushCache => self.with(at, journal, |engine, _| engine.flush_cache()),
         }
     }
 
@@ -136,12 +152,12 @@ impl Cell {
         self.plan_arrival();
     }
 
-    fn with(&mut self, at: usize, hits: &mut Vec<HitEvent>, act: impl FnOnce(&mut Engine, &mut Ear<'_>)) {
+    fn with(&mut self, at: usize, journal: &mut Journal, act: impl FnOnce(&mut Engine, &mut Ear<'_>)) {
         let engine = &mut self.engines[at];
         let before = engine.step_end();
         let mut ear = Ear {
             worker: self.first + at as u32,
-            hits,
+            journal,
             ended: Vec::new(),
         };
         act(engine, &mut ear);

@@ -16,8 +16,10 @@ mod view;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::journal::{Pass, RequestChange};
 use super::kv_pool::{KvPool, Link, SegmentKey, blocks_of};
 use super::request::{Ended, Ending, Request};
+use crate::Steps;
 
 pub(crate) use spec::Capacity;
 pub use spec::{Preset, WorkerSpec};
@@ -41,13 +43,15 @@ pub enum Mode {
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     capacity: Arc<Capacity>,
-    coalesce: bool,
+    steps: Steps,
     mode: Mode,
     pool: KvPool,
     waiting: VecDeque<Queued>,
     /// In the order in which they were admitted.
     running: Vec<Running>,
     step: Option<Step>,
+    /// What the step under way will be reported as.
+    pass: Pass,
     /// Counts the steps that were planned; the end of one that was planned anew is void.
     epoch: u64,
     counters: Counters,
@@ -88,20 +92,25 @@ struct Running {
 pub(crate) trait Listener {
     /// A prompt's blocks were looked up at admission.
     fn looked_up(&mut self, at: u64, blocks: u64, hits: u64);
+    /// A step has ended; the listener knows which worker took it.
+    fn passed(&mut self, pass: Pass);
+    /// Something became of a request.
+    fn changed(&mut self, at: u64, request: u64, change: RequestChange);
     /// A request ended.
     fn ended(&mut self, ended: Ended);
 }
 
 impl Engine {
-    pub(crate) fn new(capacity: Arc<Capacity>, coalesce: bool) -> Self {
+    pub(crate) fn new(capacity: Arc<Capacity>, steps: Steps) -> Self {
         Self {
             pool: KvPool::new(capacity.total_blocks),
             capacity,
-            coalesce,
+            steps,
             mode: Mode::Up,
             waiting: VecDeque::new(),
             running: Vec::new(),
             step: None,
+            pass: Pass::default(),
             epoch: 0,
             counters: Counters::default(),
             before: Counters::default(),
@@ -131,6 +140,15 @@ impl Engine {
     /// A request comes.
     pub(crate) fn arrive(&mut self, request: Request, now: u64, listener: &mut impl Listener) {
         self.counters.arrivals += 1;
+        if self.is_reported() {
+            let cached = self.pool.hit(&request.chain) * self.capacity.block_size;
+            let change = RequestChange::Arrived {
+                input: request.input,
+                cached: cached.min(request.input - 1),
+                ahead: self.waiting.len() as u64,
+            };
+            listener.changed(now, request.id, change);
+        }
         let longest = request.input.saturating_add(request.output);
         let ending = if self.mode != Mode::Up {
             Some(Ending::Rejected)
@@ -228,6 +246,11 @@ impl Engine {
         self.pool.flush();
     }
 
+    /// Whether steps and requests are reported.
+    fn is_reported(&self) -> bool {
+        self.steps == Steps::Reported
+    }
+
     fn end(
         &mut self,
         request: Request,
@@ -243,6 +266,10 @@ impl Engine {
             Ending::Cancelled => &mut self.counters.cancelled,
         };
         *counter += 1;
+        if self.is_reported() {
+            let output = (ending == Ending::Finished).then_some(request.output);
+            listener.changed(at, request.id, RequestChange::Ended { output });
+        }
         self.counters.response_ns += at - request.arrived;
         let kept_blocks = kept.map_or(0, |kept| kept.blocks);
         let covered = (blocks_of(&request.chain) + kept_blocks) * self.capacity.block_size;

@@ -21,7 +21,7 @@ fn config(workers: usize, spec: &WorkerSpec, traffic: Traffic) -> FleetConfig {
         workers: vec![spec.clone(); workers],
         traffic,
         policy: Policy::None,
-        coalesce: true,
+        steps: Steps::AtOnce,
     }
 }
 
@@ -156,7 +156,7 @@ prop_compose! {
                 replay: None,
             },
             policy,
-            coalesce: true,
+            steps: Steps::AtOnce,
         }
     }
 }
@@ -185,7 +185,7 @@ fn changes() -> impl Strategy<Value = Vec<(u64, usize, Change)>> {
 #[derive(Debug, PartialEq)]
 struct Story {
     views: Vec<View>,
-    hits: Vec<HitEvent>,
+    journal: Journal,
 }
 
 /// Lives for ten seconds, looking at all workers every `look` milliseconds.
@@ -193,15 +193,15 @@ fn live(config: &FleetConfig, changes: &[(u64, usize, Change)], look: u64, threa
     let mut fleet = Fleet::new(config).expect("valid");
     let mut story = Story {
         views: Vec::new(),
-        hits: Vec::new(),
+        journal: Journal::default(),
     };
     let mut changes = changes.iter().peekable();
     for time in (0..=10_000).step_by(look as usize) {
         while let Some((at, worker, change)) = changes.next_if(|(at, ..)| *at <= time) {
-            fleet.advance_on(threads, at * 1_000_000, &mut story.hits);
-            fleet.change(*worker, *change, &mut story.hits);
+            fleet.advance_on(threads, at * 1_000_000, &mut story.journal);
+            fleet.change(*worker, *change, &mut story.journal);
         }
-        fleet.advance_on(threads, time * 1_000_000, &mut story.hits);
+        fleet.advance_on(threads, time * 1_000_000, &mut story.journal);
         story
             .views
             .extend((0..fleet.len()).map(|worker| fleet.view(worker)));
@@ -231,20 +231,65 @@ proptest! {
         }
         for worker in 0..config.workers.len() {
             let of_worker = |value: fn(&HitEvent) -> u64| -> u64 {
-                story.hits.iter().filter(|event| event.worker == worker).map(value).sum()
+                story.journal.hits.iter().filter(|event| event.worker == worker).map(value).sum()
             };
             let last = story.views[story.views.len() - config.workers.len() + worker].counters;
             prop_assert_eq!(of_worker(|e| e.lookup_blocks), last.lookup_blocks, "law 5: events are the counters");
             prop_assert_eq!(of_worker(|e| e.hit_blocks), last.hit_blocks, "law 5: events are the counters");
         }
-        prop_assert!(story.hits.is_sorted_by_key(|event| event.time_ns), "law 4");
+        prop_assert!(story.journal.hits.is_sorted_by_key(|event| event.time_ns), "law 4");
     }
 
     /// Law 8: jumps and single steps give the same story.
     #[test]
     fn steps_taken_at_once_and_one_by_one_come_to_the_same(config in scenario(), changes in changes()) {
-        let singly = FleetConfig { coalesce: false, ..config.clone() };
+        let singly = FleetConfig { steps: Steps::Single, ..config.clone() };
         prop_assert_eq!(live(&config, &changes, 37, 1), live(&singly, &changes, 37, 1));
+    }
+
+    /// Laws 8 and 10: steps that are reported change nothing, and come to what the counters have.
+    #[test]
+    fn passes_and_requests_that_are_reported_are_the_counters(config in scenario(), changes in changes()) {
+        let reported = FleetConfig { steps: Steps::Reported, ..config.clone() };
+        let (plain, story) = (live(&config, &changes, 37, 1), live(&reported, &changes, 37, 1));
+        prop_assert_eq!(&plain.views, &story.views);
+        prop_assert_eq!(&plain.journal.hits, &story.journal.hits);
+        prop_assert!(plain.journal.passes.is_empty() && plain.journal.requests.is_empty());
+        let workers = config.workers.len();
+        for worker in 0..workers {
+            let view = &story.views[story.views.len() - workers + worker];
+            let c = view.counters;
+            let mut passes = story.journal.passes.iter().filter(|pass| pass.worker == worker).peekable();
+            let (mut prompts, mut tokens, mut last) = (0, 0, None);
+            while let Some(pass) = passes.next() {
+                prompts += pass.prefill.tokens;
+                tokens += pass.decode.requests;
+                prop_assert!(pass.prefill.requests + pass.decode.requests > 0, "a pass does something");
+                let begun = pass.time_ns - pass.wall_ns;
+                prop_assert!(last.is_none_or(|last: u64| last <= begun), "passes follow each other");
+                last = Some(pass.time_ns);
+                if let (None, Some(load), 0) = (passes.peek(), view.load, c.restarts) {
+                    prop_assert_eq!(pass.kv_active_blocks, load.kv_active_blocks);
+                }
+            }
+            prop_assert_eq!(prompts, c.input_tokens);
+            let of_worker = |wanted: fn(RequestChange) -> bool| {
+                let events = story.journal.requests.iter().filter(|event| event.worker == worker);
+                events.filter(|event| wanted(event.change)).count() as u64
+            };
+            let first_tokens = of_worker(|change| change == RequestChange::FirstToken);
+            // The end of a prompt brings a token too; one that was set back has a prompt again.
+            prop_assert!(tokens + first_tokens <= c.output_tokens);
+            prop_assert!(c.output_tokens <= tokens + first_tokens + c.preemptions);
+            prop_assert_eq!(of_worker(|change| matches!(change, RequestChange::Arrived { .. })), c.arrivals);
+            let finished = |change| matches!(change, RequestChange::Ended { output: Some(_) });
+            prop_assert_eq!(of_worker(finished), c.finished);
+            let failed = |change| matches!(change, RequestChange::Ended { output: None });
+            prop_assert_eq!(of_worker(failed), c.rejected + c.unservable + c.cancelled);
+            let started = of_worker(|change| matches!(change, RequestChange::Started { .. }));
+            // What began during the step under way is not in view yet.
+            prop_assert!(c.starts <= started + c.preemptions);
+        }
     }
 
     /// Law 8: neither threads nor the size of the steps in which time advances move anything.
@@ -252,8 +297,10 @@ proptest! {
     fn threads_and_strides_change_nothing(config in scenario(), changes in changes()) {
         let story = live(&config, &changes, 10, 1);
         prop_assert_eq!(&story, &live(&config, &changes, 10, 3));
+        let reported = FleetConfig { steps: Steps::Reported, ..config.clone() };
+        prop_assert_eq!(live(&reported, &changes, 1000, 1).journal, live(&reported, &changes, 1000, 3).journal);
         let coarse = live(&config, &changes, 10_000, 1);
-        prop_assert_eq!(&story.hits, &coarse.hits);
+        prop_assert_eq!(&story.journal.hits, &coarse.journal.hits);
         prop_assert_eq!(&story.views[story.views.len() - 3..], &coarse.views[3..]);
     }
 
@@ -312,7 +359,7 @@ fn a_request_that_is_set_back_keeps_its_tokens() {
         traffic(Process::Constant, 20.0, Lengths::Fixed(60), Lengths::Fixed(200)),
     );
     let mut fleet = Fleet::new(&config).expect("valid");
-    fleet.advance(60 * SECOND, &mut Vec::new());
+    fleet.advance(60 * SECOND, &mut Journal::default());
     let counters = fleet.view(0).counters;
     assert!(counters.preemptions > 0, "blocks are scarce: {counters:?}");
     assert!(counters.finished > 0, "{counters:?}");
@@ -336,7 +383,7 @@ fn turns_of_a_conversation_find_what_was_said_before() {
         think: nanos(1.0),
     });
     let mut fleet = Fleet::new(&config(1, &spec, traffic)).expect("valid");
-    fleet.advance(120 * SECOND, &mut Vec::new());
+    fleet.advance(120 * SECOND, &mut Journal::default());
     let counters = fleet.view(0).counters;
     let rate = counters.hit_blocks as f64 / counters.lookup_blocks as f64;
     // Of four turns, the later three find all but the newest prompt.
@@ -353,7 +400,7 @@ fn a_closed_process_never_has_more_requests_than_users() {
     let mut fleet = Fleet::new(&config(2, &WorkerSpec::default(), traffic)).expect("valid");
     let mut most = 0;
     for time in 1..2000 {
-        fleet.advance(time * SECOND / 20, &mut Vec::new());
+        fleet.advance(time * SECOND / 20, &mut Journal::default());
         let counters = fleet.view(0).counters;
         most = most.max(counters.running + counters.waiting);
     }
@@ -375,14 +422,14 @@ fn a_trace_is_played_from_when_it_begins_and_again_when_it_is_over() {
             repeat,
         };
         let mut fleet = Fleet::new(&config(1, &WorkerSpec::default(), idle.clone())).expect("valid");
-        fleet.advance(100 * SECOND, &mut Vec::new());
+        fleet.advance(100 * SECOND, &mut Journal::default());
         let mut arrivals = vec![fleet.view(0).counters.arrivals];
         fleet.replace_traffic(Traffic {
             replay: Some(replay),
             ..idle.clone()
         });
         for second in [100, 101, 102, 103, 104] {
-            fleet.advance(second * SECOND + 1, &mut Vec::new());
+            fleet.advance(second * SECOND + 1, &mut Journal::default());
             arrivals.push(fleet.view(0).counters.arrivals);
         }
         assert_eq!(arrivals, expected, "repeat: {repeat}");
@@ -402,7 +449,7 @@ fn users_who_are_turned_away_do_not_stop_the_clock() {
     };
     let traffic = traffic(process, 0.0, Lengths::Fixed(100), Lengths::Fixed(50));
     let mut fleet = Fleet::new(&config(1, &spec, traffic)).expect("valid");
-    fleet.advance(10 * SECOND, &mut Vec::new());
+    fleet.advance(10 * SECOND, &mut Journal::default());
     let counters = fleet.view(0).counters;
     assert!(counters.finished > 20 && counters.rejected > 1000, "{counters:?}");
     assert!(counters.rejected < 50 * 100, "{counters:?}");
@@ -416,7 +463,7 @@ fn a_request_from_outside_takes_its_turn_and_can_be_taken_back() {
     };
     let traffic = traffic(Process::Constant, 0.0, Lengths::Fixed(1), Lengths::Fixed(1));
     let mut fleet = Fleet::new(&config(1, &spec, traffic)).expect("valid");
-    let mut hits = Vec::new();
+    let mut journal = Journal::default();
     for ticket in 1..=2 {
         let (input, output) = (10, 100);
         fleet.change(
@@ -426,11 +473,11 @@ fn a_request_from_outside_takes_its_turn_and_can_be_taken_back() {
                 output,
                 ticket,
             },
-            &mut hits,
+            &mut journal,
         );
     }
     assert_eq!(fleet.progress(0, 2), Progress::Underway { tokens: 0 });
-    fleet.advance(SECOND / 2, &mut hits);
+    fleet.advance(SECOND / 2, &mut journal);
     let Progress::Underway { tokens } = fleet.progress(0, 1) else {
         panic!("it cannot be done yet");
     };
@@ -441,11 +488,11 @@ fn a_request_from_outside_takes_its_turn_and_can_be_taken_back() {
         Progress::Underway { tokens: 0 },
         "there is one slot"
     );
-    fleet.change(0, Change::Cancel { ticket: 1 }, &mut hits);
-    fleet.advance(SECOND, &mut hits);
+    fleet.change(0, Change::Cancel { ticket: 1 }, &mut journal);
+    fleet.advance(SECOND, &mut journal);
     assert_eq!(fleet.progress(0, 1), Progress::Gone);
     assert!(matches!(fleet.progress(0, 2), Progress::Underway { tokens: 1.. }));
-    fleet.advance(3 * SECOND, &mut hits);
+    fleet.advance(3 * SECOND, &mut journal);
     assert_eq!(fleet.progress(0, 2), Progress::Gone);
     let counters = fleet.view(0).counters;
     assert_eq!((counters.finished, counters.cancelled), (1, 1));

@@ -12,6 +12,7 @@
 mod arrivals;
 mod cell;
 mod engine;
+mod journal;
 mod kv_pool;
 #[cfg(test)]
 mod laws;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 pub use arrivals::Process;
 pub use engine::{Counters, Load, Mode, Preset, Progress, View, WorkerSpec};
+pub use journal::{Group, HitEvent, Journal, Pass, RequestChange, RequestEvent};
 pub use lengths::Lengths;
 pub use profile::{Profile, Step};
 pub use router::Policy;
@@ -52,21 +54,19 @@ pub struct FleetConfig {
     pub traffic: Traffic,
     /// Who gets which request.
     pub policy: Policy,
-    /// Whether steps that are known beforehand are taken at once; the result is the same.
-    pub coalesce: bool,
+    /// In which steps engines go on.
+    pub steps: Steps,
 }
 
-/// A prompt was looked up in a worker's cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HitEvent {
-    /// When, since the start.
-    pub time_ns: u64,
-    /// The place of the worker in the fleet.
-    pub worker: usize,
-    /// Blocks of the prompt.
-    pub lookup_blocks: u64,
-    /// Of these, those that the cache had.
-    pub hit_blocks: u64,
+/// In which steps engines go on; the load is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steps {
+    /// Steps that are known beforehand are taken at once.
+    AtOnce,
+    /// Each by itself.
+    Single,
+    /// Each by itself, and the [`Journal`] has it, as well as what becomes of requests.
+    Reported,
 }
 
 /// What can be done to a worker from outside.
@@ -130,7 +130,7 @@ impl Fleet {
             capacities.push(capacity);
         }
         let workers = u32::try_from(capacities.len()).map_err(|_| "there are too many workers".to_owned())?;
-        let engine = |capacity: Arc<Capacity>| Engine::new(capacity, config.coalesce);
+        let engine = |capacity: Arc<Capacity>| Engine::new(capacity, config.steps);
         let source = |capacity: &Capacity, place, workers| {
             Source::new(
                 traffic.clone(),
@@ -184,25 +184,24 @@ impl Fleet {
         self.now
     }
 
-    /// Lives on until `to` and adds what was looked up meanwhile to `hits`, in the order of time, then of workers.
+    /// Lives on until `to` and adds what happened meanwhile to the journal, in the order of time, then of workers.
     ///
     /// Many small steps and one large one come to the same. A `to` that has passed changes nothing.
-    pub fn advance(&mut self, to: u64, hits: &mut Vec<HitEvent>) {
-        self.advance_on(1, to, hits);
+    pub fn advance(&mut self, to: u64, journal: &mut Journal) {
+        self.advance_on(1, to, journal);
     }
 
     /// [`advance`](Self::advance), with the work shared by so many threads. The result is the same.
-    pub fn advance_on(&mut self, threads: usize, to: u64, hits: &mut Vec<HitEvent>) {
-        let before = hits.len();
+    pub fn advance_on(&mut self, threads: usize, to: u64, journal: &mut Journal) {
+        let before = journal.lengths();
         let share = self.cells.len().div_ceil(threads.max(1)).max(1);
         if share >= self.cells.len() {
-            self.cells.iter_mut().for_each(|cell| cell.advance(to, hits));
+            self.cells.iter_mut().for_each(|cell| cell.advance(to, journal));
         } else {
-            hits.extend(advance_side_by_side(&mut self.cells, share, to));
+            advance_side_by_side(&mut self.cells, share, to, journal);
         }
         self.now = self.now.max(to);
-        // A worker's events of one moment keep their order: the sort is stable.
-        hits[before..].sort_by_key(|event| (event.time_ns, event.worker));
+        journal.sort_from(before);
     }
 
     /// A worker as it would report itself now.
@@ -217,16 +216,22 @@ impl Fleet {
         self.cells[cell].engine(at).mode()
     }
 
+    /// Tokens in a KV block of a worker.
+    pub fn block_size(&self, worker: usize) -> u64 {
+        let (cell, at) = self.locate(worker);
+        self.cells[cell].engine(at).capacity().block_size
+    }
+
     /// How far a request from outside has come.
     pub fn progress(&self, worker: usize, ticket: u64) -> Progress {
         let (cell, at) = self.locate(worker);
         self.cells[cell].engine(at).progress(ticket, self.now)
     }
 
-    /// Does something to a worker now; what is looked up thereby is added to `hits`.
-    pub fn change(&mut self, worker: usize, change: Change, hits: &mut Vec<HitEvent>) {
+    /// Does something to a worker now; what happens thereby is added to the journal.
+    pub fn change(&mut self, worker: usize, change: Change, journal: &mut Journal) {
         let (cell, at) = self.locate(worker);
-        self.cells[cell].change(at, change, hits);
+        self.cells[cell].change(at, change, journal);
     }
 
     /// Lets other requests come from now on; those that are here, and users who think, go on as before.
@@ -247,22 +252,22 @@ impl Fleet {
 }
 
 /// Lets a thread of its own advance each so many cells.
-fn advance_side_by_side(cells: &mut [Cell], share: usize, to: u64) -> Vec<HitEvent> {
+fn advance_side_by_side(cells: &mut [Cell], share: usize, to: u64, journal: &mut Journal) {
     let advance = |cells: &mut [Cell]| {
-        let mut hits = Vec::new();
-        cells.iter_mut().for_each(|cell| cell.advance(to, &mut hits));
-        hits
+        let mut journal = Journal::default();
+        cells.iter_mut().for_each(|cell| cell.advance(to, &mut journal));
+        journal
     };
     std::thread::scope(|scope| {
         let start = |cells| scope.spawn(move || advance(cells));
         let running: Vec<_> = cells.chunks_mut(share).map(start).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<HitEvent>>| {
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        running.into_iter().flat_map(join).collect()
-    })
+        for thread in running {
+            match thread.join() {
+                Ok(part) => journal.append(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
 }
 
 /// The table of popularity is the same for all workers.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mock_worker::faults::{Fault, Kind};
 use mock_worker::scenario::Scenario;
-use mock_worker::truth::{Record, Records};
+use mock_worker::truth::{Entry, Record, Records};
 use protocol::WorkerStats;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -194,7 +194,10 @@ impl Play {
     pub(super) fn records(&self) -> Vec<Record> {
         let records = Records::open(&self.truth()).expect("it can be read");
         records
-            .map(|record| record.map(|(_, record)| record).expect("it is a record"))
+            .map(|entry| match entry.expect("it is a record") {
+                (_, Entry::Reply(record)) => *record,
+                (_, Entry::Published(other)) => panic!("{other:?} comes of no version of Dynamo"),
+            })
             .collect()
     }
 

@@ -1,7 +1,14 @@
 //! `cargo xtask bench`: the benches of the workspace, each with the server that it needs.
 
 mod collector;
+mod events;
+mod figure;
+mod page;
+mod report;
 mod sim;
+mod stage;
+mod table;
+mod usage;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -16,6 +23,7 @@ use crate::workspace::Workspace;
 #[command(after_help = "\
 Examples:
   cargo xtask bench collector        the collector, next to programs that only count
+  cargo xtask bench events           what it uses for each event of Dynamo 1.x
   cargo xtask bench sim              how fast mock-worker simulates and answers
   cargo xtask bench sim -- --help    the flags of that bench")]
 pub(crate) struct Args {
@@ -26,12 +34,14 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Name {
     Collector(collector::Args),
+    Events(events::Args),
     Sim(sim::Args),
 }
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
     match &args.name {
         Name::Collector(args) => collector::run(args, workspace, processes),
+        Name::Events(args) => events::run(args, workspace, processes),
         Name::Sim(args) => sim::run(args, workspace, processes),
     }
 }

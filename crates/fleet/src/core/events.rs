@@ -38,17 +38,19 @@ struct EarlyLoad {
     event: KvMetrics,
     at: Now,
     rounds: u32,
+    /// Rounds since the first event of this rank and source, which later ones replace.
+    known_rounds: u32,
     /// The worker published it itself, and only this pool can be its.
     is_member: bool,
 }
 
 /// How an event of one worker is to be taken in.
-struct Sender<'a> {
-    place: &'a Place,
-    topic: Topic,
-    worker: WorkerId,
+pub(super) struct Sender<'a> {
+    pub(super) place: &'a Place,
+    pub(super) topic: Topic,
+    pub(super) worker: WorkerId,
     /// Whether the worker published it itself.
-    is_own: bool,
+    pub(super) is_own: bool,
 }
 
 impl Sender<'_> {
@@ -67,12 +69,17 @@ impl Early {
             return;
         }
         let events = self.0.entry(key).or_default();
+        let known_rounds = events
+            .iter()
+            .find(|known| is_same(known))
+            .map_or(0, |known| known.known_rounds);
         events.retain(|known| !is_same(known));
         if events.len() < 64 {
             events.push(EarlyLoad {
                 event: event.clone(),
                 at: now,
                 rounds: 0,
+                known_rounds,
                 is_member,
             });
         }
@@ -114,6 +121,7 @@ impl Core {
             heard.passes(*rank, sum, now, &aging, &settings);
             pool.books.pass_seconds.merge(&sum.seconds);
         }
+        self.cache_events(&batch.opt_in, place, now);
         let mut hits: Vec<_> = batch.hits.iter().collect();
         hits.sort_unstable_by_key(|(key, _)| **key);
         for ((subject, worker), hits) in hits {
@@ -141,6 +149,7 @@ impl Core {
             };
             self.load_event(&sender, &load.event, &load.results, now);
         }
+        self.sequence_events(&batch.opt_in, place, now);
         let mut refused: Vec<_> = batch.refused.iter().collect();
         refused.sort_unstable_by_key(|(subject, _)| **subject);
         for (subject, results) in refused {
@@ -153,7 +162,7 @@ impl Core {
 
     /// The worker that an event is about, which is counted. One that publishes events itself where only workers of one
     /// path can is a member of that path's pool.
-    fn sender(
+    pub(super) fn sender(
         &mut self,
         sender: &Sender<'_>,
         results: &EventCounts,
@@ -255,10 +264,11 @@ impl Core {
     fn count_events(&mut self, place: &Place, results: &EventCounts) {
         if place.pools.is_empty() {
             let unassigned = &mut self.hearing.unassigned;
-            let reason = match (&place.scope, &place.nameless) {
-                (_, Some(_)) => &mut unassigned.no_endpoint,
-                (Some(_), None) => &mut unassigned.not_selected,
-                (None, None) => &mut unassigned.bad_subject,
+            let reason = match (&place.scope, &place.nameless, &place.path) {
+                (_, Some(_), _) => &mut unassigned.no_endpoint,
+                (_, None, Some(_)) => &mut unassigned.no_worker,
+                (Some(_), None, None) => &mut unassigned.not_selected,
+                (None, None, None) => &mut unassigned.bad_subject,
             };
             *reason += results.total();
         }
@@ -276,8 +286,13 @@ impl Core {
 
     fn worker_of(&self, place: &Place, worker: WorkerId) -> Option<(PoolKey, WorkerIdx)> {
         let key = WorkerKey::Id(worker);
-        let mut pools = place.pools.iter();
-        pools.find_map(|pool| Some((*pool, *self.pools.get(*pool)?.by_key.get(&key)?)))
+        let known = |pool: PoolKey| Some((pool, *self.pools.get(pool)?.by_key.get(&key)?));
+        if place.pools.is_empty() {
+            // Another event of the batch may have made the pool since.
+            let path = place.path.clone()?;
+            return known(*self.pool_of.get(&PoolName::Workers(path))?);
+        }
+        place.pools.iter().find_map(|pool| known(*pool))
     }
 
     /// Load that was reported before the worker was found.
@@ -305,7 +320,8 @@ impl Core {
             let mut is_due = false;
             events.retain_mut(|early| {
                 early.rounds += 1;
-                is_due |= early.rounds >= EARLY_ROUNDS && early.is_member;
+                early.known_rounds += 1;
+                is_due |= early.known_rounds >= EARLY_ROUNDS && early.is_member;
                 early.rounds < EARLY_ROUNDS || early.is_member
             });
             if is_due {
@@ -375,7 +391,7 @@ impl Core {
     }
 }
 
-fn taken(events: u64) -> EventCounts {
+pub(super) fn taken(events: u64) -> EventCounts {
     let mut results = EventCounts::default();
     results[EventResult::Ok] = events;
     results

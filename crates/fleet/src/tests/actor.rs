@@ -9,6 +9,7 @@ use super::MS;
 pub(super) struct Actor {
     pub(super) service: String,
     pub(super) id: String,
+    pub(super) version: String,
     /// As written in its replies.
     pub(super) started: String,
     pub(super) subjects: Vec<String>,
@@ -50,6 +51,7 @@ impl Actor {
         Self {
             service: format!("dynamo_{component}"),
             id: instance.to_owned(),
+            version: "0.9.0".to_owned(),
             started: "2026-01-01T00:00:00Z".to_owned(),
             subjects: vec![format!("dynamo_{component}.gen-{id}")],
             requests: "0".to_owned(),
@@ -82,6 +84,11 @@ impl Actor {
     pub(super) fn requests(mut self, requests: u64) -> Self {
         self.requests = requests.to_string();
         self.seconds = (requests * 1_000_000_000).to_string();
+        self
+    }
+
+    pub(super) fn version(mut self, version: &str) -> Self {
+        version.clone_into(&mut self.version);
         self
     }
 
@@ -126,9 +133,10 @@ impl Actor {
         };
         let endpoints: Vec<String> = self.subjects.iter().map(endpoint).collect();
         format!(
-            r#"{{"name": "{}", "id": "{}", "version": "1.0.0", "started": "{}", "endpoints": [{}]}}"#,
+            r#"{{"name": "{}", "id": "{}", "version": "{}", "started": "{}", "endpoints": [{}]}}"#,
             self.service,
             self.id,
+            self.version,
             self.started,
             endpoints.join(",")
         )

@@ -207,6 +207,28 @@ fn processing_time_is_read_by_how_it_is_written() {
 }
 
 #[test]
+fn the_time_to_acknowledge_a_request_is_not_shown_as_time_spent_on_it() {
+    let loaded = r#"{"kv_active_blocks": 1}"#;
+    for (version, data, is_shown) in [
+        ("0.9.1", "null", true),
+        ("0.9.1", loaded, true),
+        ("1.0.2", "null", false),
+        ("1.6.1", "null", false),
+        ("10.0.0-rc1", "null", false),
+        ("1.6.1", loaded, true),
+        ("", "null", true),
+        ("x", "null", true),
+    ] {
+        let mut bench = Bench::of(POOL);
+        bench.round(&[worker("a", "1", 0, 5).version(version).data(data)]);
+        let worker = bench.worker();
+        assert_eq!(worker.requests, 5.0, "{version} {data}");
+        let shown = worker.processing_seconds;
+        assert_eq!(shown, is_shown.then_some(5.0), "{version} {data}");
+    }
+}
+
+#[test]
 fn a_younger_instance_whose_reply_waited_for_its_description_is_answered_for_once() {
     // The reply of the younger to round 2 waits until round 3, which the older one has answered by then.
     let mut bench = Bench::of(POOL);

@@ -290,6 +290,18 @@ fn serde_json_load() -> std::collections::BTreeMap<&'static str, u64> {
 }
 
 #[test]
+fn a_worker_that_names_only_its_namespace_is_a_member_however_often_it_publishes() {
+    let mut bench = Bench::of(POOL);
+    bench.round(&[]);
+    for _ in 0..60 {
+        bench.publish_event("namespace.dynamo.kv_metrics", used(7, 42).as_bytes());
+        bench.hand_over();
+        bench.run(SECOND / 10);
+    }
+    assert_eq!(bench.workers(), ["7 fresh 42"]);
+}
+
+#[test]
 fn capacities_that_are_configured_bring_use_and_saturation_back() {
     let capacity = |pools: &str, slots, kv_blocks| Capacity {
         pools: pools.parse().expect(pools),

@@ -191,7 +191,7 @@ families! {
         ERRORS: Worker = "nats_service_errors", Counter in "requests",
             "Requests to the endpoint that failed, over all restarts.";
         PROCESSING: Worker = "nats_service_processing_seconds", Counter in "seconds",
-            "Time that the endpoint spent on requests, over all restarts.";
+            "Time that the endpoint spent on requests, over all restarts; absent for endpoints of version 1.0 or later without `data`, because Dynamo 1.x reports the time to acknowledge a request.";
         STARTED: Worker = "nats_service_start_time_seconds", Gauge in "seconds",
             "When the service instance started, in Unix time.";
         RESTARTS: Worker = "llm_worker_restarts", Counter,
@@ -213,7 +213,7 @@ families! {
         PREFILL_TOKENS: Worker = "llm_worker_prefill_tokens", Counter in "tokens",
             "Prompt tokens that forward passes computed, without cached ones.";
         DECODE_STEPS: Worker = "llm_worker_decode_steps", Counter,
-            "Requests in decode, summed over forward passes: output tokens, where nothing is decoded speculatively.";
+            "Requests in decode, summed over forward passes: output tokens without the first of each request, where nothing is decoded speculatively.";
         PREFILL_LOAD: Worker = "llm_worker_prefill_load_tokens", Gauge in "tokens",
             "Prompt tokens that routers have assigned to the worker and that it has not computed, as routers up to Dynamo 1.4 estimate it.";
         RUNNING: Worker["phase"] = "llm_worker_requests_running", Gauge in "requests",
@@ -228,6 +228,18 @@ families! {
             "When an event on this topic last came about the worker, in Unix time.";
         INFO: Worker["worker_hex", "service_id", "version", "layout", "schema", "source", "capacity_source"] = "llm_worker_info", Gauge,
             "Identity of the worker; always 1.";
+        KV_STORED: Worker["tier"] = "llm_worker_kv_blocks_stored", Counter in "blocks",
+            "Blocks that the worker's KV cache stored, by where they are kept, as its kv-events report it; `unknown` up to Dynamo 1.0. With `--kv-events`.";
+        KV_REMOVED: Worker["tier"] = "llm_worker_kv_blocks_removed", Counter in "blocks",
+            "Blocks that were removed from the worker's KV cache, by where they were kept, without those of a cleared cache. With `--kv-events`.";
+        KV_CLEARS: Worker = "llm_worker_kv_cache_clears", Counter,
+            "Times that the worker's whole KV cache was cleared. With `--kv-events`.";
+        ASSIGNED: Worker = "llm_worker_requests_assigned", Gauge in "requests",
+            "Requests that routers have assigned to the worker and that are not done, if routers report it; one of which nothing more is heard counts for 10 minutes. With `--active-sequences`.";
+        LORA_ASSIGNED: Worker["lora"] = "llm_worker_lora_requests_assigned", Gauge in "requests",
+            "Assigned requests of each LoRA adapter; of more than 64 adapters of a worker the others are `other`. With `--active-sequences`.";
+        FIRST_TOKENS: Worker = "llm_worker_first_tokens", Counter in "requests",
+            "Requests that got their first token, each counted once, although its router and its worker may both report it. With `--active-sequences`.";
     }
     UPSTREAM => {
         UP_KV_ACTIVE: UpstreamWorker = "llm_kv_blocks_active", Gauge in "blocks",

@@ -18,7 +18,7 @@ const PLAIN_SERIES: usize = 9;
 const REGISTRY_SERIES: u64 = 4;
 
 /// Reasons why an event belongs to no pool.
-const REASONS: usize = 4;
+const REASONS: usize = 5;
 
 /// The series without a pool.
 pub(super) fn series(snapshot: &Snapshot) -> u64 {
@@ -140,6 +140,7 @@ fn write_hearing(writer: &mut Writer, hearing: &Hearing) {
     let reasons: [(&str, u64); REASONS] = [
         ("bad_subject", unassigned.bad_subject),
         ("not_selected", unassigned.not_selected),
+        ("no_worker", unassigned.no_worker),
         ("no_endpoint", unassigned.no_endpoint),
         ("over_limit", unassigned.over_limit),
     ];

@@ -17,8 +17,8 @@ pub(super) struct ShownPool<'a> {
     pub(super) path: &'a EndpointPath,
     /// Upstream's labels have no namespace: of pools that differ in it only, upstream's names show the first.
     pub(super) has_upstream: bool,
-    /// Whether events report anything of its workers.
-    pub(super) has_events: bool,
+    /// The most series that one of its workers has because of its events.
+    pub(super) events: usize,
     shown: usize,
 }
 
@@ -34,7 +34,7 @@ impl<'a> ShownPool<'a> {
                     view,
                     path,
                     has_upstream: options.compat == Compat::Upstream && is_first(),
-                    has_events: view.workers.iter().any(|worker| worker.events.is_some()),
+                    events: workers::series_of_events(view),
                     shown: 0,
                 });
             }
@@ -63,7 +63,7 @@ impl<'a> ShownPool<'a> {
     fn demand(&self, series: WorkerSeries) -> Demand {
         Demand {
             workers: self.view.workers.len() as u64,
-            series_each: workers::series_each(series, self.has_upstream, self.has_events),
+            series_each: workers::series_each(series, self.has_upstream, self.events),
         }
     }
 

@@ -179,7 +179,7 @@ fn pools_and_workers_have_as_many_series_as_they_are_counted_for() {
     for (pools, workers) in [(1, 1), (1, 3), (4, 2)] {
         let snapshot = snapshot_of((0..pools).map(|index| full_pool(&path(index), workers)).collect());
         let page = page(&snapshot, &ExportOptions::default());
-        let each = workers::series_each(WorkerSeries::Full, true, false);
+        let each = workers::series_each(WorkerSeries::Full, true, 0);
         let pool = pools::SERIES + pools::UPSTREAM_SERIES + workers * each;
         assert_eq!(
             page.samples().count() as u64,
@@ -244,6 +244,24 @@ fn what_events_report_is_shown_and_counted() {
         Some(3.0)
     );
     assert_eq!(value("llm_worker_info", &[("source", "srv,events")]), Some(1.0));
+    assert_eq!(
+        value(
+            "llm_worker_kv_blocks_stored_total",
+            &[("worker_id", "3"), ("tier", "host_pinned")]
+        ),
+        Some(3.0)
+    );
+    assert_eq!(
+        value("llm_worker_kv_blocks_removed_total", &[("tier", "unknown")]),
+        Some(7.0)
+    );
+    assert_eq!(value("llm_worker_kv_cache_clears_total", &[]), Some(2.0));
+    assert_eq!(value("llm_worker_requests_assigned", &[]), Some(5.0));
+    assert_eq!(
+        value("llm_worker_lora_requests_assigned", &[("lora", "a\"\n")]),
+        Some(4.0)
+    );
+    assert_eq!(value("llm_worker_first_tokens_total", &[]), Some(6.0));
     let ttft = |role| value("llm_request_ttft_seconds_count", &[("role", role)]);
     assert_eq!((ttft("aggregated"), ttft("prefill")), (Some(1.0), Some(1.0)));
     assert_eq!(
@@ -254,8 +272,61 @@ fn what_events_report_is_shown_and_counted() {
         + pools::SERIES
         + pools::event_series(&snapshot.pools[0])
         + pools::UPSTREAM_SERIES
-        + 3 * workers::series_each(WorkerSeries::Full, true, true);
+        + 3 * counted_each(&snapshot.pools[0]);
     assert_eq!(page.samples().count() as u64, counted);
+    let options = ExportOptions {
+        max_series: counted - 1,
+        ..ExportOptions::default()
+    };
+    let cut = render(&snapshot, &MOMENT, Format::Classic, &options).left_out;
+    assert_eq!(
+        (cut.workers, cut.series),
+        (1, counted_each(&snapshot.pools[0])),
+        "one worker is left out, with all that it has"
+    );
+}
+
+/// The series of one worker.
+fn counted_each(pool: &PoolView) -> u64 {
+    workers::series_each(WorkerSeries::Full, true, workers::series_of_events(pool))
+}
+
+#[test]
+fn what_is_not_reported_of_caches_and_requests_is_absent_and_not_counted() {
+    let mut pool = full_pool("dynamo/c/e", 3);
+    let workers = std::sync::Arc::make_mut(&mut pool.workers);
+    let [none, some, all] = workers.as_mut_slice() else {
+        panic!("three")
+    };
+    none.events = Some(Box::default());
+    all.events = Some(Box::new(all_events()));
+    let mut events = all_events();
+    let cache = events.cache.as_mut().expect("reported");
+    (cache.stored, cache.removed) = ([0, 3, 0, 0, 0, 0], [0; 6]);
+    let known = events.sequences.as_mut().expect("reported");
+    (known.assigned, known.loras) = (None, Vec::new());
+    some.events = Some(Box::new(events));
+    let snapshot = snapshot_of(vec![pool]);
+    let whole = page(&snapshot, &ExportOptions::default());
+    let shown = |name: &str| {
+        let ids = whole
+            .named(name)
+            .map(|sample| sample.label("worker_id").expect("a worker"));
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(shown("llm_worker_kv_blocks_stored_total"), "2 3 3 3 3 3 3");
+    assert_eq!(shown("llm_worker_kv_blocks_removed_total"), "3 3 3 3 3 3");
+    assert_eq!(shown("llm_worker_kv_cache_clears_total"), "2 3");
+    assert_eq!(shown("llm_worker_requests_assigned"), "3");
+    assert_eq!(shown("llm_worker_lora_requests_assigned"), "3 3");
+    assert_eq!(shown("llm_worker_first_tokens_total"), "2 3");
+    let none = ExportOptions {
+        max_series: 0,
+        ..ExportOptions::default()
+    };
+    let left_out = render(&snapshot, &MOMENT, Format::Classic, &none).left_out;
+    let rest = page(&snapshot, &none).samples().count();
+    assert_eq!(left_out.series, (whole.samples().count() - rest) as u64);
 }
 
 #[test]

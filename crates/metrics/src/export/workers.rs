@@ -11,6 +11,7 @@ use super::family::Family;
 use super::format::Format;
 use super::labelled::Labelled;
 use super::labels::{Group, Texts, UpstreamWorker, Worker};
+use super::opt_in::OptIn;
 use super::options::WorkerSeries;
 use super::shown::ShownPool;
 use super::value::Value;
@@ -105,12 +106,16 @@ const UPSTREAM_MORE: [Column<UpstreamWorker>; 2] = [
     column(&c::UP_HITS, |worker, _| Some(worker.hit_blocks.into())),
 ];
 
-/// The most series that one worker has.
-pub(super) fn series_each(series: WorkerSeries, has_upstream: bool, has_events: bool) -> u64 {
-    let events = match has_events {
-        true => EVENTS.len() + Labelled::SERIES_OF_EVENTS,
+/// The most series that one worker of a pool has because of its events; nothing where nothing is heard.
+pub(super) fn series_of_events(pool: &PoolView) -> usize {
+    match pool.workers.iter().any(|worker| worker.events.is_some()) {
+        true => EVENTS.len() + Labelled::SERIES_OF_EVENTS + OptIn::series_each(pool),
         false => 0,
-    };
+    }
+}
+
+/// The most series that one worker has, with those of its events.
+pub(super) fn series_each(series: WorkerSeries, has_upstream: bool, events: usize) -> u64 {
     let (ours, upstream) = match series {
         WorkerSeries::Full => (
             CORE.len() + MORE.len() + Labelled::SERIES + events,
@@ -197,10 +202,12 @@ impl Part {
             true => workers.saturating_mul(LINE),
             false => 0,
         });
+        let mut opt_in_texts = OptIn::texts();
         let mut columns = open(format, &mut ours);
         let mut upstream_columns = open(format, &mut upstream);
         let mut event_columns = open(format, &mut events);
         let mut labelled = Labelled::new(format, &mut with_labels);
+        let mut opt_in = OptIn::new(format, &mut opt_in_texts);
         let (mut labels, mut upstream_labels) = (Texts::default(), Texts::default());
 
         for pool in pools {
@@ -215,7 +222,10 @@ impl Part {
                 if self.with_labels {
                     labelled.write(&labels, block);
                 }
-                if pool.has_events {
+                if self.with_labels && pool.events > 0 {
+                    opt_in.write(&labels, block);
+                }
+                if pool.events > 0 {
                     write_columns(&mut event_columns, &labels, block, pool.view);
                 }
                 if pool.has_upstream && !upstream_columns.is_empty() {
@@ -228,7 +238,7 @@ impl Part {
         Written {
             ours: ours.into_iter().map(text).collect(),
             events: events.into_iter().map(text).collect(),
-            with_labels: with_labels.into(),
+            with_labels: with_labels.into_iter().chain(opt_in_texts).collect(),
             upstream: upstream.into_iter().map(|(_, text)| text).collect(),
         }
     }
@@ -274,7 +284,7 @@ pub(super) fn series_left_out(series: WorkerSeries, pool: &ShownPool<'_>) -> u64
         }
         if series == WorkerSeries::Full {
             let more = MORE.iter().chain(&EVENTS);
-            sum += of(&mut more.map(|column| column.value)) + Labelled::count(worker);
+            sum += of(&mut more.map(|column| column.value)) + Labelled::count(worker) + OptIn::count(worker);
             if pool.has_upstream {
                 sum += of(&mut UPSTREAM_MORE.iter().map(|column| column.value));
             }

@@ -2,6 +2,7 @@
 
 mod audience;
 mod controlled;
+mod publishing;
 mod speaking;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::WorkerSubject;
-use sim::HitEvent;
 use sim::nanos::Nanos;
+use sim::{Journal, Steps};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
@@ -26,7 +27,9 @@ use super::page;
 use super::telling::{ChangedLoads, Teller};
 use crate::args::{ClockArg, Config, InvalidInput};
 use crate::control::Status;
-use crate::reply::{Identity, Voice};
+use crate::generation::{Generation, RequestPlane};
+use crate::publish::{Published, Publishers};
+use crate::reply::{Identity, Service, Voice};
 use crate::scenario::Scenario;
 use crate::stage::{Notice, Stage};
 use crate::truth::TruthFile;
@@ -63,14 +66,19 @@ pub(super) struct Show {
     opening: Vec<usize>,
     /// Connections that a fault closes.
     closing: JoinSet<()>,
+    plane: RequestPlane,
     teller: Teller,
     changed: Option<ChangedLoads>,
+    /// Where the workers are of a version of Dynamo: all events are theirs then.
+    publishers: Option<Publishers>,
+    /// What they have published and is not sent yet.
+    published: Vec<Published>,
     truth: Option<TruthFile>,
     callers: Callers,
     tickets: u64,
     late: BTreeMap<(u64, u64), (usize, Vec<Out>)>,
     status: Status,
-    hits: Vec<HitEvent>,
+    journal: Journal,
     notices: Vec<Notice>,
     batch: Batch,
     is_stopping: bool,
@@ -84,8 +92,12 @@ impl Show {
     /// [`InvalidInput`] where a file cannot be had.
     pub(super) fn open(config: &Config, hear: mpsc::Sender<Heard>) -> anyhow::Result<Self> {
         let scenario = config.scenario.clone();
+        let steps = match config.generation {
+            Some(_) => Steps::Reported,
+            None => Steps::AtOnce,
+        };
         let fleet = scenario
-            .fleet(config.seed, &config.ids, true)
+            .fleet(config.seed, &config.ids, steps)
             .map_err(InvalidInput)?;
         // The last one to be looked at, for this empties the file.
         let truth = config.truth.as_deref().map(TruthFile::create).transpose();
@@ -96,6 +108,7 @@ impl Show {
             path: config.path.clone(),
             layout: config.layout,
             shape: config.stats_shape,
+            service: config.generation.map_or(Service::Own, Service::Dynamo),
             seed: config.seed,
             first_id: config.ids[0],
         };
@@ -115,15 +128,18 @@ impl Show {
             lines: Vec::new(),
             opening: Vec::new(),
             closing: JoinSet::new(),
+            plane: config.request_plane,
+            publishers: None,
+            published: Vec::new(),
             teller: Teller::new(&config.path.namespace, config.encoding, workers),
-            changed: (scenario.event_interval.0 > 0)
+            changed: (scenario.event_interval.0 > 0 && config.generation.is_none())
                 .then(|| ChangedLoads::new(scenario.event_interval.duration(), workers)),
             truth,
             callers: Callers::new(),
             tickets: 0,
             late: BTreeMap::new(),
             status: Status::default(),
-            hits: Vec::new(),
+            journal: Journal::default(),
             notices: Vec::new(),
             batch: Batch::default(),
             is_stopping: false,
@@ -137,7 +153,10 @@ impl Show {
             show.index(worker);
         }
         // What goes wrong from the very start does so before anybody looks.
-        show.stage.advance(0, &mut show.hits, &mut show.notices);
+        show.stage.advance(0, &mut show.journal, &mut show.notices);
+        if let Some(generation) = config.generation {
+            show.publishers = Some(show.new_publishers(generation, config)?);
+        }
         Ok(show)
     }
 
@@ -161,14 +180,32 @@ impl Show {
         Ok(())
     }
 
+    fn new_publishers(&self, generation: Generation, config: &Config) -> anyhow::Result<Publishers> {
+        let workers = (0..self.stage.len()).map(|place| (self.stage.id(place), self.stage.is_up(place)));
+        let (path, subject) = (&config.path, &config.request_trace_subject);
+        let publishers = Publishers::new(generation, path, subject, config.seed, workers);
+        for (_, fault) in self.stage.faults() {
+            if !generation.heeds(fault.kind, config.request_plane) {
+                warn!(
+                    fault = fault.kind.as_str(),
+                    %generation,
+                    "the fault shows nowhere: it concerns replies or events that such workers do not send"
+                );
+            }
+        }
+        publishers.map_err(anyhow::Error::msg)
+    }
+
     /// Says who is there.
     pub(super) fn announce(&self) {
-        let subjects: Vec<&str> = self
-            .identities
-            .iter()
-            .take(NAMED_SUBJECTS)
-            .map(|identity| identity.subject.as_str())
-            .collect();
+        let endpoints = || {
+            let identities = self.identities.iter().take(NAMED_SUBJECTS);
+            identities.map(|identity| identity.subject.as_str()).collect()
+        };
+        let subjects: Vec<&str> = match (&self.publishers, self.plane) {
+            (Some(publishers), RequestPlane::Tcp) => publishers.subjects(),
+            _ => endpoints(),
+        };
         info!(
             scenario = %self.scenario.description,
             workers = self.stage.len(),
@@ -199,11 +236,14 @@ impl Show {
     /// Lets time pass up to where the clock is, or as far as it gets in a while, and says what happened.
     ///
     /// # Errors
-    /// Where a connection cannot be opened again.
+    /// Where a connection cannot be opened again, or the truth cannot be written.
     pub(super) async fn tick(&mut self) -> anyhow::Result<()> {
         self.catch_up();
         self.open_lines().await?;
-        self.tell_events();
+        match self.publishers {
+            Some(_) => self.send_events()?,
+            None => self.tell_events(),
+        }
         self.feed_callers();
         self.send_late();
         Ok(())
@@ -264,7 +304,9 @@ impl Show {
         let started = Instant::now();
         while self.stage.now() < target {
             let to = target.min(self.stage.now().saturating_add(SLICE));
-            self.stage.advance(to, &mut self.hits, &mut self.notices);
+            // A process that ends is another one afterwards, so what it published is written before.
+            let to = self.stage.next_moment().map_or(to, |moment| to.min(moment));
+            self.stage.advance(to, &mut self.journal, &mut self.notices);
             self.take_notice();
             if started.elapsed() >= BUSY {
                 break;
@@ -290,6 +332,7 @@ impl Show {
     }
 
     fn take_notice(&mut self) {
+        self.write_events();
         for notice in std::mem::take(&mut self.notices) {
             match notice {
                 Notice::Up(worker) => match self.identity(worker) {
@@ -298,6 +341,9 @@ impl Show {
                         self.places.remove(&before.subject);
                         self.instances.remove(&before.instance);
                         self.index(worker);
+                        if let Some(publishers) = &mut self.publishers {
+                            publishers.start(worker, self.stage.id(worker), self.stage.now());
+                        }
                         info!(worker = %self.stage.id(worker), "the worker is up");
                     }
                     Err(error) => warn!(%error, "a worker cannot be named"),
@@ -333,7 +379,9 @@ impl Show {
         let link = super::new_link(&self.servers);
         let client = link.connect().await?;
         let mut line = Line::new(link, client, self.scenario.replies_per_second);
-        line.listen(number, &self.service, &self.hear).await?;
+        if self.plane == RequestPlane::Nats {
+            line.listen(number, &self.service, &self.hear).await?;
+        }
         Ok(line)
     }
 

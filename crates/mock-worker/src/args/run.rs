@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use link::Servers;
+use protocol::events::Topic;
 use protocol::{Encoding, EndpointPath, Layout, StatsShape, WorkerId};
 use sim::nanos::Nanos;
 
 use super::fleet::{LogArg, PathArgs, ScenarioArgs, some_time};
 use super::{LogFormat, servers};
+use crate::generation::{Generation, RequestPlane};
 use crate::ids;
 use crate::scenario::Scenario;
 
@@ -19,6 +21,7 @@ use crate::scenario::Scenario;
   mock-worker run malformed-one --truth truth.jsonl
   mock-worker run fleet-10k --seed 42
   mock-worker run my.toml --set traffic.rate=12 --duration 2m
+  mock-worker run spike --generation 1.6     workers of Dynamo 1.6 whose load comes by events alone
   mock-worker run steady --clock stepped     time stands still until `mock-worker ctl advance 10s`")]
 pub(super) struct RunArgs {
     /// A shipped scenario (`mock-worker list`), or a file
@@ -71,6 +74,28 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_REPLIES_PER_SECOND", value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..))]
     replies_per_second: Option<u32>,
+
+    /// Of which version of Dynamo the workers are [default: of none; they are this project's]
+    ///
+    /// It decides about subjects, statistics and events. Loads are published when they change.
+    #[arg(long, env = "MOCK_WORKER_GENERATION", value_enum, value_name = "VERSION",
+          conflicts_with_all = ["layout", "stats_shape", "encoding", "event_interval"])]
+    generation: Option<Generation>,
+
+    /// Over what requests reach the workers [default: nats up to generation 0.9, tcp from 1.2 on]
+    #[arg(
+        long,
+        env = "MOCK_WORKER_REQUEST_PLANE",
+        value_enum,
+        value_name = "PLANE",
+        requires = "generation"
+    )]
+    request_plane: Option<RequestPlane>,
+
+    /// Where a frontend's request traces are published, from generation 1.4 on [default: dynamo.request_trace.v1]
+    #[arg(long, env = "MOCK_WORKER_REQUEST_TRACE_SUBJECT", value_name = "SUBJECT", requires = "generation",
+          value_parser = trace_subject)]
+    request_trace_subject: Option<String>,
 
     /// How subjects are written
     #[arg(long, env = "MOCK_WORKER_LAYOUT", value_enum, default_value = "hashed")]
@@ -139,10 +164,16 @@ pub struct Config {
     pub truth: Option<PathBuf>,
     /// How subjects are written.
     pub layout: Layout,
-    /// How statistics are written.
-    pub stats_shape: StatsShape,
-    /// How events are encoded.
+    /// How the load in statistics is written; `None` without one.
+    pub stats_shape: Option<StatsShape>,
+    /// How events are encoded, where the workers are of no version of Dynamo.
     pub encoding: Encoding,
+    /// Of which version of Dynamo the workers are.
+    pub generation: Option<Generation>,
+    /// Over what requests reach them.
+    pub request_plane: RequestPlane,
+    /// Where a frontend's request traces are published.
+    pub request_trace_subject: String,
     /// Where the engines' own metrics are served.
     pub metrics_port: Option<u16>,
     /// The name for control.
@@ -192,14 +223,31 @@ impl RunFlags {
     /// `workers` is their number where neither flag nor scenario says one.
     pub(super) fn resolve(self, scenario: &str, workers: Option<u32>) -> Result<Config, String> {
         let path = self.path.path();
-        let layout = self.layout.into();
+        let generation = self.generation;
+        let layout = generation.map_or_else(|| self.layout.into(), Generation::layout);
         let mut scenario = self.scenario.load(scenario, workers)?;
         scenario.connections = self.connections.unwrap_or(scenario.connections);
         scenario.replies_per_second = self.replies_per_second.or(scenario.replies_per_second);
         scenario.event_interval = self.event_interval.unwrap_or(scenario.event_interval);
         // Looked at here, so that a path without a name is an error of the command line and not of every worker.
-        let pool = protocol::WorkerSubject::new(&path, layout, None)
-            .map_err(|error| format!("invalid value '{layout}' for '--layout <LAYOUT>': {error}"))?;
+        let pool = protocol::WorkerSubject::new(&path, layout, None).map_err(|error| match generation {
+            None => format!("invalid value '{layout}' for '--layout <LAYOUT>': {error}"),
+            Some(generation) => wrong_generation(generation, &error.to_string()),
+        })?;
+        let request_plane = request_plane(generation, self.request_plane)?;
+        if let Some(generation) = generation {
+            for topic in Topic::ALL {
+                generation
+                    .subject(&path, topic)
+                    .map_err(|error| wrong_generation(generation, &error))?;
+            }
+            if generation.trace().is_none() && self.request_trace_subject.is_some() {
+                let why = "frontends write request traces from 1.4 on; use --generation 1.4 or later";
+                return Err(format!(
+                    "'--request-trace-subject <SUBJECT>' has no meaning here: {why}"
+                ));
+            }
+        }
         let seed = self.seed.unwrap_or_else(rand::random);
         let workers = scenario.workers;
         let ids = match self.first_id {
@@ -221,7 +269,15 @@ impl RunFlags {
             speed: self.speed,
             truth: self.truth,
             layout,
-            stats_shape: self.stats_shape.into(),
+            stats_shape: match generation {
+                None => Some(self.stats_shape.into()),
+                Some(generation) => generation.data(),
+            },
+            generation,
+            request_plane,
+            request_trace_subject: self
+                .request_trace_subject
+                .unwrap_or_else(|| protocol::subject::REQUEST_TRACE.to_owned()),
             encoding: self.encoding.into(),
             metrics_port: self.metrics_port,
             name: self.name,
@@ -257,6 +313,37 @@ impl From<EncodingArg> for Encoding {
             EncodingArg::Json => Self::Json,
             EncodingArg::Msgpack => Self::MessagePack,
         }
+    }
+}
+
+fn wrong_generation(generation: Generation, why: &str) -> String {
+    format!("invalid value '{generation}' for '--generation <VERSION>': {why}")
+}
+
+fn request_plane(
+    generation: Option<Generation>,
+    wanted: Option<RequestPlane>,
+) -> Result<RequestPlane, String> {
+    match (generation, wanted) {
+        (None, wanted) => Ok(wanted.unwrap_or(RequestPlane::Nats)),
+        (Some(generation), None) => Ok(generation.request_plane()),
+        (Some(generation), Some(RequestPlane::Tcp)) if !generation.is_1x() => Err(format!(
+            "invalid value 'tcp' for '--request-plane <PLANE>': requests reach workers of Dynamo {generation} over NATS \
+             alone; use nats, or --generation 1.2 or later"
+        )),
+        (Some(_), Some(wanted)) => Ok(wanted),
+    }
+}
+
+/// A subject to publish at.
+fn trace_subject(text: &str) -> Result<String, String> {
+    let is_token = |token: &str| {
+        !token.is_empty()
+            && !token.contains(|c: char| c.is_whitespace() || c.is_control() || "*>".contains(c))
+    };
+    match text.len() <= protocol::MAX_NAME_BYTES && text.split('.').all(is_token) {
+        true => Ok(text.to_owned()),
+        false => Err("it is no subject to publish at; write e.g. dynamo.request_trace.v1".to_owned()),
     }
 }
 

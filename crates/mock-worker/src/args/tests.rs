@@ -8,6 +8,7 @@ use sim::nanos::Nanos;
 
 use super::*;
 use crate::control::Request;
+use crate::generation::RequestPlane;
 
 fn parse(args: &[&str]) -> Result<Command, clap::Error> {
     Command::parse_from(["mock-worker"].iter().chain(args))
@@ -34,7 +35,7 @@ fn without_flags_it_is_one_worker_of_the_usual_path() {
     assert_eq!(config.ids.len(), 1);
     assert_eq!(
         (config.layout, config.stats_shape),
-        (Layout::Hashed, StatsShape::Nested)
+        (Layout::Hashed, Some(StatsShape::Nested))
     );
     assert_eq!(config.scenario.event_interval, Nanos(1_000_000_000));
     assert_eq!(config.servers.to_string(), "nats://127.0.0.1:4222");
@@ -256,4 +257,69 @@ fn the_command_line_is_sound() {
 fn no_variable_has_a_name_that_kubernetes_sets_for_a_service() {
     let colliding = program::environment::colliding_variables(&Cli::command());
     assert!(colliding.is_empty(), "{colliding:?}");
+}
+
+#[test]
+fn a_generation_decides_how_workers_speak_and_over_what_requests_come() {
+    let speaks = |args: &[&str]| {
+        let config = run(&[&["run", "--generation"], args].concat());
+        (config.layout, config.stats_shape, config.request_plane)
+    };
+    assert_eq!(
+        speaks(&["0.1"]),
+        (Layout::Hashed, Some(StatsShape::Flat), RequestPlane::Nats)
+    );
+    assert_eq!(
+        speaks(&["0.5"]),
+        (Layout::Plain, Some(StatsShape::Nested), RequestPlane::Nats)
+    );
+    assert_eq!(speaks(&["0.9"]), (Layout::Plain, None, RequestPlane::Nats));
+    assert_eq!(speaks(&["1.6"]), (Layout::Plain, None, RequestPlane::Tcp));
+    assert_eq!(speaks(&["1.2", "--request-plane", "nats"]).2, RequestPlane::Nats);
+    let config = run(&["--generation", "1.4", "--request-trace-subject", "traces.here"]);
+    assert_eq!(config.request_trace_subject, "traces.here");
+    assert_eq!(run(&[]).generation, None);
+}
+
+#[test]
+fn flags_that_do_not_fit_a_generation_are_refused_with_what_to_use() {
+    let check = |args: &[&str], expected: &str| {
+        let error = parse(&[&["run"], args].concat())
+            .expect_err("it does not fit")
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(
+        &["--generation", "0.5", "--request-plane", "tcp"],
+        "over NATS alone; use nats, or --generation 1.2 or later",
+    );
+    check(&["--request-plane", "nats"], "--generation <VERSION>");
+    check(
+        &["--generation", "1.6", "--layout", "hashed"],
+        "cannot be used with",
+    );
+    check(
+        &["--generation", "1.6", "--encoding", "json"],
+        "cannot be used with",
+    );
+    check(
+        &["--generation", "0.5", "--event-interval", "1s"],
+        "cannot be used with",
+    );
+    check(
+        &["--generation", "2.0"],
+        "[possible values: 0.1, 0.5, 0.9, 1.2, 1.4, 1.6]",
+    );
+    check(
+        &["--generation", "1.2", "--request-trace-subject", "a"],
+        "use --generation 1.4 or later",
+    );
+    check(
+        &["--generation", "1.4", "--request-trace-subject", "a.>"],
+        "no subject to publish at",
+    );
+    check(
+        &["--generation", "1.2", "--namespace", "a b"],
+        "no subject can carry those of a b/my_component/my_endpoint",
+    );
 }

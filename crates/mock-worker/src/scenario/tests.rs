@@ -17,7 +17,7 @@ fn every_shipped_scenario_can_be_run_and_promises_something() {
         let ids: Vec<_> = (0..u64::from(scenario.workers))
             .map(protocol::WorkerId::new)
             .collect();
-        let config = scenario.fleet(1, &ids, true).expect(name);
+        let config = scenario.fleet(1, &ids, Steps::AtOnce).expect(name);
         sim::Fleet::new(&config).expect(name);
         assert!(!scenario.expect.bound.is_empty(), "{name} has no bounds");
     }

@@ -13,7 +13,9 @@ const SECOND: u64 = 1_000_000_000;
 fn stage(name: &str, settings: &[Setting], faults: &[Fault], connections: u32) -> Stage {
     let scenario = Scenario::load(name, settings).expect("it is shipped");
     let ids = ids::seeded(1, "pool", scenario.workers);
-    let config = scenario.fleet(1, &ids, true).expect("it can be had");
+    let config = scenario
+        .fleet(1, &ids, sim::Steps::AtOnce)
+        .expect("it can be had");
     Stage::new(&config, &ids, faults, connections).expect("it can be")
 }
 
@@ -22,7 +24,7 @@ fn truths(router: &str, fault: Option<Fault>) -> Vec<Vec<(Option<Load>, Counters
     let router: Setting = format!("traffic.router={router}").parse().expect("a setting");
     let mut stage = stage("steady", &[router], fault.as_slice(), 4);
     let look = |second: u64| {
-        stage.advance(second * SECOND, &mut Vec::new(), &mut Vec::new());
+        stage.advance(second * SECOND, &mut Journal::default(), &mut Vec::new());
         (0..4)
             .map(|place| stage.sample(place).truth)
             .map(|truth| (truth.load, truth.counters))
@@ -66,11 +68,11 @@ fn a_crash_takes_a_worker_away_and_brings_it_back_under_the_id_that_was_asked_fo
         (fault.at, fault.length, fault.new_id) = (Nanos(5 * SECOND), Some(Nanos(2 * SECOND)), Some(new_id));
         let mut stage = stage("steady", &[], &[fault], 1);
         let id = stage.id(0);
-        let (mut hits, mut notices) = (Vec::new(), Vec::new());
-        stage.advance(6 * SECOND, &mut hits, &mut notices);
+        let (mut journal, mut notices) = (Journal::default(), Vec::new());
+        stage.advance(6 * SECOND, &mut journal, &mut notices);
         assert!(!stage.is_up(0) && stage.is_up(1) && stage.sample(0).truth.load.is_none());
         assert_eq!(notices, []);
-        stage.advance(7 * SECOND, &mut hits, &mut notices);
+        stage.advance(7 * SECOND, &mut journal, &mut notices);
         assert_eq!(notices, [Notice::Up(0)]);
         assert_eq!(stage.id(0) == id, !new_id);
         let counters = stage.sample(0).truth.counters;
@@ -82,16 +84,16 @@ fn a_crash_takes_a_worker_away_and_brings_it_back_under_the_id_that_was_asked_fo
 #[test]
 fn a_frozen_worker_tells_what_was_and_its_truth_goes_on() {
     let mut stage = stage("steady", &[], &[], 1);
-    let (mut hits, mut notices) = (Vec::new(), Vec::new());
-    stage.advance(5 * SECOND, &mut hits, &mut notices);
+    let (mut journal, mut notices) = (Journal::default(), Vec::new());
+    stage.advance(5 * SECOND, &mut journal, &mut notices);
     let then = stage.sample(0).truth;
-    stage.add(Fault::new(Kind::Freeze), &mut hits, &mut notices);
-    stage.advance(9 * SECOND, &mut hits, &mut notices);
+    stage.add(Fault::new(Kind::Freeze), &mut journal, &mut notices);
+    stage.advance(9 * SECOND, &mut journal, &mut notices);
     let sample = stage.sample(0);
     assert_eq!(sample.told, then);
     assert_ne!(sample.truth, then);
     assert_eq!(
-        stage.clear(|_, fault| fault.kind == Kind::Freeze, &mut hits, &mut notices),
+        stage.clear(|_, fault| fault.kind == Kind::Freeze, &mut journal, &mut notices),
         1
     );
     assert_eq!(stage.sample(0).told, stage.sample(0).truth);
@@ -102,13 +104,13 @@ fn a_cut_connection_is_a_fault_of_all_who_share_it() {
     let mut fault = Fault::new(Kind::Disconnect);
     fault.select = Select::Last(1);
     let mut stage = stage("partition", &[], &[fault], 2);
-    let (mut hits, mut notices) = (Vec::new(), Vec::new());
-    stage.advance(0, &mut hits, &mut notices);
+    let (mut journal, mut notices) = (Journal::default(), Vec::new());
+    stage.advance(0, &mut journal, &mut notices);
     let cut: Vec<bool> = (0..6)
         .map(|place| stage.sample(place).has(&[Kind::Disconnect]))
         .collect();
     assert_eq!(cut, [false, false, false, true, true, true]);
     assert_eq!(notices, [Notice::Closed(1)], "once");
-    stage.clear(|_, _| true, &mut hits, &mut notices);
+    stage.clear(|_, _| true, &mut journal, &mut notices);
     assert_eq!(notices[1..], [Notice::Opened(1)], "once");
 }

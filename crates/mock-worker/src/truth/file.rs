@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use protocol::WorkerId;
 
 use super::Writer;
+use crate::publish::Published;
 use crate::stage::Sample;
 
 /// What is written to the file at once.
@@ -55,6 +56,19 @@ impl TruthFile {
         unix_seconds: Option<f64>,
     ) -> Result<(), TruthFileError> {
         let written = self.writer.write(sample, claimed, data, unix_seconds);
+        written.map_err(|source| self.error(source))
+    }
+
+    /// Writes what is published, as [`Writer::write_published`] does.
+    ///
+    /// # Errors
+    /// [`TruthFileError`] where the file takes no more.
+    pub fn write_published(
+        &mut self,
+        published: &Published,
+        unix_seconds: f64,
+    ) -> Result<(), TruthFileError> {
+        let written = self.writer.write_published(published, unix_seconds);
         written.map_err(|source| self.error(source))
     }
 

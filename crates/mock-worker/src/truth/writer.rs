@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 
 use protocol::WorkerId;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Record;
+use super::{Publication, Record};
+use crate::publish::Published;
 use crate::stage::Sample;
 
 /// Writes one line for each record.
@@ -54,8 +56,27 @@ impl<W: Write> Writer<W> {
                 .collect(),
             counters: sample.truth.counters,
         };
+        self.write_line(&record)
+    }
+
+    /// Writes what is published, and when it is sent.
+    ///
+    /// # Errors
+    /// Where the line cannot be written.
+    pub fn write_published(&mut self, published: &Published, unix_seconds: f64) -> io::Result<()> {
+        self.write_line(&Publication {
+            time_ns: published.time_ns,
+            unix_seconds,
+            worker: published.worker.to_string(),
+            topic: published.topic.to_owned(),
+            event: &published.event,
+            lost: published.is_lost,
+        })
+    }
+
+    fn write_line(&mut self, record: &impl Serialize) -> io::Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &record)?;
+        serde_json::to_writer(&mut self.line, record)?;
         self.line.push(b'\n');
         self.out.write_all(&self.line)
     }

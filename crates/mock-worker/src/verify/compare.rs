@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::{self, COUNT, FIELDS, Values, show};
+use super::published::Messages;
 use super::report::{Difference, Kind, Report};
 use super::shown::{LAST_SEEN, Shown, ShownWorker};
-use crate::truth::Record;
+use crate::truth::{Publication, Record};
 
 /// How much later than the time when the page saw a worker its record may be: clocks are read with some coarseness.
 const SLACK: f64 = 0.001;
@@ -111,14 +112,27 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// Takes in whose message was published, and when.
+    pub(super) fn take_published(&mut self, published: &Publication) {
+        self.records += 1;
+        if !self.known.contains(&published.worker) {
+            self.known.insert(published.worker.clone());
+        }
+        let (unix, time_ns) = (published.unix_seconds, published.time_ns);
+        self.newest = Some(self.newest.map_or(unix, |newest| newest.max(unix)));
+        if unix <= self.horizon && self.time.is_none_or(|(newest, _)| newest <= unix) {
+            self.time = Some((unix, time_ns));
+        }
+    }
+
     /// Adds to the report what differs, and how much was compared.
-    pub(super) fn finish(self, report: &mut Report) {
+    pub(super) fn finish(self, messages: &Messages<'_>, report: &mut Report) {
         report.records = Some(self.records);
         report.time_ns = self.time.map(|(_, time)| time);
         for (worker, replies) in self.shown.workers.iter().zip(&self.replies) {
             if !self.known.contains(id_in_truth(worker.id)) {
                 report.add(unknown(worker));
-            } else if worker.has_load() {
+            } else if worker.has_load() && !(replies.is_empty() && messages.knows(worker.id)) {
                 compare_worker(worker, replies, report);
             }
         }

@@ -10,6 +10,9 @@ use crate::page::{Page, Sample};
 /// When a worker last gave valid statistics, in seconds of Unix time.
 pub(super) const LAST_SEEN: &str = "llm_worker_last_seen_timestamp_seconds";
 
+/// When a message of a worker was last heard, for each topic, in seconds of Unix time.
+pub(super) const LAST_EVENT: &str = "llm_worker_last_event_timestamp_seconds";
+
 /// When the last round ended that did not fail, in seconds of Unix time.
 const SNAPSHOT: &str = "llm_collector_snapshot_timestamp_seconds";
 
@@ -34,6 +37,8 @@ pub(super) struct ShownWorker<'a> {
     pub(super) id: &'a str,
     pub(super) values: Values,
     pub(super) last_seen: Option<f64>,
+    /// When any message of it was last heard.
+    pub(super) last_event: Option<f64>,
 }
 
 impl<'a> Shown<'a> {
@@ -47,20 +52,25 @@ impl<'a> Shown<'a> {
         let mut workers = BTreeMap::new();
         for (place, field) in FIELDS.iter().enumerate() {
             for (worker, sample) in shown.of_workers(page, field.metric) {
-                let (values, _): &mut (Values, _) = workers.entry(worker).or_default();
+                let (values, ..): &mut (Values, _, _) = workers.entry(worker).or_default();
                 values[place] = Some(sample.value);
             }
         }
         for (worker, sample) in shown.of_workers(page, LAST_SEEN) {
             workers.entry(worker).or_default().1 = Some(sample.value);
         }
+        for (worker, sample) in shown.of_workers(page, LAST_EVENT) {
+            let last: &mut Option<f64> = &mut workers.entry(worker).or_default().2;
+            *last = latest(last.iter().copied().chain([sample.value]));
+        }
         shown.workers = workers
             .into_iter()
-            .map(|((pool, id), (values, last_seen))| ShownWorker {
+            .map(|((pool, id), (values, last_seen, last_event))| ShownWorker {
                 pool,
                 id,
                 values,
                 last_seen,
+                last_event,
             })
             .collect();
         shown
@@ -98,7 +108,11 @@ impl<'a> Shown<'a> {
     /// The latest time that the page can know of, in seconds of Unix time: when the worker that was seen last was seen,
     /// or a later look at which nobody was.
     pub(super) fn newest(&self) -> Option<f64> {
-        let seen = self.workers.iter().filter_map(|worker| worker.last_seen);
+        let seen = self
+            .workers
+            .iter()
+            .flat_map(|worker| [worker.last_seen, worker.last_event])
+            .flatten();
         latest(seen.chain(self.looked))
     }
 }

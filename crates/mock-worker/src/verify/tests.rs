@@ -1,9 +1,11 @@
 //! Pages and truths written by hand, and what is said of them.
 
 mod faults;
+mod published;
 mod running;
 
 use super::*;
+use crate::truth::Record;
 
 /// When the page saw its workers, in seconds of Unix time.
 const SEEN: f64 = 1_700_000_000.5;
@@ -93,7 +95,8 @@ fn report_on(page: &str, truth: &[Record]) -> Report {
         pool: None,
         file: Some("t.jsonl".to_owned()),
     };
-    compare(&page, (1..).zip(truth.iter().cloned()).map(Ok), &options).expect("all are records")
+    let entries = truth.iter().cloned().map(|record| Entry::Reply(Box::new(record)));
+    compare(&page, (1..).zip(entries).map(Ok), &options).expect("all are records")
 }
 
 /// Expects exactly these differences.
@@ -356,7 +359,7 @@ fn other_pools_are_left_out_on_demand() {
             pool: pool.map(|path| path.parse().expect("it is a path")),
             file: None,
         };
-        let truth = [Ok((1, record("7", 0.1, LOAD)))];
+        let truth = [Ok((1, Entry::Reply(Box::new(record("7", 0.1, LOAD)))))];
         compare(&page, truth, &options)
             .expect("it is a record")
             .differences

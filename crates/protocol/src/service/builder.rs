@@ -10,10 +10,12 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
 use super::Worker;
 use super::load::{Load, LoadSource};
+use super::passes::Passes;
 use super::request::{HandlerError, Request};
 use super::serving::{Handler, OwnedService, Serving};
 use crate::{
@@ -37,6 +39,8 @@ pub struct WorkerBuilder {
     encoding: Encoding,
     version: String,
     concurrency: usize,
+    dp_rank: u64,
+    has_heartbeat: bool,
     stats: Stats,
     handler: Handler,
 }
@@ -94,6 +98,8 @@ impl WorkerBuilder {
             encoding: Encoding::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             concurrency: CONCURRENCY,
+            dp_rank: 0,
+            has_heartbeat: false,
             stats: Stats::None,
             handler: Arc::new(refuse),
         }
@@ -132,6 +138,18 @@ impl WorkerBuilder {
     /// How many requests are handled at once, at least one; 256 unless set. More of them wait in the client.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// The rank of the worker's engine within a data-parallel group, which its forward passes say; 0 unless set.
+    pub fn dp_rank(mut self, rank: u64) -> Self {
+        self.dp_rank = rank;
+        self
+    }
+
+    /// Publishes a heartbeat when the worker has published no forward pass for a second, as long as it lives.
+    pub fn heartbeat(mut self) -> Self {
+        self.has_heartbeat = true;
         self
     }
 
@@ -232,6 +250,11 @@ impl WorkerBuilder {
             concurrency: self.concurrency,
             name,
         };
+        let passes = Arc::new(Passes::new(client.clone(), &self.path, id, self.dp_rank));
+        let heartbeat = self.has_heartbeat.then(|| {
+            let beating = tokio::spawn(passes.clone().beat());
+            AbortOnDropHandle::new(beating)
+        });
         let (stop, stopped) = oneshot::channel();
         Ok(Worker {
             path: self.path,
@@ -240,6 +263,8 @@ impl WorkerBuilder {
             instance,
             encoding: self.encoding,
             client,
+            passes,
+            _heartbeat: heartbeat,
             stop,
             serving: tokio::spawn(serving.run(stopped)),
         })

@@ -6,6 +6,7 @@
 mod bench;
 mod discovery;
 mod ending;
+mod passes;
 mod requests;
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! Steps: what is decided at the start of one, and what has happened at its end.
 
-use super::{Engine, Listener, Queued, Running};
+use super::{Engine, Listener, Queued, Running, Steps};
+use crate::journal::{Group, Pass, RequestChange};
 use crate::kv_pool::blocks_of;
 use crate::request::Ending;
 
@@ -22,6 +23,7 @@ impl Engine {
         let step = self.step.take().expect("a step is under way");
         debug_assert_eq!(step.end, now, "a step ends when it was to end");
         let mut growth = 0;
+        let is_reported = self.is_reported();
         for running in &mut self.running {
             if running.prefill_left == 0 {
                 running.kv += step.count;
@@ -40,11 +42,22 @@ impl Engine {
                 running.kv = running.request.input + running.generated;
                 running.generated += 1;
                 self.counters.output_tokens += 1;
+                if is_reported && running.first_token.is_none() {
+                    listener.changed(now, running.request.id, RequestChange::FirstToken);
+                }
                 running.first_token.get_or_insert(now);
             }
         }
         self.pool.grow(growth);
         self.end_requests(now, listener);
+        if is_reported {
+            listener.passed(Pass {
+                time_ns: now,
+                wall_ns: now - step.start,
+                kv_active_blocks: self.pool.active(),
+                ..self.pass
+            });
+        }
         self.show();
         self.retire();
         self.begin_step(now, listener);
@@ -126,6 +139,9 @@ impl Engine {
         if self.running.is_empty() {
             return;
         }
+        if self.is_reported() {
+            self.pass = self.planned();
+        }
         let prefill: u64 = self.running.iter().map(|running| running.chunk).sum();
         let decoding = self.decoding();
         let (sequences, kv_tokens) =
@@ -147,7 +163,31 @@ impl Engine {
         });
     }
 
-    fn decoding(&self) -> impl Iterator<Item = &Running> {
+    /// What the step that begins now computes, and what waits meanwhile.
+    fn planned(&self) -> Pass {
+        let prompts = self.running.iter().filter(|running| running.chunk > 0);
+        // What a request had of its answer when it was set back is computed anew, like a prompt.
+        let length = |running: &Running| running.request.input + running.generated;
+        let prefill = Group::of(prompts.clone().map(length));
+        let cached = prompts
+            .clone()
+            .map(|running| length(running).saturating_sub(running.prefill_left));
+        let new = || self.waiting.iter().filter(|queued| queued.started.is_none());
+        let set_back = || self.waiting.iter().filter(|queued| queued.started.is_some());
+        Pass {
+            prefill: Group {
+                tokens: prompts.clone().map(|running| running.chunk).sum(),
+                ..prefill
+            },
+            prefill_kv_tokens: cached.sum(),
+            decode: Group::of(self.decoding().map(length)),
+            waiting: Group::of(new().map(|queued| queued.request.input)),
+            set_back: Group::of(set_back().map(|queued| queued.request.input + queued.generated)),
+            ..Pass::default()
+        }
+    }
+
+    fn decoding(&self) -> impl Iterator<Item = &Running> + Clone {
         self.running.iter().filter(|running| running.prefill_left == 0)
     }
 
@@ -196,6 +236,10 @@ impl Engine {
             self.counters.hit_blocks += hits;
             listener.looked_up(now, blocks, hits);
             if head.started.is_none() {
+                if self.is_reported() {
+                    let cached = head.request.input.saturating_sub(prefill_left);
+                    listener.changed(now, head.request.id, RequestChange::Started { cached });
+                }
                 self.counters.queue_ns += now - head.request.arrived;
             }
             self.running.push(Running {
@@ -214,7 +258,7 @@ impl Engine {
 
     /// How many steps from now on are known: until a request ends, or blocks run out.
     fn foreseeable(&self) -> u64 {
-        if !self.coalesce {
+        if self.steps != Steps::AtOnce {
             return 1;
         }
         let least_left = |running: &Running| running.request.output - running.generated;

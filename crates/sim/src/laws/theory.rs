@@ -20,7 +20,7 @@ fn littles_law_holds_within_5_percent() {
         let mut fleet = Fleet::new(&config).expect("valid");
         let (mut sum, mut looks) = (0, 0);
         for time in 1..=200_000_u64 {
-            fleet.advance(time * SECOND / 50, &mut Vec::new());
+            fleet.advance(time * SECOND / 50, &mut Journal::default());
             let counters = fleet.view(0).counters;
             sum += counters.running + counters.waiting;
             looks += 1;
@@ -62,7 +62,7 @@ fn the_wait_at_one_slot_is_that_of_m_d_1_within_5_percent() {
             ),
         );
         let mut fleet = Fleet::new(&config).expect("valid");
-        fleet.advance(40_000 * SECOND, &mut Vec::new());
+        fleet.advance(40_000 * SECOND, &mut Journal::default());
         let counters = fleet.view(0).counters;
         let seen = counters.queue_ns as f64 / 1e9 / counters.starts as f64;
         let expected = load * service / (2.0 * (1.0 - load));

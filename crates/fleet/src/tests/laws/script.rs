@@ -29,6 +29,10 @@ pub(super) enum Step {
     Hits(u64, u64),
     Load(u64, u64, u64, usize),
     Pass(u64, u64, u64, u64),
+    /// An event of a cache: of which worker, with which number, and what.
+    Cache(u64, u64, usize),
+    /// Of which worker's request something is reported, what, and whether the worker reports it.
+    Request(u64, usize, usize, bool),
     Plan(usize),
 }
 
@@ -40,6 +44,18 @@ const DATA: [&str; 6] = [
     r#"{"kvActiveBlocks": 7}"#,
     r#"{"kv_active_blocks": -1, "num_requests_waiting": 3}"#,
     r#"{"worker_stats": {"request_active_slots": 1, "request_total_slots": 4}}"#,
+];
+
+const CACHE: [&str; 4] = [
+    r#"{"stored": {"blocks": [1, 2]}}"#,
+    r#"{"removed": {"block_hashes": [1]}}"#,
+    r#""cleared""#,
+    r#""paused""#,
+];
+const REQUEST: [&str; 3] = [
+    r#"{"AddRequest": {"isl": 37}}"#,
+    r#""MarkPrefillCompleted""#,
+    r#""Free""#,
 ];
 
 /// How many plans there are.
@@ -73,6 +89,9 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(id, rank, blocks, source)| Step::Load(id, rank, blocks, source)),
         3 => (0..7_u64, 0..3_u64, 0..9_u64, 0..3_u64)
             .prop_map(|(id, rank, counter, decode)| Step::Pass(id, rank, counter, decode)),
+        3 => (0..7_u64, 0..9_u64, 0..CACHE.len()).prop_map(|(id, event, what)| Step::Cache(id, event, what)),
+        4 => (0..7_u64, 0..5_usize, 0..REQUEST.len(), any::<bool>())
+            .prop_map(|(id, request, what, is_own)| Step::Request(id, request, what, is_own)),
         2 => (0..PLANS).prop_map(Step::Plan),
     ]
 }
@@ -84,7 +103,7 @@ fn actors() -> Vec<Actor> {
     "impostor".clone_into(&mut impostor.service);
     let actors = vec![
         worker("a", "1", 1, 0),
-        worker("b", "2", 2, 0).latency(40),
+        worker("b", "2", 2, 0).version("1.6.1").latency(40),
         worker("z", "1", 3, 0).started("2026-01-02T00:00:00Z").latency(90),
         Actor::of("d", "d", "3").latency(300),
         Actor::plain("orders", "o", "orders.create").latency(10),
@@ -109,6 +128,8 @@ pub(super) fn plan_of(place: usize) -> Plan {
         4 => plan(&["other/x/y", "dynamo/d/gen"]),
         _ => plan(&["*/*/gen"]),
     };
+    plan.settings.topics.kv_events = place.is_multiple_of(2);
+    plan.settings.topics.active_sequences = place < 4;
     if place == 3 {
         plan.excludes.push("*/d/*".parse().expect("a glob"));
         plan.settings.round_timeout = plan.settings.poll_interval;
@@ -208,6 +229,30 @@ fn perform(bench: &mut Bench, step: &Step, place: usize) {
             );
             publish(bench, "forward-pass-metrics", text.as_bytes());
             bench.heard.insert(id.to_string(), bench.now.unix);
+            bench.hand_over();
+        }
+        Step::Cache(id, event, what) => {
+            let data = CACHE[what];
+            let one = |event: u64| {
+                format!(r#"{{"worker_id": {id}, "event": {{"event_id": {event}, "data": {data}}}}}"#)
+            };
+            let text = format!("[{}, {}]", one(event), one(event + 1));
+            publish(bench, "kv-events", text.as_bytes());
+            bench.heard.insert(id.to_string(), bench.now.unix);
+            bench.hand_over();
+        }
+        Step::Request(id, request, what, is_own) => {
+            let router = if is_own { id } else { 99 };
+            let text = format!(
+                r#"{{"request_id": "r{request}", "worker": {{"worker_id": {id}}}, "data": {data}, "router_id": {router},
+                    "lora_name": "l{lora}"}}"#,
+                data = REQUEST[what],
+                lora = request % 2,
+            );
+            publish(bench, "active_sequences_events", text.as_bytes());
+            if is_own {
+                bench.heard.insert(id.to_string(), bench.now.unix);
+            }
             bench.hand_over();
         }
         Step::Plan(place) => bench.take(plan_of(place)),

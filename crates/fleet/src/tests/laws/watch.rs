@@ -44,11 +44,22 @@ fn in_order(before: &Snapshot, after: &Snapshot) {
         assert!(rises(&counts(known), &counts(pool)), "{known:?} {pool:?}");
         for worker in pool.workers.iter() {
             let is_it = |known: &&WorkerView| known.identity.key == worker.identity.key;
-            if let Some(known) = known.workers.iter().find(is_it) {
-                assert!(rises(&numbers(known), &numbers(worker)), "{known:?} {worker:?}");
+            let known = known.workers.iter().find(is_it);
+            if let Some(known) = known.filter(|known| !was_gone(known, pool, after)) {
+                let rises = rises(&numbers(known, 0.0), &numbers(worker, f64::INFINITY));
+                assert!(rises, "{known:?} {worker:?}");
             }
         }
     }
+}
+
+/// Whether a worker that is known by its events alone was silent until it was gone, and may have begun anew.
+fn was_gone(worker: &WorkerView, pool: &PoolView, after: &Snapshot) -> bool {
+    let settings = &pool.settings;
+    let limit = settings.event_gone_after.min(settings.event_idle_gone_after);
+    let topics = worker.events.iter().flat_map(|events| events.topics);
+    let heard = topics.flatten().fold(0.0, f64::max);
+    worker.last_seen.is_none() && after.taken.as_secs_f64() - heard > limit.as_secs_f64()
 }
 
 fn counts(pool: &Arc<PoolView>) -> Vec<f64> {
@@ -60,12 +71,23 @@ fn counts(pool: &Arc<PoolView>) -> Vec<f64> {
     counts.map(|count| count as f64).chain(sums).collect()
 }
 
-fn numbers(worker: &WorkerView) -> Vec<f64> {
-    let passes = worker.events.as_ref().and_then(|events| events.passes);
+/// The counters of a worker; `absent` in place of one that is not shown.
+fn numbers(worker: &WorkerView, absent: f64) -> Vec<f64> {
+    let events = worker.events.as_deref();
+    let passes = events.and_then(|events| events.passes);
+    let lost = events.map_or(0, |events| events.lost.iter().sum());
+    let cache = events.and_then(|events| events.cache.as_deref());
+    let sum = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
+    let sequences = events.and_then(|events| events.sequences.as_deref());
     vec![
+        lost as f64,
+        cache.map_or(0.0, |counts| sum(&counts.stored)),
+        cache.map_or(0.0, |counts| sum(&counts.removed)),
+        cache.map_or(0.0, |counts| counts.clears as f64),
+        sequences.map_or(0.0, |known| known.first_tokens as f64),
         worker.requests,
         worker.errors,
-        worker.processing_seconds.unwrap_or(0.0),
+        worker.processing_seconds.unwrap_or(absent),
         worker.restarts as f64,
         worker.lookup_blocks as f64,
         worker.hit_blocks as f64,
@@ -79,9 +101,26 @@ fn rises(before: &[f64], after: &[f64]) -> bool {
     before.iter().zip(after).all(|(before, after)| before <= after)
 }
 
+/// Panics where more requests are assigned with an adapter than at all, or more than there are.
+fn assigned(worker: &WorkerView) {
+    let sequences = worker
+        .events
+        .as_deref()
+        .and_then(|events| events.sequences.as_deref());
+    let Some(known) = sequences else { return };
+    let with_lora: u64 = known.loras.iter().map(|(_, count)| count).sum();
+    assert_eq!(
+        with_lora,
+        known.assigned.unwrap_or(0),
+        "each request of the script has one: {worker:?}"
+    );
+    assert!(with_lora <= 5, "{worker:?}");
+}
+
 /// Panics where a worker is fresh whose instance was not heard in time.
 fn recent(bench: &Bench, snapshot: &Snapshot) {
     for pool in &snapshot.pools {
+        pool.workers.iter().for_each(assigned);
         let fresh = pool
             .workers
             .iter()

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet::{
-    Buckets, CapacitySource, EngineLoad, EventResult, EventScope, EventsView, Finish, Frontends, Hearing,
-    Identity, LinkView, Measure, PassCounts, PoolName, PoolView, Records, ReplyResult, RequestBooks,
-    Settings, Snapshot, WorkerKey, WorkerState, WorkerView,
+    Buckets, CACHE_TIERS, CacheCounts, CapacitySource, EngineLoad, EventResult, EventScope, EventsView,
+    Finish, Frontends, Hearing, Identity, LinkView, Measure, PassCounts, PoolName, PoolView, Records,
+    ReplyResult, RequestBooks, SequencesView, Settings, Snapshot, WorkerKey, WorkerState, WorkerView,
 };
 use protocol::events::Topic;
 use protocol::{WorkerId, WorkerStats};
@@ -130,6 +130,16 @@ pub(super) fn all_events() -> EventsView {
             ..PassCounts::default()
         }),
         prefill_load_tokens: Some(8),
+        cache: Some(Box::new(CacheCounts {
+            stored: [1, 2, 3, 4, 5, 6],
+            removed: [7; CACHE_TIERS.len()],
+            clears: 2,
+        })),
+        sequences: Some(Box::new(SequencesView {
+            assigned: Some(5),
+            loras: vec![("a\"\n".into(), 4), ("other".into(), 1)],
+            first_tokens: 6,
+        })),
         lost: [3; Topic::ALL.len()],
     }
 }

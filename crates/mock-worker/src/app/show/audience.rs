@@ -49,7 +49,7 @@ impl Show {
                 output,
                 ticket,
             },
-            &mut self.hits,
+            &mut self.journal,
         );
         if self.stage.progress(worker, ticket) == Progress::Gone {
             let reason = match self.stage.sample(worker).truth.counters.unservable > before.unservable {
@@ -74,7 +74,7 @@ impl Show {
             return;
         };
         self.stage
-            .request(caller.worker, Change::Cancel { ticket }, &mut self.hits);
+            .request(caller.worker, Change::Cancel { ticket }, &mut self.journal);
         debug!(worker = %self.stage.id(caller.worker), "a caller has gone, and its request is cancelled");
     }
 

@@ -49,7 +49,7 @@ impl Show {
 
     fn add(&mut self, fault: Fault) -> String {
         let kind = fault.kind.as_str();
-        let number = self.stage.add(fault, &mut self.hits, &mut self.notices);
+        let number = self.stage.add(fault, &mut self.journal, &mut self.notices);
         self.take_notice();
         let workers = self.stage.concerned(number);
         format!("fault {number} is planned: {kind} with {workers} workers")
@@ -62,7 +62,7 @@ impl Show {
             Some(Cleared::Kind(kind)) => fault.kind == kind,
             Some(Cleared::Number(wanted)) => number == wanted,
         };
-        let count = self.stage.clear(is_wanted, &mut self.hits, &mut self.notices);
+        let count = self.stage.clear(is_wanted, &mut self.journal, &mut self.notices);
         self.take_notice();
         match (count, what) {
             (0, Some(what)) => Err(format!(

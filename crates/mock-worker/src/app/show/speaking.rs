@@ -61,7 +61,7 @@ impl Show {
     /// Those behind closed connections are asked in vain, and the truth has that as it has every other silence: else
     /// their last words would stand there as if they had been said just now.
     fn record_cut_off(&mut self) -> anyhow::Result<()> {
-        if self.truth.is_none() || self.lines.iter().all(Option::is_some) {
+        if self.truth.is_none() || self.voice.shape.is_none() || self.lines.iter().all(Option::is_some) {
             return Ok(());
         }
         for worker in 0..self.stage.len() {
@@ -81,7 +81,8 @@ impl Show {
         let buffer = &mut self.batch.buffer;
         let start = buffer.len();
         let outcome = self.voice.stats(identity, &sample, buffer);
-        if let Some(truth) = &mut self.truth {
+        // Where replies have no load, the truth is about events alone.
+        if let Some(truth) = self.truth.as_mut().filter(|_| self.voice.shape.is_some()) {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let spoiled = self.voice.spoiled_identity(identity, &sample);
             let claimed = spoiled.map(|identity| identity.claimed);
@@ -128,7 +129,7 @@ impl Show {
     pub(super) fn tell_events(&mut self) {
         let mut told: Vec<Vec<Out>> = vec![Vec::new(); self.lines.len()];
         let has_faults = self.stage.faults().any(|(_, fault)| fault.kind.is_about_events());
-        for event in std::mem::take(&mut self.hits) {
+        for event in std::mem::take(&mut self.journal.hits) {
             if !self.scenario.hit_events {
                 continue;
             }

@@ -29,7 +29,7 @@ pub(super) fn measure(session: &Session<'_>, idle: f64, plan: &Plan) -> Result<V
     let limit = Duration::from_secs(plan.event_seconds) * 3 + READY;
 
     let counted_before = counted(session)?;
-    let mut subscriber = stage.yardstick(&["subscriber", "--messages", &count])?;
+    let mut subscriber = stage.yardstick(&["subscriber", "--of", "hit-rates", "--messages", &count])?;
     stage.ready(&mut subscriber, READY)?;
     let (started, cpu) = (Instant::now(), session.cpu()?);
     let line = [

@@ -45,12 +45,7 @@ impl Scrape {
     }
 
     fn take_in(&mut self, line: &str) -> Option<()> {
-        let (name, rest) = line.split_at(line.find(['{', ' '])?);
-        let (labels, value) = match rest.strip_prefix('{') {
-            Some(rest) => rest.rsplit_once('}')?,
-            None => ("", rest),
-        };
-        let value: f64 = value.split_whitespace().next()?.parse().ok()?;
+        let (name, labels, value) = sample(line)?;
         let count = |counts: &mut BTreeMap<String, f64>, label: &str| {
             let by = label_value(labels, label)?;
             *counts.entry(by.to_owned()).or_default() += value;
@@ -70,6 +65,30 @@ impl Scrape {
         }
         Some(())
     }
+}
+
+/// Samples that are summed: all of a name, or those with one value of a label.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Series {
+    pub(super) name: &'static str,
+    pub(super) label: Option<(&'static str, &'static str)>,
+}
+
+impl Series {
+    fn has(&self, name: &str, labels: &str) -> bool {
+        let is_value = |(label, value): (&str, &str)| label_value(labels, label) == Some(value);
+        self.name == name && self.label.is_none_or(is_value)
+    }
+}
+
+/// A sample's name, its labels as they are written, and its value.
+fn sample(line: &str) -> Option<(&str, &str, f64)> {
+    let (name, rest) = line.split_at(line.find(['{', ' '])?);
+    let (labels, value) = match rest.strip_prefix('{') {
+        Some(rest) => rest.rsplit_once('}')?,
+        None => ("", rest),
+    };
+    Some((name, labels, value.split_whitespace().next()?.parse().ok()?))
 }
 
 /// The value of a label with this name; results and states hold nothing that is escaped.
@@ -106,6 +125,36 @@ impl Page {
     /// Reads the page.
     pub(super) fn scrape(&self) -> Result<Scrape> {
         let mut scrape = Scrape::default();
+        self.each_line(|line| {
+            let is_known = line.starts_with("llm_collector_") || line.starts_with("llm_pool_workers");
+            if !is_known {
+                return Some(());
+            }
+            scrape.take_in(line)
+        })?;
+        Ok(scrape)
+    }
+
+    /// Reads the page, and adds up the samples of each series over all pools and workers; 0 where there are none.
+    pub(super) fn sums<const N: usize>(&self, series: &[Series; N]) -> Result<[f64; N]> {
+        let mut sums = [0.0; N];
+        self.each_line(|line| {
+            if line.starts_with('#') {
+                return Some(());
+            }
+            let (name, labels, value) = sample(line)?;
+            for (series, sum) in series.iter().zip(&mut sums) {
+                if series.has(name, labels) {
+                    *sum += value;
+                }
+            }
+            Some(())
+        })?;
+        Ok(sums)
+    }
+
+    /// Gives each line of the page to `take`, which returns `None` where it does not understand one.
+    fn each_line(&self, mut take: impl FnMut(&str) -> Option<()>) -> Result<()> {
         let mut lines = BufReader::with_capacity(CHUNK, self.get()?.into_reader());
         let mut line = Vec::new();
         while lines
@@ -113,15 +162,11 @@ impl Page {
             .with_context(|| self.failed())?
             > 0
         {
-            if line.starts_with(b"llm_collector_") || line.starts_with(b"llm_pool_workers") {
-                let text = String::from_utf8_lossy(&line);
-                scrape
-                    .take_in(text.trim_end())
-                    .with_context(|| format!("failed to understand {text}"))?;
-            }
+            let text = String::from_utf8_lossy(&line);
+            take(text.trim_end()).with_context(|| format!("failed to understand {text}"))?;
             line.clear();
         }
-        Ok(scrape)
+        Ok(())
     }
 
     /// Fetches the page to its end without looking at it; gives the time from the request, and the page's size. It reads
@@ -229,5 +274,25 @@ llm_collector_build_info{version="0.1.0",revision="unknown"} 1"#;
         ] {
             assert_eq!(Scrape::default().take_in(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_series_has_the_samples_of_its_name_and_its_label() {
+        let has = |label, line| {
+            let (name, labels, _) = sample(line).unwrap();
+            let name_of_all = "llm_frontend_requests_total";
+            Series {
+                name: name_of_all,
+                label,
+            }
+            .has(name, labels)
+        };
+        let line = "llm_frontend_requests_total{joined=\"yes\"} 7";
+        assert!(has(None, line));
+        assert!(has(Some(("joined", "yes")), line));
+        assert!(!has(Some(("joined", "no")), line));
+        assert!(!has(None, "llm_frontend_requests_total_x{joined=\"yes\"} 7"));
+        assert_eq!(sample("up 1 17"), Some(("up", "", 1.0)));
+        assert_eq!(sample("up one"), None);
     }
 }

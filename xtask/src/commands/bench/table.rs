@@ -5,7 +5,6 @@ use anyhow::{Context, Result};
 use super::figure::Figure;
 
 const HEAD: [&str; 6] = ["figure", "workers", "measured", "goal", "result", "from"];
-const BEGIN: &str = "<!-- begin: written by `cargo xtask bench collector --write` -->";
 const END: &str = "<!-- end -->";
 
 /// All figures as a table with aligned columns.
@@ -36,15 +35,21 @@ fn line(cells: &[String; 6], widths: &[usize; 6], fill: char) -> String {
     line + "|\n"
 }
 
-/// The document with `text` in the place of what was measured before.
+/// The line before the table of a bench.
+fn begin(bench: &str) -> String {
+    format!("<!-- begin: written by `cargo xtask bench {bench} --write` -->")
+}
+
+/// The document with `text` in the place of what the same bench measured before.
 ///
 /// # Errors
 /// When the document has no such place.
-pub(super) fn put_into(document: &str, text: &str) -> Result<String> {
-    let place = || format!("failed to find the lines {BEGIN} and {END}");
-    let (before, rest) = document.split_once(BEGIN).with_context(place)?;
+pub(super) fn put_into(document: &str, bench: &str, text: &str) -> Result<String> {
+    let begin = begin(bench);
+    let place = || format!("failed to find the lines {begin} and {END}");
+    let (before, rest) = document.split_once(&begin).with_context(place)?;
     let (_, after) = rest.split_once(END).with_context(place)?;
-    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", text.trim()))
+    Ok(format!("{before}{begin}\n{}\n{END}{after}", text.trim()))
 }
 
 #[cfg(test)]
@@ -71,11 +76,13 @@ mod tests {
 
     #[test]
     fn a_new_table_replaces_the_old_one_and_nothing_else() {
-        let document = format!("# Title\n\n{BEGIN}\nold\n{END}\n\nMore.\n");
-        let once = put_into(&document, "new\n").unwrap();
-        assert_eq!(once, format!("# Title\n\n{BEGIN}\nnew\n{END}\n\nMore.\n"));
-        assert_eq!(put_into(&once, "new").unwrap(), once);
-        let error = put_into("# Title\n", "new").unwrap_err().to_string();
-        assert!(error.contains(BEGIN), "{error}");
+        let (one, other) = (begin("one"), begin("other"));
+        let document = format!("# Title\n\n{other}\nkept\n{END}\n\n{one}\nold\n{END}\n\nMore.\n");
+        let once = put_into(&document, "one", "new\n").unwrap();
+        let expected = format!("# Title\n\n{other}\nkept\n{END}\n\n{one}\nnew\n{END}\n\nMore.\n");
+        assert_eq!(once, expected);
+        assert_eq!(put_into(&once, "one", "new").unwrap(), once);
+        let error = put_into("# Title\n", "one", "new").unwrap_err().to_string();
+        assert!(error.contains(&one), "{error}");
     }
 }

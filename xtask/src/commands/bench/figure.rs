@@ -9,6 +9,8 @@ pub(super) enum Unit {
     Bytes,
     /// What should not have happened.
     Count,
+    /// What happens on no machine, however slow.
+    Mistakes,
 }
 
 /// A line of the table.
@@ -93,7 +95,7 @@ impl Figure {
             Err(_) => ("–".to_owned(), String::new()),
         };
         let goal = self.goal.map_or("–".to_owned(), |goal| match (self.unit, goal) {
-            (Unit::Count, 0.0) => "none".to_owned(),
+            (Unit::Count | Unit::Mistakes, 0.0) => "none".to_owned(),
             (_, goal) => format!(
                 "≤ {}",
                 self.shown(goal).trim_end_matches('0').trim_end_matches('.')
@@ -118,13 +120,17 @@ impl Figure {
         }
     }
 
-    /// Whether the figure is so bad that a slow machine cannot be the reason: a ratio above twice its goal, or nothing
-    /// measured.
+    /// Whether the figure is so bad that a slow machine cannot be the reason: a ratio above twice its goal, a mistake, or
+    /// nothing measured.
     pub(super) fn has_regressed(&self) -> bool {
         match (&self.outcome, self.goal) {
             (Err(_), _) => true,
-            (Ok(measured), Some(goal)) => self.unit == Unit::Ratio && measured.value > 2.0 * goal,
             (Ok(_), None) => false,
+            (Ok(measured), Some(goal)) => match self.unit {
+                Unit::Ratio => measured.value > 2.0 * goal,
+                Unit::Mistakes => measured.value > goal,
+                Unit::Seconds | Unit::Bytes | Unit::Count => false,
+            },
         }
     }
 
@@ -133,7 +139,7 @@ impl Figure {
             Unit::Ratio => format!("{value:.2}"),
             Unit::Seconds => seconds(value),
             Unit::Bytes => megabytes(value),
-            Unit::Count => thousands(value as u64),
+            Unit::Count | Unit::Mistakes => thousands(value as u64),
         }
     }
 }
@@ -233,6 +239,9 @@ mod tests {
         let lost = |lost| Figure::number("events lost", 1_000, Unit::Count, Some(0.0), lost, "of 10");
         check(lost(0.0), ["0", "none", "ok", "of 10"], false);
         check(lost(3.0), ["3", "none", "missed", "of 10"], false);
+        let wrong = |wrong| Figure::number("sums", 250, Unit::Mistakes, Some(0.0), wrong, "of 7");
+        check(wrong(0.0), ["0", "none", "ok", "of 7"], false);
+        check(wrong(1.0), ["1", "none", "missed", "of 7"], true);
         let time = Figure::number("page", 10_000, Unit::Seconds, Some(0.03), 0.3, "30 MB");
         check(time, ["300 ms", "≤ 30.0 ms", "missed", "30 MB"], false);
         let failed = Figure::failed("round", 100_000, "2 of 100,000 workers are fresh");
