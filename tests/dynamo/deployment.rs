@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{NatsServer, Page, Program, eventually, free_port, repository};
+use tests::{Etcd, NatsServer, Page, Program, eventually, free_port, repository};
 use tokio::process::Command;
 
 use crate::release::Release;
@@ -31,6 +31,8 @@ pub(crate) struct Deployment {
     release: Release,
     plane: RequestPlane,
     nats_url: String,
+    /// Where workers register, if not in files.
+    etcd: Option<String>,
     /// The discovery's files, and the home of the processes.
     folder: TempDir,
     mockers: Vec<Program>,
@@ -57,6 +59,7 @@ impl Deployment {
             release,
             plane,
             nats_url: server.url().to_owned(),
+            etcd: None,
             folder: tempfile::tempdir().expect("a temporary folder"),
             mockers: Vec::new(),
             system_ports: Vec::new(),
@@ -64,6 +67,12 @@ impl Deployment {
             url: String::new(),
             http: http.build().expect("an HTTP client"),
         }
+    }
+
+    /// The same with discovery by etcd.
+    pub(crate) fn registered_in(mut self, etcd: &Etcd) -> Self {
+        self.etcd = Some(etcd.url());
+        self
     }
 
     /// Starts a mocker with two workers, and a frontend, and waits until the frontend knows both workers.
@@ -153,6 +162,13 @@ impl Deployment {
         mocker.ended().await;
     }
 
+    /// Ends the oldest mocker in order.
+    pub(crate) async fn end_mocker(&mut self) {
+        let mut mocker = self.mockers.remove(0);
+        mocker.signal(Signal::TERM);
+        mocker.ended().await;
+    }
+
     async fn chat_once(&self, number: u64) -> Usage {
         let words = "word ".repeat(number as usize % 7);
         let body = json!({
@@ -206,13 +222,15 @@ impl Deployment {
             RequestPlane::Tcp => "tcp",
             RequestPlane::Nats => "nats",
         };
+        let discovery = if self.etcd.is_some() { "etcd" } else { "file" };
         command
             .arg("-P")
             .arg(repository().join("tests/python/leashed.py"))
             .arg(module)
-            .args(["--discovery-backend", "file", "--request-plane", plane])
+            .args(["--discovery-backend", discovery, "--request-plane", plane])
             .args(["--event-plane", "nats"])
             .env_clear()
+            .envs(self.etcd.iter().map(|url| ("ETCD_ENDPOINTS", url)))
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", self.folder.path())
             .env("NATS_SERVER", &self.nats_url)

@@ -4,6 +4,7 @@
 //! each test has a [`listener::Listener`] of its own, which adds up what the workers publish without any code of the
 //! workspace, so the two can be compared.
 
+mod capacities;
 mod deployment;
 mod events;
 mod kill;

@@ -6,6 +6,7 @@
 mod command_line;
 mod diagnosis;
 mod discovery;
+mod etcd;
 mod events;
 mod files;
 mod floods;

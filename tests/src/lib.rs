@@ -6,6 +6,7 @@
 //! * [`TestFleet`]: NATS micro services that answer exactly the bytes they are given; [`Micro`] writes well-formed
 //!   ones, [`Recording`] holds those of real workers.
 //! * [`SharedQueue`] and [`Unavailable`]: services that are wrong in ways which need connections of their own.
+//! * [`Etcd`]: an etcd server.
 //! * [`Page`]: a parsed metrics page, asked by name and labels.
 //! * [`served_page`]: a page that is always the same.
 //! * [`eventually`]: the one way to wait.
@@ -16,6 +17,7 @@
 #![warn(missing_docs)]
 
 mod collector;
+mod etcd;
 mod fleet;
 mod micro;
 mod nats_server;
@@ -31,6 +33,7 @@ mod unavailable;
 mod workers;
 
 pub use collector::{Collector, HttpReply};
+pub use etcd::Etcd;
 pub use fleet::TestFleet;
 pub use micro::{Micro, load};
 pub use nats_server::{NatsServer, free_port};

@@ -4,10 +4,10 @@
 //! says so. Here it is said beforehand, with the reason and the remedy.
 
 pub(crate) mod checksum;
+pub(crate) mod debian;
 pub(crate) mod docker;
 pub(crate) mod dynamo;
 pub(crate) mod nats_server;
-pub(crate) mod prometheus;
 pub(crate) mod python;
 mod run_image;
 mod venv;
@@ -26,7 +26,7 @@ use crate::workspace::Workspace;
 /// What must not be absent.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Requirements {
-    /// Fail, rather than leave tests out, when promtool, prometheus or Python's nats-py is absent
+    /// Fail, rather than leave tests out, when promtool, prometheus, etcd or Python's nats-py is absent
     #[arg(long = "require-tools")]
     pub(crate) tools: bool,
     /// Fail, rather than use a local NATS server, when Docker or its NATS image is absent
@@ -86,20 +86,21 @@ impl TestEnvironment {
             required.tools,
             "the tests of a service in Python are left out",
         )?;
-        let promtool = prometheus::program("promtool", workspace).map(Into::into);
+        let promtool = debian::program("promtool", "prometheus", workspace).map(Into::into);
         this.add(
             "E2E_PROMTOOL",
             promtool,
             required.tools,
             "the check of the page by promtool is left out",
         )?;
-        let prometheus = prometheus::program("prometheus", workspace).map(Into::into);
+        let prometheus = debian::program("prometheus", "prometheus", workspace).map(Into::into);
         this.add(
             "E2E_PROMETHEUS",
             prometheus,
             required.tools,
             "the scrape by a real Prometheus is left out",
         )?;
+        this.provide_etcd(required, workspace)?;
         if required.dynamo {
             this.provide_dynamo(Choice::All, workspace, processes)?;
         } else {
@@ -109,7 +110,7 @@ impl TestEnvironment {
         this.checked()
     }
 
-    /// Provides what the tests with a real Dynamo use: a NATS server, and the releases of `choice`.
+    /// Provides what the tests with a real Dynamo use: a NATS server, etcd, and the releases of `choice`.
     ///
     /// # Errors
     /// When one of them cannot be had.
@@ -120,6 +121,7 @@ impl TestEnvironment {
         processes: &Processes,
     ) -> Result<Self> {
         let mut this = Self::provide_nats(required, workspace, processes)?;
+        this.provide_etcd(required, workspace)?;
         this.provide_dynamo(choice, workspace, processes)?;
         this.checked()
     }
@@ -145,6 +147,16 @@ impl TestEnvironment {
             bail!("failed to provide a NATS server for the tests, by Docker or otherwise");
         }
         Ok(this)
+    }
+
+    fn provide_etcd(&mut self, required: Requirements, workspace: &Workspace) -> Result<()> {
+        let etcd = debian::program("etcd", "etcd-server", workspace).map(Into::into);
+        self.add(
+            "E2E_ETCD",
+            etcd,
+            required.tools,
+            "the tests of capacities that are read from etcd are left out",
+        )
     }
 
     fn provide_dynamo(&mut self, choice: Choice, workspace: &Workspace, processes: &Processes) -> Result<()> {

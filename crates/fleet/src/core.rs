@@ -14,6 +14,7 @@ mod opt_in;
 mod places;
 mod plan;
 mod publish;
+mod registry;
 mod replies;
 mod report;
 mod rounds;
@@ -33,6 +34,7 @@ use crate::events::{EventBatch, Hearing};
 use crate::nameless::Nameless;
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
+use crate::registry::{Registry, RegistryReport};
 use crate::requests::Frontends;
 use crate::roster::{InstanceKey, PoolKey, Roster};
 use crate::round::{Round, Slowest};
@@ -83,6 +85,8 @@ pub enum Input<'a> {
     },
     /// Events.
     Events(Box<EventBatch>),
+    /// What workers have registered about what they can hold.
+    Registry(RegistryReport),
     /// The state of the link.
     Link(LinkView),
     /// What checking the link for a silent round showed.
@@ -196,6 +200,7 @@ pub struct Core {
     early: Early,
     hearing: Hearing,
     frontends: Frontends,
+    registry: Option<Registry>,
     traces: Traces,
     requests: Requests,
     nameless: Nameless,
@@ -252,6 +257,7 @@ impl Core {
             early: Early::default(),
             hearing: Hearing::default(),
             frontends,
+            registry: None,
             traces: Traces::default(),
             requests: Requests::default(),
             nameless: Nameless::default(),
@@ -290,6 +296,7 @@ impl Core {
             Input::Described { asked, payload } => self.described(asked, payload, now),
             Input::Undescribed { service, instance } => self.undescribed(service, instance, now),
             Input::Events(batch) => self.events(*batch, now),
+            Input::Registry(report) => self.registry_reported(report, now),
             Input::Link(view) => self.link_changed(view, now),
             Input::LinkChecked { round, is_alive } => self.link_checked(round, is_alive),
             Input::Plan(plan) => self.take_plan(*plan, now),

@@ -21,6 +21,7 @@ mod outcome;
 mod passes;
 mod plan;
 mod pool;
+mod registry;
 mod requests;
 mod roster;
 mod round;
@@ -50,12 +51,13 @@ pub use outcome::{
 };
 pub use passes::{EngineLoad, PassCounts};
 pub use plan::{Capacity, CapacityError, OptInTopics, Plan, Settings};
+pub use registry::{MAX_REGISTERED, Registrant, RegistryNews, RegistryReport};
 pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};
 pub use selector::{NameGlob, PathGlob, Selector};
 pub use sequences::SequencesView;
 pub use snapshot::{
-    CapacitySource, EventScope, EventsView, Identity, LinkView, PoolName, PoolView, Snapshot, Source,
-    WorkerKey, WorkerView,
+    CapacitySource, EventScope, EventsView, Identity, LinkView, PoolName, PoolView, RegistryView, Snapshot,
+    Source, WorkerKey, WorkerView,
 };
 pub use spread::{QUANTILES, Resource, Spread};
 pub use time::Now;

@@ -11,10 +11,11 @@ use crate::histogram::{PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
 use crate::matching::Target;
 use crate::outcome::{EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
 use crate::plan::Capacity;
+use crate::registry::Registered;
 use crate::requests::RequestBooks;
 use crate::roster::WorkerIdx;
 use crate::snapshot::{PoolName, PoolView, WorkerKey, WorkerView};
-use crate::worker::Worker;
+use crate::worker::{Capacities, Worker};
 use crate::{Histogram, Now, Settings};
 
 /// Workers of one pool that are kept at most; twice the largest fleet.
@@ -196,6 +197,7 @@ impl Pool {
         aging: &Aging,
         now: Now,
         settings: &Settings,
+        registered: Option<&Registered>,
     ) -> Arc<PoolView> {
         let is_current = !self.workers_changed && now.mono <= self.view_until;
         let known = self.view.as_ref().filter(|_| is_current);
@@ -205,7 +207,10 @@ impl Pool {
         // Replies that other pools received change what is counted here, and no worker.
         let (workers, totals) = match known {
             Some((view, _)) => (view.workers.clone(), view.totals.clone()),
-            None => (self.workers_view(aging, now, settings), Arc::default()),
+            None => (
+                self.workers_view(aging, now, settings, registered),
+                Arc::default(),
+            ),
         };
         let view = Arc::new(PoolView {
             name: self.name.clone(),
@@ -229,7 +234,13 @@ impl Pool {
     }
 
     /// All workers as they are seen now, in the order of their keys.
-    fn workers_view(&mut self, aging: &Aging, now: Now, settings: &Settings) -> Arc<Vec<WorkerView>> {
+    fn workers_view(
+        &mut self,
+        aging: &Aging,
+        now: Now,
+        settings: &Settings,
+        registered: Option<&Registered>,
+    ) -> Arc<Vec<WorkerView>> {
         if !self.is_ordered || self.order.len() != self.workers.len() {
             let workers = &self.workers;
             self.order.retain(|idx| workers.contains_key(*idx));
@@ -243,7 +254,11 @@ impl Pool {
             if let Some(until) = worker.holds_until(now, settings) {
                 view_until = view_until.min(until);
             }
-            worker.view(aging, now, settings, self.capacity.as_ref())
+            let limits = Capacities {
+                configured: self.capacity.as_ref(),
+                registered: registered.and_then(|known| known.get(&worker.identity.key.id()?)),
+            };
+            worker.view(aging, now, settings, limits)
         };
         let mut workers = Vec::with_capacity(room_for(self.order.len()));
         workers.extend(self.order.iter().map(shown));

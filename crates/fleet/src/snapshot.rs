@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub hearing: Hearing,
     /// What frontends report of requests.
     pub frontends: Option<Frontends>,
+    /// The store in which workers register, if one is read.
+    pub registry: Option<RegistryView>,
 }
 
 /// The connection to NATS.
@@ -53,6 +55,19 @@ pub struct LinkView {
     pub server_errors: u64,
     /// Messages that the client dropped because they were not taken in time; at least this many.
     pub dropped_messages: u64,
+}
+
+/// The store in which workers register what they can hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RegistryView {
+    /// Whether it is being read now.
+    pub connected: bool,
+    /// Workers of which it has a capacity.
+    pub workers: u64,
+    /// Entries that could not be read.
+    pub unreadable: u64,
+    /// Workers that were left out because there are too many; at least this many.
+    pub over_limit: u64,
 }
 
 /// What a pool is a pool of.
@@ -220,6 +235,8 @@ pub enum CapacitySource {
     Reported,
     /// Its operator, as the worker does not.
     Configured,
+    /// What the worker has registered in etcd, as neither of them does.
+    Registered,
 }
 
 impl CapacitySource {
@@ -229,6 +246,7 @@ impl CapacitySource {
             Self::None => "none",
             Self::Reported => "reported",
             Self::Configured => "configured",
+            Self::Registered => "etcd",
         }
     }
 }
@@ -290,6 +308,16 @@ impl fmt::Display for PoolName {
         match self {
             Self::Workers(path) => path.fmt(f),
             Self::Service { service, endpoint } => write!(f, "{service}/{endpoint}"),
+        }
+    }
+}
+
+impl WorkerKey {
+    /// The id, if it has one.
+    pub(crate) fn id(&self) -> Option<WorkerId> {
+        match self {
+            Self::Id(id) => Some(*id),
+            Self::Instance(_) => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod actor;
 mod bench;
+mod capacities;
 mod descriptions;
 mod events;
 mod floods;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::model_card::Limits;
 use protocol::{EndpointLoad, StatsShape, WorkerStats};
 use time::OffsetDateTime;
 
@@ -34,6 +35,15 @@ pub(crate) struct Worker {
     shape: Option<StatsShape>,
     lookup_blocks: u64,
     hit_blocks: u64,
+}
+
+/// What others say that a worker can hold; it counts where the worker reports nothing itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Capacities<'a> {
+    /// What its operator says, which comes first.
+    pub(crate) configured: Option<&'a Capacity>,
+    /// What is registered in a store of discovery.
+    pub(crate) registered: Option<&'a Limits>,
 }
 
 /// Which endpoint of which instance speaks for a worker.
@@ -71,6 +81,27 @@ struct Before {
 struct Accumulated {
     before: f64,
     current: f64,
+}
+
+impl Capacities<'_> {
+    /// The first that says anything.
+    fn source(self) -> CapacitySource {
+        match (self.configured, self.registered) {
+            (Some(_), _) => CapacitySource::Configured,
+            (None, Some(_)) => CapacitySource::Registered,
+            (None, None) => CapacitySource::None,
+        }
+    }
+
+    /// A load with each capacity that it lacks, from the first that has it and is not below what is active.
+    fn added_to(self, load: Option<WorkerStats>) -> Option<WorkerStats> {
+        let configured = self.configured.map(|known| (known.slots, known.kv_blocks));
+        let registered = self.registered.map(|known| (known.slots, known.kv_blocks));
+        let known = configured.into_iter().chain(registered);
+        known.fold(load, |load, (slots, kv_blocks)| {
+            Some(load.unwrap_or_default().with_capacities(slots, kv_blocks))
+        })
+    }
 }
 
 impl Holder {
@@ -263,7 +294,7 @@ impl Worker {
         aging: &Aging,
         now: Now,
         settings: &Settings,
-        capacity: Option<&Capacity>,
+        capacities: Capacities<'_>,
     ) -> WorkerView {
         let state = self.state(aging, now, settings);
         let answers = self.seen.state(aging, now, settings) == WorkerState::Fresh;
@@ -277,17 +308,13 @@ impl Worker {
         let reports_capacity = |load: &WorkerStats| {
             load.request_slots_capacity().is_some() || load.kv_blocks_capacity().is_some()
         };
-        let source = match (self.load.as_ref().is_some_and(reports_capacity), capacity) {
-            (true, _) => CapacitySource::Reported,
-            (false, Some(_)) => CapacitySource::Configured,
-            (false, None) => CapacitySource::None,
+        let source = match self.load.as_ref().is_some_and(reports_capacity) {
+            true => CapacitySource::Reported,
+            false => capacities.source(),
         };
-        let load = match capacity.filter(|_| state == WorkerState::Fresh) {
-            Some(known) => {
-                let load = load.unwrap_or_default();
-                Some(load.with_capacities(known.slots, known.kv_blocks))
-            }
-            None => load,
+        let load = match state {
+            WorkerState::Fresh => capacities.added_to(load),
+            _ => load,
         };
         WorkerView {
             identity: self.identity.clone(),

@@ -18,7 +18,7 @@ mod monitor;
 mod server_error;
 mod violation;
 
-pub use protocol::service::{Servers, ServersError};
+pub use protocol::service::{Servers, ServersError, reconnect_delay};
 
 pub use connect::{ConnectError, Options};
 pub use connection::{Link, LinkState};

@@ -68,7 +68,10 @@ impl App {
             .context("failed to read the page's address")?;
         let link = Link::new(config.servers.clone(), options());
         let settings = config.plan.settings;
-        let (engine, published) = Engine::new(config.plan, link.clone());
+        let (mut engine, published) = Engine::new(config.plan, link.clone());
+        if let Some(servers) = config.etcd {
+            engine.read_etcd(servers);
+        }
         let stop_page = CancellationToken::new();
         let dropped_lines = log.lines().dropped_lines_counter();
         let pages = Arc::new(Pages::new(Source {

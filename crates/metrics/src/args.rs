@@ -187,6 +187,14 @@ pub struct CollectArgs {
     )]
     pub capacity: Vec<Capacity>,
 
+    /// etcd server, or several separated by commas, in which Dynamo's workers register; how much each of them can hold is
+    /// read there. Example: http://etcd:2379 or http://USER:PASSWORD@etcd:2379.
+    ///
+    /// It counts after what a worker reports and after --capacity. Dynamo registers
+    /// in etcd unless DYN_DISCOVERY_BACKEND names another place.
+    #[arg(long, env = "METRICS_ETCD", hide_env_values = true, value_name = "URL")]
+    pub etcd: Option<String>,
+
     /// A subject on which frontends publish a record for each request, in place of dynamo.request_trace.v1; may be repeated.
     #[arg(long, env = "METRICS_REQUEST_TRACE_SUBJECT", value_delimiter = ',', value_parser = exact_subject, value_name = "SUBJECT")]
     pub request_trace_subject: Vec<String>,

@@ -9,6 +9,7 @@ use link::Servers;
 use protocol::{EndpointPath, PathError, subject};
 
 use crate::args::{Cli, CollectArgs, SharedArgs};
+use crate::etcd::EtcdServers;
 use crate::export::ExportOptions;
 
 /// All that the collector needs to know.
@@ -18,6 +19,8 @@ pub struct Config {
     pub plan: Plan,
     /// Where NATS is.
     pub servers: Servers,
+    /// Where etcd is, if workers register what they can hold there.
+    pub etcd: Option<EtcdServers>,
     /// Address of the page.
     pub host: String,
     /// Port of the page.
@@ -69,6 +72,7 @@ impl Config {
         for measure in collect.buckets {
             buckets.set(measure);
         }
+        let etcd = collect.etcd.as_deref().map(etcd_servers).transpose()?;
         let flags = collect.component.zip(collect.endpoint);
         let named = flags.map(|(component, endpoint)| named(&collect.namespace, &component, &endpoint));
         let named = named.transpose().map_err(|error| wrong(error.to_string()))?;
@@ -86,6 +90,7 @@ impl Config {
                 ..Plan::watching(named.into_iter().chain(collect.target).collect())
             },
             servers,
+            etcd,
             host: collect.host,
             port: collect.metrics_port,
             export: ExportOptions {
@@ -127,6 +132,16 @@ pub fn servers(shared: &SharedArgs) -> Result<Servers, clap::Error> {
         let message = format!(
             "invalid value '{shown}' for '--server <URL>': {error}; write e.g. nats://127.0.0.1:4222"
         );
+        Cli::command().error(ErrorKind::ValueValidation, message)
+    })
+}
+
+/// Where etcd is; the same holds for a wrong value.
+fn etcd_servers(text: &str) -> Result<EtcdServers, clap::Error> {
+    text.parse().map_err(|error| {
+        let shown = Servers::redact(text);
+        let message =
+            format!("invalid value '{shown}' for '--etcd <URL>': {error}; write e.g. http://etcd:2379");
         Cli::command().error(ErrorKind::ValueValidation, message)
     })
 }

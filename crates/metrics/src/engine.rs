@@ -9,7 +9,7 @@ use async_nats::Client;
 use fleet::matching::Target;
 use fleet::{
     Arrived, Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Listening, Now, Plan, Question,
-    Snapshot,
+    RegistryReport, Snapshot,
 };
 use link::{Inbox, Link, LinkState, Reply, ReplyKind};
 use protocol::subject;
@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::asking::{self, Request};
 use crate::checking;
 use crate::describing::{self, Answer};
+use crate::etcd::{self, EtcdServers};
 use crate::listening;
 use crate::published::Published;
 use crate::{say::say, tasks::Tasks};
@@ -46,6 +47,8 @@ pub(crate) enum Report {
     Descriptions(Vec<Answer>),
     /// Events.
     Events(Box<EventBatch>),
+    /// What workers have registered about what they can hold.
+    Registry(RegistryReport),
     /// Whether the server answers.
     LinkChecked {
         /// The number of the round.
@@ -121,6 +124,12 @@ impl Engine {
         (engine, published)
     }
 
+    /// Reads from etcd what workers can hold, from now on.
+    pub(crate) fn read_etcd(&mut self, servers: EtcdServers) {
+        self.tasks
+            .start("reading etcd", etcd::run(servers, self.reporter.clone()));
+    }
+
     /// Connects, and meanwhile counts the rounds that fail for want of a connection; then collects.
     ///
     /// # Errors
@@ -130,13 +139,16 @@ impl Engine {
         let connecting = link.connect();
         tokio::pin!(connecting);
         loop {
+            let wake_at = self.wake_at();
             tokio::select! {
                 biased;
                 client = &mut connecting => {
                     self.connected(client.context("failed to connect to NATS")?).await?;
                     break;
                 }
-                () = sleep_until(self.wake_at()) => self.tick(),
+                Some(report) = self.reports.recv() => self.take_report(report),
+                () = sleep_until(wake_at) => self.tick(),
+                reason = self.tasks.ended() => return Err(reason),
             }
         }
         let refused = self.link.clone();
@@ -293,6 +305,7 @@ impl Engine {
                     self.take_answer(&answer, now);
                 }
             }
+            Report::Registry(report) => self.handle(Input::Registry(report), now),
             Report::Events(batch) => self.handle(Input::Events(batch), now),
             Report::LinkChecked { round, is_alive } => {
                 self.handle(Input::LinkChecked { round, is_alive }, now);

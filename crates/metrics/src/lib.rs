@@ -14,6 +14,7 @@ pub mod cli;
 pub mod config;
 mod describing;
 mod engine;
+pub mod etcd;
 pub mod export;
 mod listening;
 pub mod page;

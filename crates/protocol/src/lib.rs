@@ -45,6 +45,7 @@ pub mod codec;
 pub mod description;
 pub mod events;
 mod info;
+pub mod model_card;
 mod path;
 mod pattern;
 mod record;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Core, Effect, PUBLISH_AFTER, PUBLISH_AFTER_ROUND_BEGAN};
 use crate::Now;
+use crate::registry::Registry;
 use crate::requests::Records;
 use crate::snapshot::Snapshot;
 
@@ -36,7 +37,14 @@ impl Core {
         let (common, aging) = (self.common, self.aging);
         let pools = keys
             .into_iter()
-            .map(|(_, key)| self.pools[key].view(&common, &aging, now, &settings))
+            .map(|(_, key)| {
+                let pool = &mut self.pools[key];
+                let registered = self
+                    .registry
+                    .as_ref()
+                    .and_then(|registry| registry.of(&pool.name));
+                pool.view(&common, &aging, now, &settings, registered)
+            })
             .collect();
         Snapshot {
             sequence: self.sequence,
@@ -47,6 +55,7 @@ impl Core {
             rounds_skipped: self.rounds_skipped,
             link: self.link,
             hearing: self.hearing.clone(),
+            registry: self.registry.as_ref().map(Registry::view),
             frontends: (self.frontends.records != Records::default()).then(|| self.frontends.clone()),
         }
     }

@@ -56,6 +56,12 @@ families! {
             "Messages from NATS that were lost because the collector did not take them in time; at least this many.";
         ROUNDS_SKIPPED: Process = "llm_collector_rounds_skipped", Counter,
             "Rounds that were skipped because the round before had not ended in time.";
+        ETCD_CONNECTED: Process = "llm_collector_etcd_connected", Gauge,
+            "1 while etcd is being read, with --etcd only; capacities stay as they are while it is not.";
+        ETCD_WORKERS: Process = "llm_collector_etcd_workers", Gauge,
+            "Workers whose capacity is registered in etcd.";
+        ETCD_REFUSED: Process["reason"] = "llm_collector_etcd_refused", Counter,
+            "Registrations in etcd that were not taken in: malformed, or over_limit.";
         LOG_LINES_DROPPED: Process = "llm_collector_log_lines_dropped", Counter,
             "Log lines that were dropped because the reader of the log was too slow or a write failed.";
         SERIES_LEFT_OUT: Process = "llm_collector_series_left_out", Gauge in "series",

@@ -1,6 +1,6 @@
 //! What the collector says of itself: its link, its rounds, and what became of replies and events.
 
-use fleet::{EventResult, Finish, Hearing, ReplyResult, Snapshot};
+use fleet::{EventResult, Finish, Hearing, RegistryView, ReplyResult, Snapshot};
 use protocol::events::Topic;
 
 use super::catalogue as c;
@@ -14,14 +14,18 @@ use super::{LeftOut, Moment};
 /// Series without a pool and without a topic.
 const PLAIN_SERIES: usize = 9;
 
+/// Series of the store in which workers register, where one is read.
+const REGISTRY_SERIES: u64 = 4;
+
 /// Reasons why an event belongs to no pool.
 const REASONS: usize = 5;
 
 /// The series without a pool.
 pub(super) fn series(snapshot: &Snapshot) -> u64 {
     let plain = (PLAIN_SERIES + REASONS + 2 * Topic::ALL.len()) as u64;
+    let registry = snapshot.registry.map_or(0, |_| REGISTRY_SERIES);
     let delays = snapshot.hearing.delays.iter().map(requests::histogram_series);
-    plain + delays.sum::<u64>() + requests::frontend_series(snapshot.frontends.as_ref())
+    plain + registry + delays.sum::<u64>() + requests::frontend_series(snapshot.frontends.as_ref())
 }
 
 pub(super) fn write(
@@ -93,10 +97,28 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
     for (family, value) in values {
         writer.family(family).write(Text::NONE, [], value);
     }
+    if let Some(registry) = &snapshot.registry {
+        write_registry(writer, registry);
+    }
     write_hearing(writer, &snapshot.hearing);
     let revision = option_env!("GIT_REVISION").unwrap_or("unknown");
     let build = [env!("CARGO_PKG_VERSION"), revision];
     writer.family(&c::BUILD_INFO).write(Text::NONE, build, true);
+}
+
+fn write_registry(writer: &mut Writer, registry: &RegistryView) {
+    let mut samples = writer.family(&c::ETCD_CONNECTED);
+    samples.write(Text::NONE, [], registry.connected);
+    writer
+        .family(&c::ETCD_WORKERS)
+        .write(Text::NONE, [], registry.workers);
+    let mut samples = writer.family(&c::ETCD_REFUSED);
+    for (reason, count) in [
+        ("malformed", registry.unreadable),
+        ("over_limit", registry.over_limit),
+    ] {
+        samples.write(Text::NONE, [reason], count);
+    }
 }
 
 fn write_hearing(writer: &mut Writer, hearing: &Hearing) {

@@ -5,7 +5,7 @@ mod sample;
 
 use std::collections::BTreeMap;
 
-use fleet::{PoolName, PoolView, Settings, Snapshot};
+use fleet::{PoolName, PoolView, RegistryView, Settings, Snapshot};
 use proptest::prelude::*;
 
 use super::*;
@@ -186,6 +186,27 @@ fn pools_and_workers_have_as_many_series_as_they_are_counted_for() {
             collector::series(&snapshot) + pools as u64 * pool
         );
     }
+}
+
+#[test]
+fn an_etcd_that_is_read_is_shown_and_counted() {
+    let mut snapshot = two_workers();
+    let options = ExportOptions::default();
+    let without = page(&snapshot, &options).samples().count() as u64;
+    let series = collector::series(&snapshot);
+    snapshot.registry = Some(RegistryView {
+        connected: true,
+        workers: 7,
+        unreadable: 2,
+        over_limit: 1,
+    });
+    let page = page(&snapshot, &options);
+    let values = |name| page.named(name).map(|sample| sample.value).collect::<Vec<_>>();
+    assert_eq!(values("llm_collector_etcd_connected"), [1.0]);
+    assert_eq!(values("llm_collector_etcd_workers"), [7.0]);
+    assert_eq!(values("llm_collector_etcd_refused_total"), [2.0, 1.0]);
+    let more = page.samples().count() as u64 - without;
+    assert_eq!(more, collector::series(&snapshot) - series);
 }
 
 #[test]

@@ -5,5 +5,6 @@ mod clients;
 mod docs;
 mod dynamo;
 mod golden;
+mod model_cards;
 mod property;
 mod recordings;

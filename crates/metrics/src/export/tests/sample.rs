@@ -65,6 +65,7 @@ pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
         },
         hearing: Hearing::default(),
         frontends: None,
+        registry: None,
     }
 }
 
