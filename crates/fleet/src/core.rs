@@ -8,7 +8,7 @@ mod complaints;
 mod descriptions;
 mod doubles;
 mod endpoints;
-mod events;
+pub(crate) mod events;
 mod inspect;
 mod opt_in;
 mod places;
@@ -204,8 +204,8 @@ pub struct Core {
     traces: Traces,
     requests: Requests,
     nameless: Nameless,
-    /// Whether some workers are known by their events alone, and when they were last looked at.
-    heard_alone: bool,
+    /// Workers that are known by their events alone, and when they were last looked at.
+    senders: usize,
     senders_checked: Duration,
     shared_queues: HashMap<Arc<str>, u32>,
     voice: Voice,
@@ -261,7 +261,7 @@ impl Core {
             traces: Traces::default(),
             requests: Requests::default(),
             nameless: Nameless::default(),
-            heard_alone: false,
+            senders: 0,
             senders_checked: Duration::ZERO,
             shared_queues: HashMap::new(),
             voice: Voice::default(),

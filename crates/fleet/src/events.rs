@@ -31,6 +31,9 @@ const MAX_TRACES: usize = 100_000;
 /// A longer pass cannot be: an engine reports each step.
 const LONGEST_PASS_SECONDS: f64 = 3600.0;
 
+/// An event that was published longer ago by its publisher's clock shows that the clock is wrong.
+const LONGEST_DELAY_SECONDS: f64 = 86_400.0;
+
 /// The place of a subject within a batch.
 type Subject = u32;
 
@@ -82,7 +85,7 @@ pub struct Hearing {
     pub gaps: [u64; Topic::ALL.len()],
     /// Time from publication to arrival.
     pub delays: [Histogram; Topic::ALL.len()],
-    /// Events from the future: the clocks of publisher and collector differ.
+    /// Events from the future, or from days ago: the clocks of publisher and collector differ.
     pub skewed: [u64; Topic::ALL.len()],
     /// Events that belong to no pool, by reason.
     pub unassigned: Unassigned,
@@ -149,9 +152,9 @@ impl EventReader {
             let arrived_ms = arrived.as_secs_f64() * 1e3;
             let delay = (arrived_ms - publisher.published_at_ms as f64) / 1e3;
             // The stamp is in whole milliseconds, so it is never later than the event.
-            match delay < 0.0 {
-                true => hearing.skewed[topic as usize] += 1,
-                false => hearing.delays[topic as usize].observe(delay),
+            match (0.0..=LONGEST_DELAY_SECONDS).contains(&delay) {
+                true => hearing.delays[topic as usize].observe(delay),
+                false => hearing.skewed[topic as usize] += 1,
             }
         }
         self.batch.event(place, topic, &opened);

@@ -25,6 +25,11 @@ use crate::worker::{Holder, Worker};
 const MAX_EARLY: usize = 4096;
 const EARLY_ROUNDS: u32 = 2;
 
+/// Workers that are known by their events alone, and pools, above which such workers make no more of either: any publisher
+/// can make up names.
+pub(crate) const MAX_SENDERS: usize = 200_000;
+pub(crate) const MAX_POOLS: usize = 10_000;
+
 /// How often workers that are known by their events alone are looked at.
 const SENDERS_CHECK: Duration = Duration::from_millis(500);
 
@@ -211,7 +216,15 @@ impl Core {
         if !sender.is_own || sender.place.scope < Some(EventScope::Component) {
             return None;
         }
-        let pool = self.pool(PoolName::Workers(path.clone()));
+        let name = PoolName::Workers(path.clone());
+        let has_room = self.pools.len() < MAX_POOLS || self.pool_of.contains_key(&name);
+        if !has_room || self.senders >= MAX_SENDERS {
+            self.hearing.unassigned.over_limit += 1;
+            let text = "workers that are known by their events alone are left out, because there are more than any fleet has";
+            self.warn("too many senders", now, text);
+            return None;
+        }
+        let pool = self.pool(name);
         // The pool may be new since the place was found.
         let known = self.pools[pool]
             .by_key
@@ -240,7 +253,7 @@ impl Core {
             subject: none,
         };
         let idx = pool.add(Worker::new(identity.into(), Holder::none(), self.aging.unseen()));
-        self.heard_alone = true;
+        self.senders += 1;
         self.apply_early(pool_key, idx);
         Some(idx)
     }
@@ -355,11 +368,11 @@ impl Core {
 
     /// How long events of workers that no request finds may be silent is measured in time, and not in rounds.
     pub(super) fn remove_silent_senders(&mut self, now: Now) {
-        if !self.heard_alone || now.mono < self.senders_checked + SENDERS_CHECK {
+        if self.senders == 0 || now.mono < self.senders_checked + SENDERS_CHECK {
             return;
         }
         self.senders_checked = now.mono;
-        self.heard_alone = false;
+        self.senders = 0;
         let (aging, settings) = (self.aging, self.settings());
         let mut is_dirty = false;
         for (pool_key, pool) in &mut self.pools {
@@ -368,9 +381,9 @@ impl Core {
                 if worker.seen.has_answered() {
                     continue;
                 }
-                self.heard_alone = true;
-                if worker.is_gone(&aging, now, &settings) {
-                    gone.push(idx);
+                match worker.is_gone(&aging, now, &settings) {
+                    true => gone.push(idx),
+                    false => self.senders += 1,
                 }
             }
             is_dirty |= !gone.is_empty() || pool.is_outdated(now);
@@ -387,7 +400,7 @@ impl Core {
 
     /// When they are looked at next.
     pub(super) fn senders_checked_at(&self) -> Option<Duration> {
-        self.heard_alone.then(|| self.senders_checked + SENDERS_CHECK)
+        (self.senders > 0).then(|| self.senders_checked + SENDERS_CHECK)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::ReplyResult::{Duplicate, Late, Ok as Taken, OverLimit};
 
 use super::*;
+use crate::core::events::MAX_POOLS;
 use bench::Message;
 
 #[test]
@@ -185,4 +186,32 @@ fn services_of_many_names_that_come_and_go_leave_nothing_behind() {
     }
     bench.round(&[]).rounds(8);
     assert_eq!(bench.core.memory(), Vec::<(&str, usize)>::new());
+}
+
+#[test]
+fn senders_and_their_pools_have_a_limit_and_a_flood_of_made_up_names_keeps_nothing_for_long() {
+    let mut bench = Bench::of("*/*/*");
+    bench.round(&[]);
+    let pass = |id: usize| {
+        format!(
+            r#"{{"worker_id": "{id}", "dp_rank": 0, "counter_id": 1, "wall_time": 0.0,
+                "scheduled_requests": {{}}, "queued_requests": {{}}}}"#
+        )
+    };
+    for n in 0..MAX_POOLS + 10 {
+        let subject = format!("namespace.x.component.c{n}.endpoint.gen.forward-pass-metrics");
+        bench.publish_event(&subject, pass(n).as_bytes());
+    }
+    bench.hear();
+    assert_eq!(bench.snapshot().pools.len(), MAX_POOLS);
+    assert_eq!(bench.snapshot().hearing.unassigned.over_limit, 10);
+    assert_eq!(bench.said("known by their events alone are left out").len(), 1);
+    bench.run(15 * SECOND).rounds(2);
+    assert_eq!(bench.snapshot().pools.len(), 0);
+    bench.publish_event(
+        "namespace.x.component.real.endpoint.gen.forward-pass-metrics",
+        pass(1).as_bytes(),
+    );
+    bench.hear();
+    assert_eq!(bench.names(), ["x/real/gen"]);
 }

@@ -70,8 +70,8 @@ families! {
             "Events that did not come, by the numbers that publishers give them.";
         EVENT_DELAY: Process["topic"] = "llm_collector_event_delay_seconds", Histogram in "seconds",
             "Time from an event's publication, by the publisher's clock, to its arrival.";
-        EVENT_SKEW: Process["topic"] = "llm_collector_events_from_the_future", Counter in "messages",
-            "Events that were published later than they came: the clocks of publisher and collector differ.";
+        EVENT_SKEW: Process["topic"] = "llm_collector_event_clock_skews", Counter in "messages",
+            "Events that were published later than they came, or more than a day before, by the publisher's clock: it differs from the collector's.";
         EVENTS_UNASSIGNED: Process["reason"] = "llm_collector_events_unassigned", Counter in "messages",
             "Events that belong to no pool, by reason.";
         BUILD_INFO: Process["version", "revision"] = "llm_collector_build_info", Gauge,
