@@ -9,6 +9,7 @@ mod deployment;
 mod events;
 mod kill;
 mod listener;
+mod opt_in;
 mod own_numbers;
 mod planes;
 mod publishing;

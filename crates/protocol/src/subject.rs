@@ -17,7 +17,7 @@ use crate::token::is_subject_text;
 use crate::{EndpointName, EndpointPath, Layout, ServiceName, ServiceNameError, WorkerId, WorkerIdError};
 
 pub use events::EventSubject;
-pub use namespace::{event, events_of};
+pub use namespace::event;
 pub use patterns::{MAX_UNKNOWN_TOKENS, Wanted, event_patterns};
 
 /// Where a frontend publishes one [`RequestTrace`](crate::events::RequestTrace) for each request, unless it is started
