@@ -91,18 +91,31 @@ impl Deployment {
 
     /// Starts one more mocker process with this many workers.
     pub(crate) fn start_mocker(&mut self, workers: u32) {
+        let command = self.mocker(workers);
+        self.mockers
+            .push(Program::start_leashed("dynamo.mocker", command));
+    }
+
+    /// Starts one more mocker process with one worker and a page of its own. The workers of one process would try to serve
+    /// the page at the same port.
+    pub(crate) fn start_mocker_with_page(&mut self) {
         let port = free_port();
         self.system_ports.push(port);
+        let mut command = self.mocker(1);
+        command.env("DYN_SYSTEM_PORT", port.to_string());
+        self.mockers
+            .push(Program::start_leashed("dynamo.mocker", command));
+    }
+
+    fn mocker(&self, workers: u32) -> Command {
         let mut command = self.command("dynamo.mocker");
         command
-            .env("DYN_SYSTEM_PORT", port.to_string())
             .arg("--model-path")
             .arg(model())
             .args(["--num-workers", &workers.to_string()])
             .args(["--block-size", "16", "--num-gpu-blocks-override", "1000"])
             .args(["--max-num-seqs", "8", "--speedup-ratio", "1"]);
-        self.mockers
-            .push(Program::start_leashed("dynamo.mocker", command));
+        command
     }
 
     /// What each mocker says on its own page.
@@ -138,16 +151,26 @@ impl Deployment {
         .await;
     }
 
-    /// Sends this many requests, each with a prompt of its own, and adds up what the answers say.
+    /// Sends this many requests, each with a prompt of its own, and adds up what the answers say. The first is sent again
+    /// until it is answered, because a frontend knows its workers a moment before it can reach them.
     ///
     /// # Panics
     /// When one is not answered.
     pub(crate) async fn chat(&self, requests: u64) -> Usage {
-        let usages = stream::iter(0..requests)
-            .map(|number| self.chat_once(number))
+        let mut first = Usage::default();
+        eventually("the first request was answered", async || {
+            first = self.chat_once(0).await?;
+            Ok(())
+        })
+        .await;
+        let usages = stream::iter(1..requests)
+            .map(|number| async move {
+                let usage = self.chat_once(number).await;
+                usage.unwrap_or_else(|error| panic!("request {number}: {error}; {}", self.logs()))
+            })
             .buffer_unordered(CONCURRENCY);
         usages
-            .fold(Usage::default(), async |sum, one| Usage {
+            .fold(first, async |sum, one| Usage {
                 requests: sum.requests + 1,
                 prompt_tokens: sum.prompt_tokens + one.prompt_tokens,
                 completion_tokens: sum.completion_tokens + one.completion_tokens,
@@ -169,7 +192,7 @@ impl Deployment {
         mocker.ended().await;
     }
 
-    async fn chat_once(&self, number: u64) -> Usage {
+    async fn chat_once(&self, number: u64) -> Result<Usage, String> {
         let words = "word ".repeat(number as usize % 7);
         let body = json!({
             "model": model(),
@@ -181,20 +204,17 @@ impl Deployment {
             .post(format!("{}/v1/chat/completions", self.url))
             .header("content-type", "application/json")
             .body(body.to_string());
-        let answer = match answer(request).await {
-            Ok(answer) => answer,
-            Err(error) => panic!("request {number}: {error}; {}", self.logs()),
-        };
+        let answer = answer(request).await?;
         let tokens = |name: &str| {
             answer["usage"][name]
                 .as_u64()
                 .unwrap_or_else(|| panic!("no {name} in {answer}"))
         };
-        Usage {
+        Ok(Usage {
             requests: 1,
             prompt_tokens: tokens("prompt_tokens"),
             completion_tokens: tokens("completion_tokens"),
-        }
+        })
     }
 
     /// How many workers the frontend can route requests to; none before it knows their model.

@@ -30,8 +30,8 @@ async fn the_mockers_own_numbers_are_those_of_the_page() {
     let collector = Collector::watching(&server, TARGET, &[]).await;
     collector.rounds(1).await;
     let mut dynamo = Deployment::prepare(release, &server, RequestPlane::Tcp);
-    dynamo.start_mocker(1);
-    dynamo.start_mocker(1);
+    dynamo.start_mocker_with_page();
+    dynamo.start_mocker_with_page();
     dynamo.start_frontend();
     dynamo.serves(2).await;
     let usage = dynamo.chat(60).await;

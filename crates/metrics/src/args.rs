@@ -25,6 +25,8 @@ use crate::export::{Compat, ExportOptions, WorkerSeries};
   metrics --target prod/decode/generate --target prod/prefill/generate --server nats://nats:4222 --host 0.0.0.0
   metrics --target 'dynamo/*/generate' --exclude 'dynamo/test-*/*'
       watch every component of a namespace, and not the test ones
+  metrics --target 'dynamo-*/backend/generate' --capacity 'dynamo-*/*/*:slots=256,kv_blocks=8192'
+      watch today's Dynamo, whose namespaces end with a hash and whose workers report no capacities
   metrics --component backend --endpoint generate --subject-pattern 'w.{namespace}.{component}.{endpoint}.{worker_id:dec}'
   metrics list
       every pool of workers that there is
