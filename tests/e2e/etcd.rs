@@ -287,7 +287,7 @@ async fn a_password_opens_etcd_and_is_never_shown() {
     etcd.put(&card.key, &card.value).await;
     let server = NatsServer::start().await;
     let url = |login: &str| format!("http://{login}{}", etcd.address());
-    // Where nobody has to log in, a password does no harm.
+    // A store without users accepts any password.
     let early = Collector::watching(&server, TARGET, &["--etcd", &url("root:topsecret@")]).await;
     early.has(WORKERS, &[], 1.0).await;
     drop(early);

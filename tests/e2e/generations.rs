@@ -18,7 +18,7 @@ use crate::TARGET;
 /// Names that the versions write in different ways.
 const PATH: &str = "My-NS.x/Back_End/gen-erate";
 
-/// Workers of a version, whose time stands still, and all that they publish.
+/// Workers of one release with a stepped clock, and all that they publish.
 struct Stage {
     workers: Workers,
     client: Client,

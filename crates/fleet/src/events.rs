@@ -19,10 +19,10 @@ use crate::requests::Records;
 use opt_in::OptIn;
 use publishers::Publishers;
 
-/// Subjects that one batch tells apart. A hostile publisher can make up any number.
+/// Different subjects in one batch. A hostile publisher can make up any number.
 const MAX_SUBJECTS: usize = 20_000;
 
-/// Workers and ranks that one batch tells apart.
+/// Different workers and ranks in one batch.
 const MAX_SENDERS: usize = 500_000;
 
 /// Records of requests in one batch.

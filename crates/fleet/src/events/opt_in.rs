@@ -34,7 +34,7 @@ pub(crate) struct SequenceSteps {
 }
 
 impl OptIn {
-    /// How many workers and ranks it tells apart.
+    /// How many different workers and ranks it has.
     pub(super) fn senders(&self) -> usize {
         self.caches.len() + self.sequences.len()
     }
