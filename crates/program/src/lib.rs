@@ -1,10 +1,12 @@
-//! What both programs do at their edge: read the environment, write a log, print to stdout, refuse a wrong command line.
+//! What both programs do at their edge: read the environment, write a log, print to stdout, refuse a wrong
+//! command line or file.
 
 #![warn(missing_docs)]
 
 pub mod environment;
 pub mod log;
 pub mod output;
+pub mod source;
 pub mod usage;
 
 pub use log::{Log, LogFormat};

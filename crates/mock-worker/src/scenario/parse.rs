@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use program::source::{self, Problem, nearest, nearest_in_message};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -45,11 +46,11 @@ pub enum ScenarioError {
         source: io::Error,
     },
     /// The text is no scenario.
-    #[error("{name} is no scenario: {reason}")]
+    #[error("{name} is no scenario:\n{reason}")]
     Text {
         /// The scenario's name or file.
         name: String,
-        /// What is wrong, with line and column where it is in one place.
+        /// What is wrong, with the line where it is in one place.
         reason: String,
     },
     /// A setting does not fit.
@@ -181,7 +182,9 @@ pub(super) fn find(name: &str) -> Result<(String, Option<PathBuf>), ScenarioErro
     if !is_file && !file.is_file() {
         return Err(ScenarioError::Unknown {
             name: name.to_owned(),
-            hint: hint(name, SHIPPED.iter().map(|(shipped, _)| *shipped)).unwrap_or_default(),
+            hint: nearest(name, SHIPPED.iter().map(|(shipped, _)| *shipped))
+                .map(did_you_mean)
+                .unwrap_or_default(),
         });
     }
     let text = read(file).map_err(|source| ScenarioError::Read {
@@ -218,7 +221,7 @@ fn read(file: &Path) -> io::Result<String> {
 pub(super) fn parse(name: &str, text: &str, settings: &[Setting]) -> Result<Scenario, ScenarioError> {
     let no_scenario = |error: toml::de::Error| ScenarioError::Text {
         name: name.to_owned(),
-        reason: message_of(&error),
+        reason: shown(name, text, &error),
     };
     // Read as it stands first: its errors have lines, those of a changed table have none.
     let scenario: Scenario = toml::from_str(text).map_err(no_scenario)?;
@@ -255,24 +258,31 @@ pub(super) fn parse(name: &str, text: &str, settings: &[Setting]) -> Result<Scen
     })
 }
 
-/// An error of the parser, with the nearest key where one is unknown.
+/// An error of the parser as the line of the text with a caret, and with the nearest key where one is unknown.
+fn shown(name: &str, text: &str, error: &toml::de::Error) -> String {
+    let problem = Problem {
+        message: error.message().to_owned(),
+        places: error
+            .span()
+            .map(|place| (place, String::new()))
+            .into_iter()
+            .collect(),
+        help: nearest_in_message(error.message()).map(|nearest| format!("did you mean `{nearest}`?")),
+    };
+    let shown = source::render(name, text, &[problem], false);
+    shown.trim_end().to_owned()
+}
+
+/// The same in one line, for a table that has no text.
 pub(crate) fn message_of(error: &toml::de::Error) -> String {
-    let hint = nearest_key(error.message()).unwrap_or_default();
+    let hint = nearest_in_message(error.message())
+        .map(did_you_mean)
+        .unwrap_or_default();
     format!("{}{hint}", error.to_string().trim_end())
 }
 
-/// For a message of serde about an unknown word: which of the known ones is nearest.
-fn nearest_key(message: &str) -> Option<String> {
-    let mut words = message.split('`').skip(1).step_by(2);
-    let unknown = words.next().filter(|_| message.contains("unknown "))?;
-    hint(unknown, words)
-}
-
-fn hint<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let (similarity, nearest) = known
-        .map(|word| (strsim::jaro_winkler(unknown, word), word))
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (similarity > 0.6).then(|| format!("; did you mean `{nearest}`?"))
+fn did_you_mean(name: &str) -> String {
+    format!("; did you mean `{name}`?")
 }
 
 #[cfg(test)]
@@ -283,22 +293,25 @@ mod tests {
     fn an_unknown_key_is_reported_with_its_line_and_the_nearest_key() {
         let check = |text: &str, expected: &[&str]| {
             let error = parse("my.toml", text, &[]).expect_err(text).to_string();
-            assert!(error.starts_with("my.toml is no scenario: "), "{error}");
+            assert!(error.starts_with("my.toml is no scenario:\n"), "{error}");
             for part in expected {
                 assert!(error.contains(part), "{part:?} is not in {error}");
             }
         };
         check(
             "description = \"x\"\n[traffic]\nrtae = 3.0\n",
-            &["line 3", "unknown field `rtae`", "did you mean `rate`?"],
+            &["my.toml:3:1", "unknown field `rtae`", "did you mean `rate`?"],
         );
         check(
             "description = \"x\"\n\n[[fault]]\nkind = \"trunkated\"\n",
-            &["line 4", "`trunkated`", "did you mean `truncated`?"],
+            &["my.toml:4:8", "`trunkated`", "did you mean `truncated`?"],
         );
-        check("description = \"x\"\nduration = \"soon\"\n", &["line 2", "500ms"]);
+        check(
+            "description = \"x\"\nduration = \"soon\"\n",
+            &["my.toml:2:12", "500ms"],
+        );
         check("workers = 3\n", &["missing field `description`"]);
-        check("description = \n", &["line 1"]);
+        check("description = \n", &["my.toml:1:"]);
     }
 
     #[test]
