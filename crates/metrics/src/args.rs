@@ -1,13 +1,13 @@
 //! The command line: every flag, its environment twin, and what it means.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use fleet::{Capacity, MeasureBuckets, PathGlob, Selector};
 use program::LogFormat;
-use program::environment::without_empty_variables;
 use protocol::{Component, EndpointName, Namespace, SubjectPattern};
 
 use crate::export::{Compat, ExportOptions, WorkerSeries};
@@ -17,7 +17,6 @@ use crate::export::{Compat, ExportOptions, WorkerSeries};
 #[command(
     version,
     about,
-    subcommand_negates_reqs = true,
     args_conflicts_with_subcommands = false,
     after_help = "Examples:
   metrics --component my_component --endpoint my_endpoint
@@ -47,17 +46,6 @@ pub struct Cli {
     pub shared: SharedArgs,
 }
 
-impl Cli {
-    /// Reads the command line and the environment.
-    ///
-    /// # Errors
-    /// Where they are wrong, with the flag, the value and the remedy, or where help is asked for.
-    pub fn from_env() -> Result<Self, clap::Error> {
-        let matches = without_empty_variables(Self::command()).try_get_matches()?;
-        Self::from_arg_matches(&matches)
-    }
-}
-
 /// Commands that look once and end.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -83,6 +71,29 @@ pub enum Command {
         #[command(flatten)]
         look: LookArgs,
     },
+    /// Check a configuration file, or show what it can hold and what is set.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Commands about the configuration. None of them connects to NATS.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a configuration file: exit code 0 when it is valid, 2 with every line that is not.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Show every value and where it comes from: flag, environment, line of the file, or default. Secrets are hidden.
+    Show {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a JSON Schema of the file, for editors.
+    Schema,
+    /// Print a file of all keys with their defaults and their meaning.
+    Example,
 }
 
 /// Flags of commands that look once.
@@ -98,14 +109,12 @@ pub struct LookArgs {
 }
 
 /// Flags of the collector.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct CollectArgs {
     /// Component whose workers to watch; `*` as in --target.
     #[arg(
         long,
         env = "METRICS_COMPONENT",
-        required_unless_present = "target",
-        requires = "endpoint",
         value_parser = name::<Component>
     )]
     pub component: Option<String>,
@@ -114,8 +123,6 @@ pub struct CollectArgs {
     #[arg(
         long,
         env = "METRICS_ENDPOINT",
-        required_unless_present = "target",
-        requires = "component",
         value_parser = name::<EndpointName>
     )]
     pub endpoint: Option<String>,
@@ -239,8 +246,13 @@ pub struct CollectArgs {
 }
 
 /// Flags of every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct SharedArgs {
+    /// A configuration file in TOML. Flags and environment variables come before its values. The collector reads it again
+    /// when it changes, and on SIGHUP; `metrics config example` prints one.
+    #[arg(long, env = "METRICS_CONFIG", global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// NATS server, or several separated by commas.
     #[arg(
         short,
@@ -350,6 +362,8 @@ fn positive(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

@@ -1,18 +1,20 @@
 //! What the binary does with its command line: logs, signals, exit codes.
 
+use std::ffi::OsString;
+use std::io::stderr;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::CommandFactory;
-use clap::error::ErrorKind;
 use link::{ConnectError, Servers};
+use program::output::print_text;
 use program::{Log, usage};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Command, SharedArgs};
-use crate::config::{self, Config};
+use crate::args::{Command, ConfigCommand, SharedArgs};
+use crate::config::{self, Config, Wrong};
+use crate::config_file::{self, LoadError, Loaded};
 use crate::{app, probe};
 
 /// No workers were found; only `explain` and `list` end with this code.
@@ -21,46 +23,91 @@ const NO_WORKERS: u8 = 3;
 /// NATS does not accept this user; trying again does not help until that is corrected.
 const REFUSED: u8 = 4;
 
-/// Reads the command line, runs the command, and returns how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers, 4
-/// refused by NATS.
+/// Reads the command line, runs the command, and returns how it ended: 0 done, 1 failed, 2 wrong flags or file, 3 no
+/// workers, 4 refused by NATS.
 pub async fn main() -> ExitCode {
     let log = Log::open();
-    match prepare(&log) {
-        Ok((task, shared, servers)) => run(task, &shared, &servers, &log).await,
-        Err(error) => usage::end(&error, &log),
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match prepare(&arguments, &log) {
+        Ok(Task::Print(text)) => print(&text, &log),
+        Ok(Task::Collect(config)) => end(collect(*config, &log).await.map(|()| ExitCode::SUCCESS), &log),
+        Ok(Task::Once(once)) => end(look(*once).await, &log),
+        Err(LoadError::Usage(error)) => usage::end(&error, &log),
+        Err(LoadError::File(error)) => {
+            log.lines()
+                .write_text(&error.render(usage::has_colours(&stderr())));
+            ExitCode::from(usage::WRONG)
+        }
     }
 }
 
 /// What to do.
 enum Task {
     Collect(Box<Config>),
-    Once(Command),
+    Once(Box<Once>),
+    Print(String),
 }
 
-/// Reads flags and environment, and starts the log. All that can be wrong with them is found here.
-fn prepare(log: &Log) -> Result<(Task, SharedArgs, Servers), clap::Error> {
-    let Cli {
-        command,
-        collect,
-        shared,
-    } = Cli::from_env()?;
-    log.record(filter(&shared)?, shared.log_format);
-    let servers = config::servers(&shared)?;
-    let task = match command {
-        Some(command) => Task::Once(command),
-        None => Task::Collect(Box::new(Config::resolve(collect, &shared, servers.clone())?)),
+/// What to look for, and where.
+struct Once {
+    command: Command,
+    shared: SharedArgs,
+    servers: Servers,
+}
+
+/// Reads flags, environment and file, and starts the log. All that can be wrong with them is found here.
+fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
+    let mut loaded = config_file::load(arguments)?;
+    let command = match loaded.cli.command.take() {
+        Some(Command::Config(command)) => return print_config(&command, &loaded).map(Task::Print),
+        command => command,
     };
-    Ok((task, shared, servers))
-}
-
-async fn run(task: Task, shared: &SharedArgs, servers: &Servers, log: &Log) -> ExitCode {
-    let result = match task {
-        Task::Collect(config) => collect(*config, log).await.map(|()| ExitCode::SUCCESS),
-        Task::Once(Command::Explain { target, look }) => {
-            code(probe::explain(target, servers, shared, &look).await)
+    log.record(filter(&loaded)?, loaded.cli.shared.log_format);
+    match command {
+        Some(command) => {
+            let servers = config::servers(&loaded.cli.shared).map_err(|wrong| loaded.blame(vec![wrong]))?;
+            let shared = loaded.cli.shared;
+            Ok(Task::Once(Box::new(Once {
+                command,
+                shared,
+                servers,
+            })))
         }
-        Task::Once(Command::List { look }) => code(probe::list(servers, shared, &look).await),
-    };
+        None => Ok(Task::Collect(Box::new(loaded.config()?))),
+    }
+}
+
+fn print_config(command: &ConfigCommand, loaded: &Loaded) -> Result<String, LoadError> {
+    match command {
+        ConfigCommand::Check { file } => config_file::check(file).map(|summary| format!("{summary}\n")),
+        ConfigCommand::Show { json: false } => Ok(loaded.show()),
+        ConfigCommand::Show { json: true } => Ok(loaded.show_json()),
+        ConfigCommand::Schema => Ok(config_file::schema()),
+        ConfigCommand::Example => Ok(config_file::example()),
+    }
+}
+
+fn print(text: &str, log: &Log) -> ExitCode {
+    end(
+        print_text(text).map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        log,
+    )
+}
+
+async fn look(once: Once) -> anyhow::Result<ExitCode> {
+    let Once {
+        command,
+        shared,
+        servers,
+    } = once;
+    match command {
+        Command::Explain { target, look } => code(probe::explain(target, &servers, &shared, &look).await),
+        Command::List { look } => code(probe::list(&servers, &shared, &look).await),
+        Command::Config(_) => unreachable!("it is printed before a log is there"),
+    }
+}
+
+fn end(result: anyhow::Result<ExitCode>, log: &Log) -> ExitCode {
     result.unwrap_or_else(|error| {
         log.write_line(&format!("error: {error:#}"));
         match error.downcast_ref::<ConnectError>() {
@@ -96,12 +143,12 @@ async fn collect(config: Config, log: &Log) -> anyhow::Result<()> {
     }
 }
 
-fn filter(shared: &SharedArgs) -> Result<EnvFilter, clap::Error> {
-    EnvFilter::try_new(&shared.log).map_err(|error| {
+fn filter(loaded: &Loaded) -> Result<EnvFilter, LoadError> {
+    EnvFilter::try_new(&loaded.cli.shared.log).map_err(|error| {
         let message = format!(
             "--log {:?} is no filter: {error}; write e.g. info or metrics=debug",
-            shared.log
+            loaded.cli.shared.log
         );
-        Cli::command().error(ErrorKind::ValueValidation, message)
+        loaded.blame(vec![Wrong::new(["log"], message)])
     })
 }

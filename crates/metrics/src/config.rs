@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use clap::CommandFactory;
-use clap::error::ErrorKind;
 use fleet::{Buckets, OptInTopics, PathGlob, Plan, Selector, Settings};
 use link::Servers;
-use protocol::{EndpointPath, PathError, subject};
+use protocol::{EndpointPath, NameError, PathError, subject};
 
-use crate::args::{Cli, CollectArgs, SharedArgs};
+use crate::args::{CollectArgs, SharedArgs};
 use crate::etcd::EtcdServers;
 use crate::export::ExportOptions;
 
@@ -31,27 +29,45 @@ pub struct Config {
     pub grace: Duration,
 }
 
+/// Values that are each valid and cannot be together, or one that only the whole shows to be wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The fields of the flags that it is about.
+    pub ids: Vec<&'static str>,
+    /// What is wrong, with the flags' names, and the remedy.
+    pub message: String,
+}
+
+impl Wrong {
+    /// Puts the two together.
+    pub fn new(ids: impl Into<Vec<&'static str>>, message: impl Into<String>) -> Self {
+        let (ids, message) = (ids.into(), message.into());
+        Self { ids, message }
+    }
+}
+
 impl Config {
     /// Puts flags together.
     ///
     /// # Errors
-    /// A clap error, which exits with 2, where flags that are each valid contradict each other.
-    pub fn resolve(collect: CollectArgs, shared: &SharedArgs, servers: Servers) -> Result<Self, clap::Error> {
-        let wrong = |message: String| Cli::command().error(ErrorKind::ValueValidation, message);
-        if collect.stale_after >= collect.gone_after {
-            return Err(wrong(format!(
-                "--stale-after {} must be less than --gone-after {}",
-                collect.stale_after, collect.gone_after
-            )));
+    /// All that is wrong with flags that are each valid.
+    pub fn resolve(collect: CollectArgs, shared: &SharedArgs) -> Result<Self, Vec<Wrong>> {
+        let mut wrong = contradictions(&collect, shared);
+        if !Self::has_something_to_watch(&collect) {
+            wrong.push(Wrong::new(
+                [],
+                "there is nothing to watch: name pools with --target, or with --component and --endpoint; `metrics list` shows what there is",
+            ));
         }
+        let (Ok(servers), Ok(etcd), Ok(named), true) = (
+            servers(shared),
+            etcd_servers(&collect),
+            named(&collect),
+            wrong.is_empty(),
+        ) else {
+            return Err(wrong);
+        };
         let round_timeout = shared.round_timeout.unwrap_or(collect.poll_interval);
-        if round_timeout > collect.poll_interval {
-            return Err(wrong(format!(
-                "--round-timeout {} must not be longer than --poll-interval {}: a round ends before the next begins; raise --poll-interval",
-                humantime::format_duration(round_timeout),
-                humantime::format_duration(collect.poll_interval)
-            )));
-        }
         let settings = Settings {
             poll_interval: collect.poll_interval,
             round_timeout,
@@ -72,10 +88,6 @@ impl Config {
         for measure in collect.buckets {
             buckets.set(measure);
         }
-        let etcd = collect.etcd.as_deref().map(etcd_servers).transpose()?;
-        let flags = collect.component.zip(collect.endpoint);
-        let named = flags.map(|(component, endpoint)| named(&collect.namespace, &component, &endpoint));
-        let named = named.transpose().map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             plan: Plan {
                 excludes: collect.exclude,
@@ -101,47 +113,87 @@ impl Config {
             grace: collect.grace,
         })
     }
+
+    /// Whether these flags name anything to watch.
+    pub fn has_something_to_watch(collect: &CollectArgs) -> bool {
+        !collect.target.is_empty() || collect.component.is_some() || collect.endpoint.is_some()
+    }
 }
 
-/// What the flags for one path name; each may be a pattern.
-fn named(namespace: &str, component: &str, endpoint: &str) -> Result<Selector, PathError> {
-    let names = [namespace, component, endpoint];
-    match names.iter().any(|name| name.contains('*')) {
-        true => Ok(Selector::Glob(PathGlob::new(names))),
-        false => {
-            let name = |source| PathError::Name {
-                text: names.join("/"),
-                source,
-            };
-            Ok(Selector::Path(EndpointPath::new(
-                namespace.parse().map_err(name)?,
-                component.parse().map_err(name)?,
-                endpoint.parse().map_err(name)?,
-            )))
-        }
+/// All that is wrong with flags that are each valid, apart from there being too few of them.
+pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    let (stale, gone) = (collect.stale_after, collect.gone_after);
+    if stale >= gone {
+        let message = format!("--stale-after {stale} must be less than --gone-after {gone}");
+        wrong.push(Wrong::new(["stale_after", "gone_after"], message));
     }
+    let round_timeout = shared.round_timeout.unwrap_or(collect.poll_interval);
+    if round_timeout > collect.poll_interval {
+        let message = format!(
+            "--round-timeout {} must not be longer than --poll-interval {}: a round ends before the next begins; raise --poll-interval",
+            humantime::format_duration(round_timeout),
+            humantime::format_duration(collect.poll_interval)
+        );
+        wrong.push(Wrong::new(["round_timeout", "poll_interval"], message));
+    }
+    wrong.extend(named(collect).err());
+    wrong.extend(servers(shared).err());
+    wrong.extend(etcd_servers(collect).err());
+    wrong
+}
+
+/// What the flags for one path name, if they name one; each may be a pattern.
+fn named(collect: &CollectArgs) -> Result<Option<Selector>, Wrong> {
+    let (component, endpoint) = match (&collect.component, &collect.endpoint) {
+        (Some(component), Some(endpoint)) => (component.as_str(), endpoint.as_str()),
+        (Some(_), None) => return Err(Wrong::new(["component"], "--component needs --endpoint")),
+        (None, Some(_)) => return Err(Wrong::new(["endpoint"], "--endpoint needs --component")),
+        (None, None) => return Ok(None),
+    };
+    let names = [&collect.namespace, component, endpoint];
+    if names.iter().any(|name| name.contains('*')) {
+        return Ok(Some(Selector::Glob(PathGlob::new(names))));
+    }
+    let path = path(names).map_err(|source| {
+        let text = names.join("/");
+        let message = PathError::Name { text, source }.to_string();
+        Wrong::new(["namespace", "component", "endpoint"], message)
+    })?;
+    Ok(Some(Selector::Path(path)))
+}
+
+fn path([namespace, component, endpoint]: [&str; 3]) -> Result<EndpointPath, NameError> {
+    Ok(EndpointPath::new(
+        namespace.parse()?,
+        component.parse()?,
+        endpoint.parse()?,
+    ))
 }
 
 /// Where NATS is. clap would show a wrong value, password and all, so it does not parse this flag.
 ///
 /// # Errors
-/// A clap error, which exits with 2 and shows no secret.
-pub fn servers(shared: &SharedArgs) -> Result<Servers, clap::Error> {
+/// A message that shows no secret.
+pub fn servers(shared: &SharedArgs) -> Result<Servers, Wrong> {
     shared.server.parse().map_err(|error| {
         let shown = Servers::redact(&shared.server);
         let message = format!(
             "invalid value '{shown}' for '--server <URL>': {error}; write e.g. nats://127.0.0.1:4222"
         );
-        Cli::command().error(ErrorKind::ValueValidation, message)
+        Wrong::new(["server"], message)
     })
 }
 
 /// Where etcd is; the same holds for a wrong value.
-fn etcd_servers(text: &str) -> Result<EtcdServers, clap::Error> {
-    text.parse().map_err(|error| {
-        let shown = Servers::redact(text);
-        let message =
-            format!("invalid value '{shown}' for '--etcd <URL>': {error}; write e.g. http://etcd:2379");
-        Cli::command().error(ErrorKind::ValueValidation, message)
-    })
+fn etcd_servers(collect: &CollectArgs) -> Result<Option<EtcdServers>, Wrong> {
+    let parse = |text: &String| {
+        text.parse().map_err(|error| {
+            let shown = Servers::redact(text);
+            let message =
+                format!("invalid value '{shown}' for '--etcd <URL>': {error}; write e.g. http://etcd:2379");
+            Wrong::new(["etcd"], message)
+        })
+    };
+    collect.etcd.as_ref().map(parse).transpose()
 }

@@ -12,6 +12,7 @@ mod asking;
 mod checking;
 pub mod cli;
 pub mod config;
+pub mod config_file;
 mod describing;
 mod engine;
 pub mod etcd;

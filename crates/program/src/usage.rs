@@ -28,10 +28,14 @@ pub fn end(error: &clap::Error, log: &Log) -> ExitCode {
 }
 
 fn rendered(error: &clap::Error, stream: &impl IsTerminal) -> String {
-    let has_colours = stream.is_terminal() && var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if has_colours {
+    if has_colours(stream) {
         error.render().ansi().to_string()
     } else {
         error.render().to_string()
     }
+}
+
+/// Whether a text on this stream is coloured.
+pub fn has_colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

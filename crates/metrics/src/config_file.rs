@@ -1,0 +1,265 @@
+//! The configuration file, put together with flags and environment: flag before environment before file before default.
+//!
+//! A file's values become the defaults of the flags of the same names, so each value has one parser, one range and one
+//! meaning. What is wrong with a file is shown in the file.
+
+mod check;
+mod example;
+mod keys;
+mod masked;
+mod read;
+mod schema;
+mod show;
+mod source;
+mod tables;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use program::environment::without_empty_variables;
+use program::source::{Problem, line_of};
+
+use self::keys::Key;
+use self::masked::masked;
+use self::read::Entries;
+use crate::args::Cli;
+use crate::config::{Config, Wrong};
+
+pub use check::check;
+pub use example::example;
+pub use schema::schema;
+pub use source::{FileError, ReadError, Text, read_text};
+
+/// A file whose values are valid, each for itself.
+#[derive(Debug)]
+pub struct ConfigFile {
+    text: Text,
+    entries: Entries,
+}
+
+/// Flags, environment and file, put together.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The values, as clap has them.
+    pub cli: Cli,
+    /// Each key's value, and where it comes from.
+    pub settings: Vec<Setting>,
+    /// The file, where there is one.
+    pub file: Option<ConfigFile>,
+}
+
+/// The value of one key.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    key: Key,
+    values: Vec<String>,
+    source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A flag.
+    Flag,
+    /// An environment variable.
+    Environment(String),
+    /// A line of the file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// It is set nowhere.
+    Default,
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The command line or the environment is wrong, or asks for help.
+    Usage(Box<clap::Error>),
+    /// The file is wrong.
+    File(FileError),
+}
+
+impl From<clap::Error> for LoadError {
+    fn from(error: clap::Error) -> Self {
+        Self::Usage(Box::new(error))
+    }
+}
+
+impl From<FileError> for LoadError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+/// Puts these arguments, the environment, and the file that they name together.
+///
+/// # Errors
+/// What is wrong with them, or the help that they ask for.
+pub fn load(arguments: &[OsString]) -> Result<Loaded, LoadError> {
+    let command = without_empty_variables(Cli::command());
+    // What is wrong with the flags is reported below, where the file's values are known too.
+    let first = command
+        .clone()
+        .ignore_errors(true)
+        .try_get_matches_from(arguments)?;
+    let file = path_in(&first).map(|path| ConfigFile::read(&path)).transpose()?;
+    let is_set = |id: &str| {
+        let source = first.value_source(id);
+        source.is_some_and(|source| source != ValueSource::DefaultValue)
+    };
+    put_together(command, arguments, file, is_set)
+}
+
+/// The file that flags or environment name, unless the command reads none.
+fn path_in(matches: &ArgMatches) -> Option<PathBuf> {
+    if let Some(("config", config)) = matches.subcommand()
+        && config.subcommand_name() != Some("show")
+    {
+        return None;
+    }
+    matches.get_one::<PathBuf>("config").cloned()
+}
+
+fn put_together(
+    command: Command,
+    arguments: &[OsString],
+    file: Option<ConfigFile>,
+    is_set: impl Fn(&str) -> bool,
+) -> Result<Loaded, LoadError> {
+    let keys = keys::all();
+    let entries = file.iter().flat_map(|file| &file.entries);
+    let with_key =
+        entries.filter_map(|(name, entry)| Some((keys.iter().find(|key| key.name == *name)?, entry)));
+    let unset = with_key.filter(|(key, _)| !is_set(key.id()));
+    let command = unset.fold(command, |command, (key, entry)| {
+        let values = entry.values.clone();
+        // A file's list has its own separators.
+        command.mut_arg(key.id(), |arg| arg.value_delimiter(None).default_values(values))
+    });
+    let matches = command.try_get_matches_from(arguments)?;
+    let settings = keys
+        .into_iter()
+        .map(|key| setting(key, &matches, file.as_ref()))
+        .collect();
+    Ok(Loaded {
+        cli: Cli::from_arg_matches(&matches)?,
+        settings,
+        file,
+    })
+}
+
+fn setting(key: Key, matches: &ArgMatches, file: Option<&ConfigFile>) -> Setting {
+    let raw = matches.get_raw(key.id()).into_iter().flatten();
+    let mut values: Vec<String> = raw.map(|value| value.to_string_lossy().into_owned()).collect();
+    if key.form == keys::Form::Switch {
+        // A variable may spell it in other ways.
+        values = vec![matches.get_flag(key.id()).to_string()];
+    }
+    let source = match matches.value_source(key.id()) {
+        Some(ValueSource::CommandLine) => Source::Flag,
+        Some(ValueSource::EnvVariable) => Source::Environment(key.variable().unwrap_or_default()),
+        _ => match file.and_then(|file| Some((file, file.entries.get(&key.name)?))) {
+            Some((file, entry)) => Source::File {
+                path: file.text.path.clone(),
+                line: line_of(&file.text.text, entry.key.start),
+            },
+            None => Source::Default,
+        },
+    };
+    Setting { key, values, source }
+}
+
+impl ConfigFile {
+    /// Reads a file, and checks each of its values.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let text = read_text(path).map_err(FileError::Unreadable)?;
+        let (file, problems) = Self::recover(text);
+        match problems.is_empty() {
+            true => Ok(file),
+            false => Err(file.error(problems)),
+        }
+    }
+
+    /// What can be used of a text, and what is wrong with the rest.
+    fn recover(text: Text) -> (Self, Vec<Problem>) {
+        let keys = keys::all();
+        let mut outcome = read::read(&text.text, &keys);
+        let shown = masked(&text.text, &keys, &mut outcome);
+        let text = Text { shown, ..text };
+        let file = Self {
+            text,
+            entries: outcome.entries,
+        };
+        (file, outcome.problems)
+    }
+
+    fn error(&self, mut problems: Vec<Problem>) -> FileError {
+        problems.sort_by_key(Problem::start);
+        FileError::Wrong {
+            text: self.text.clone(),
+            problems,
+        }
+    }
+}
+
+impl Loaded {
+    /// What the collector is to do.
+    ///
+    /// # Errors
+    /// Where values contradict each other, or name nothing to watch.
+    pub fn config(&self) -> Result<Config, LoadError> {
+        let Cli { collect, shared, .. } = &self.cli;
+        Config::resolve(collect.clone(), shared).map_err(|wrong| self.blame(wrong))
+    }
+
+    /// Values that contradict each other, shown in the file where it is the file's.
+    pub fn blame(&self, wrong: Vec<Wrong>) -> LoadError {
+        let Some(file) = &self.file else {
+            return usage(&wrong).into();
+        };
+        let (problems, others): (Vec<_>, Vec<_>) = wrong
+            .into_iter()
+            .map(|wrong| self.in_the_file(file, &wrong).ok_or(wrong))
+            .partition(Result::is_ok);
+        let problems: Vec<Problem> = problems.into_iter().flatten().collect();
+        match problems.is_empty() {
+            true => usage(&others.into_iter().filter_map(Result::err).collect::<Vec<_>>()).into(),
+            false => file.error(problems).into(),
+        }
+    }
+
+    fn in_the_file(&self, file: &ConfigFile, wrong: &Wrong) -> Option<Problem> {
+        let settings = self
+            .settings
+            .iter()
+            .filter(|setting| wrong.ids.contains(&setting.key.id()));
+        let from_file = settings.filter(|setting| matches!(setting.source, Source::File { .. }));
+        let mut problem = Problem {
+            message: wrong.message.clone(),
+            places: Vec::new(),
+            help: None,
+        };
+        for setting in from_file {
+            let entry = file.entries.get(&setting.key.name)?;
+            problem.message = problem.message.replace(&setting.key.flag(), &setting.key.name);
+            problem.places.push((entry.value.clone(), String::new()));
+        }
+        (!problem.places.is_empty()).then_some(problem)
+    }
+}
+
+/// The same as an error of the command line.
+fn usage(wrong: &[Wrong]) -> clap::Error {
+    let messages: Vec<&str> = wrong.iter().map(|wrong| wrong.message.as_str()).collect();
+    Cli::command().error(ErrorKind::ValueValidation, messages.join("\nerror: "))
+}
