@@ -22,7 +22,7 @@ pub struct Plan {
     pub capacities: Vec<Capacity>,
     /// Subjects on which frontends publish a record for each request.
     pub request_traces: Vec<String>,
-    /// How requests are counted. Books that are open already keep their buckets.
+    /// How requests are counted. Where a new plan has other bounds, their histograms begin anew.
     pub buckets: Buckets,
     /// The rules.
     pub settings: Settings,

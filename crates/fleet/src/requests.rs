@@ -209,6 +209,22 @@ impl RequestBooks {
         }
     }
 
+    /// Counts by other buckets. A histogram whose bounds change begins anew, as after a restart; the others go on.
+    pub(crate) fn set_buckets(&mut self, buckets: &Buckets) {
+        let set = |histogram: &mut Histogram, measure: Measure| {
+            let bounds = &buckets.0[measure as usize];
+            if histogram.bounds != *bounds {
+                *histogram = Histogram::new(bounds.clone());
+            }
+        };
+        for histogram in &mut self.ttft {
+            set(histogram, Measure::Ttft);
+        }
+        for (histogram, measure) in self.measures.iter_mut().zip(Measure::ALL) {
+            set(histogram, measure);
+        }
+    }
+
     /// Enters what concerns a worker of this role.
     pub(crate) fn enter(&mut self, trace: &RequestTrace, role: Role) {
         if let Some(ttft) = trace.ttft {

@@ -9,4 +9,4 @@ pub mod output;
 pub mod source;
 pub mod usage;
 
-pub use log::{Log, LogFormat};
+pub use log::{Log, LogFilter, LogFormat};

@@ -2,6 +2,7 @@
 
 mod panics;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write, stderr};
 use std::os::fd::AsFd;
@@ -48,15 +49,26 @@ impl Log {
     ///
     /// # Panics
     /// Where events of this process are recorded already.
-    pub fn record(&self, filter: EnvFilter, format: LogFormat) {
+    pub fn record(&self, filter: EnvFilter, format: LogFormat) -> LogFilter {
         let events = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(self.lines())
             .with_ansi(stderr().is_terminal())
             .log_internal_errors(false);
+        // The subscriber lives as long as the process, so a filter can always be set.
         match format {
-            LogFormat::Text => events.init(),
-            LogFormat::Json => events.json().init(),
+            LogFormat::Text => {
+                let events = events.with_filter_reloading();
+                let handle = events.reload_handle();
+                events.init();
+                LogFilter(Box::new(move |filter| handle.reload(filter).unwrap_or_default()))
+            }
+            LogFormat::Json => {
+                let events = events.json().with_filter_reloading();
+                let handle = events.reload_handle();
+                events.init();
+                LogFilter(Box::new(move |filter| handle.reload(filter).unwrap_or_default()))
+            }
         }
     }
 
@@ -107,6 +119,22 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.lines.state.report();
+    }
+}
+
+/// Which events are recorded. It can be set anew at any time.
+pub struct LogFilter(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl LogFilter {
+    /// Records events that pass `filter` from now on.
+    pub fn set(&self, filter: EnvFilter) {
+        self.0(filter);
+    }
+}
+
+impl fmt::Debug for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogFilter")
     }
 }
 

@@ -98,10 +98,15 @@ impl Core {
         }
         self.router = Router::new(&plan);
         self.plan = plan;
+        self.next_tick = self.next_tick.min(now.mono + self.plan.settings.poll_interval);
+        self.frontends.books.set_buckets(&self.plan.buckets);
         for key in self.pools.keys().collect::<Vec<_>>() {
             let capacity = self.capacity_of(&self.pools[key].name);
             let pool = &mut self.pools[key];
             (pool.target, pool.place, pool.capacity) = (None, None, capacity);
+            if let Some(books) = &mut pool.books.requests {
+                books.set_buckets(&self.plan.buckets);
+            }
             let is_selected = match &pool.name {
                 PoolName::Workers(path) => self.router.selects(path),
                 PoolName::Service { .. } => true,

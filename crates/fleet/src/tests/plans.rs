@@ -165,6 +165,32 @@ fn new_settings_take_effect_at_once() {
 }
 
 #[test]
+fn a_shorter_interval_does_not_wait_for_the_end_of_the_one_before() {
+    let mut slow = plan(&[POOL]);
+    (slow.settings.poll_interval, slow.settings.round_timeout) = (3600 * SECOND, SECOND);
+    let mut bench = Bench::new(slow);
+    bench.round(&[of("c", "1")]);
+    bench.take(plan(&[POOL]));
+    assert!(bench.core.wake_at() <= bench.now.mono + plan(&[POOL]).settings.poll_interval);
+}
+
+#[test]
+fn topics_and_subjects_of_traces_are_listened_to_from_the_plan_that_has_them_to_the_one_that_has_not() {
+    let hears = |bench: &Bench, part: &str| bench.listening.iter().any(|subject| subject.contains(part));
+    let mut bench = Bench::of(POOL);
+    bench.round(&[]);
+    assert!(!hears(&bench, "kv-events") && hears(&bench, protocol::subject::REQUEST_TRACE));
+    let mut more = plan(&[POOL]);
+    more.settings.topics.kv_events = true;
+    more.request_traces = vec!["my.traces".to_owned()];
+    bench.take(more);
+    assert!(hears(&bench, "kv-events") && hears(&bench, "my.traces"));
+    assert!(!hears(&bench, protocol::subject::REQUEST_TRACE));
+    bench.take(plan(&[POOL]));
+    assert!(!hears(&bench, "kv-events") && !hears(&bench, "my.traces"));
+}
+
+#[test]
 fn a_pool_found_by_a_glob_is_not_made_anew_by_each_late_reply_of_its_worker() {
     let mut bench = Bench::of("dynamo/*/*");
     let late = of("c", "1").data("[1]").latency(13_000);

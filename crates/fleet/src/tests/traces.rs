@@ -90,6 +90,25 @@ fn a_request_counts_for_the_pools_of_its_workers_by_what_they_did() {
 }
 
 #[test]
+fn histograms_begin_anew_where_a_new_plan_has_other_bounds_and_go_on_elsewhere() {
+    let mut bench = two_pools();
+    report(&mut bench, &by(7, 7));
+    assert_eq!(measured(&bench, DECODE), [1, 0, 0, 1, 1]);
+    let mut other = plan(&[PREFILL, DECODE]);
+    other.buckets.set("ttft=0.25,0.75".parse().expect("buckets"));
+    bench.take(other);
+    assert_eq!(measured(&bench, DECODE), [0, 0, 0, 1, 1]);
+    report(&mut bench, &by(7, 7));
+    assert_eq!(measured(&bench, DECODE), [1, 0, 0, 2, 2]);
+    let frontends = bench.snapshot().frontends.clone().expect("reported");
+    let ttft = &frontends.books.ttft[Role::Aggregated as usize];
+    assert_eq!(
+        (&*ttft.bounds, &*ttft.counts),
+        (&[0.25, 0.75][..], &[0, 1, 0][..])
+    );
+}
+
+#[test]
 fn a_request_waits_a_little_for_a_worker_that_is_not_known_yet() {
     let mut bench = two_pools();
     report(&mut bench, &by(9, 9));
