@@ -36,6 +36,7 @@ fn bench(bencher: Bencher<'_, '_>, workers: u64, format: Format) {
     let moment = Moment {
         is_current: true,
         process: Process::default(),
+        reloads: None,
     };
     let options = ExportOptions {
         max_series: u64::MAX,

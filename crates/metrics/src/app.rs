@@ -8,15 +8,18 @@ use anyhow::Context;
 use link::{Link, Options};
 use program::Log;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::export::Process;
+use crate::live::Live;
 use crate::page::{Pages, Source};
+use crate::reload::{Origin, Targets};
 use crate::tasks::Tasks;
-use crate::{ready, web};
+use crate::{reload, web};
 
 /// Replies that the inbox can hold before they are dropped: twice the largest fleet.
 pub(crate) const INBOX_CAPACITY: usize = 1 << 18;
@@ -61,13 +64,13 @@ impl App {
     ///
     /// # Errors
     /// Where NATS refuses this user for good, or a task ends.
-    pub async fn run(self, shutdown: CancellationToken, log: &Log) -> anyhow::Result<()> {
+    pub async fn run(self, shutdown: CancellationToken, origin: Origin, log: &Log) -> anyhow::Result<()> {
         let Self { config, listener } = self;
         let address = listener
             .local_addr()
             .context("failed to read the page's address")?;
         let link = Link::new(config.servers.clone(), options());
-        let settings = config.plan.settings;
+        let (live, live_now) = watch::channel(Live::new(&config, origin.loaded.file.is_some()));
         let (mut engine, published) = Engine::new(config.plan, link.clone());
         if let Some(servers) = config.etcd {
             engine.read_etcd(servers);
@@ -76,8 +79,7 @@ impl App {
         let dropped_lines = log.lines().dropped_lines_counter();
         let pages = Arc::new(Pages::new(Source {
             snapshots: published,
-            options: config.export,
-            round_limit: ready::round_limit(&settings),
+            live: live_now.clone(),
             process: Box::new(move || Process {
                 log_lines_dropped: dropped_lines(),
             }),
@@ -90,6 +92,11 @@ impl App {
         info!(url = %format_args!("http://{address}/metrics"), "serving");
 
         let mut collector = Tasks::default();
+        let targets = Targets {
+            engine: engine.reporter(),
+            live,
+        };
+        collector.start("reloading", reload::run(origin, targets));
         collector.start("collecting", engine.run());
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
@@ -99,8 +106,9 @@ impl App {
         info!("stopping");
         drop(collector);
         stop_page.cancel();
-        if tokio::time::timeout(config.grace, page.ended()).await.is_err() {
-            warn!(grace = ?config.grace, "requests to the page were cut off");
+        let grace = live_now.borrow().grace;
+        if tokio::time::timeout(grace, page.ended()).await.is_err() {
+            warn!(?grace, "requests to the page were cut off");
         }
         link.close(CLOSING).await;
         result

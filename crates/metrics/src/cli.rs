@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use anyhow::Context;
 use link::{ConnectError, Servers};
 use program::output::print_text;
-use program::{Log, usage};
+use program::{Log, LogFilter, usage};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::args::{Command, ConfigCommand, SharedArgs};
-use crate::config::{self, Config, Wrong};
+use crate::config::{self, Config};
 use crate::config_file::{self, LoadError, Loaded};
+use crate::reload::Origin;
 use crate::{app, probe};
 
 /// No workers were found; only `explain` and `list` end with this code.
@@ -30,7 +30,11 @@ pub async fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match prepare(&arguments, &log) {
         Ok(Task::Print(text)) => print(&text, &log),
-        Ok(Task::Collect(config)) => end(collect(*config, &log).await.map(|()| ExitCode::SUCCESS), &log),
+        Ok(Task::Collect(collect)) => {
+            let (config, loaded, filter) = *collect;
+            let collected = self::collect(config, loaded, filter, arguments, &log).await;
+            end(collected.map(|()| ExitCode::SUCCESS), &log)
+        }
         Ok(Task::Once(once)) => end(look(*once).await, &log),
         Err(LoadError::Usage(error)) => usage::end(&error, &log),
         Err(LoadError::File(error)) => {
@@ -43,7 +47,7 @@ pub async fn main() -> ExitCode {
 
 /// What to do.
 enum Task {
-    Collect(Box<Config>),
+    Collect(Box<(Config, Loaded, LogFilter)>),
     Once(Box<Once>),
     Print(String),
 }
@@ -62,7 +66,7 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
         Some(Command::Config(command)) => return print_config(&command, &loaded).map(Task::Print),
         command => command,
     };
-    log.record(filter(&loaded)?, loaded.cli.shared.log_format);
+    let filter = log.record(loaded.filter()?, loaded.cli.shared.log_format);
     match command {
         Some(command) => {
             let servers = config::servers(&loaded.cli.shared).map_err(|wrong| loaded.blame(vec![wrong]))?;
@@ -73,7 +77,7 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
                 servers,
             })))
         }
-        None => Ok(Task::Collect(Box::new(loaded.config()?))),
+        None => Ok(Task::Collect(Box::new((loaded.config()?, loaded, filter)))),
     }
 }
 
@@ -127,7 +131,19 @@ fn code(found: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn collect(config: Config, log: &Log) -> anyhow::Result<()> {
+async fn collect(
+    config: Config,
+    loaded: Loaded,
+    filter: LogFilter,
+    arguments: Vec<OsString>,
+    log: &Log,
+) -> anyhow::Result<()> {
+    let origin = Origin {
+        arguments,
+        loaded,
+        filter,
+        hangup: signal(SignalKind::hangup()).context("failed to watch for SIGHUP")?,
+    };
     let app = app::bind(config).await?;
     let shutdown = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to watch for SIGINT")?;
@@ -138,17 +154,7 @@ async fn collect(config: Config, log: &Log) -> anyhow::Result<()> {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        ended = app.run(shutdown.clone(), log) => ended,
+        ended = app.run(shutdown.clone(), origin, log) => ended,
         () = on_signal => Ok(()),
     }
-}
-
-fn filter(loaded: &Loaded) -> Result<EnvFilter, LoadError> {
-    EnvFilter::try_new(&loaded.cli.shared.log).map_err(|error| {
-        let message = format!(
-            "--log {:?} is no filter: {error}; write e.g. info or metrics=debug",
-            loaded.cli.shared.log
-        );
-        loaded.blame(vec![Wrong::new(["log"], message)])
-    })
 }

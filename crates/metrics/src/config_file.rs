@@ -12,8 +12,11 @@ mod schema;
 mod show;
 mod source;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -21,9 +24,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use program::environment::without_empty_variables;
 use program::source::{Problem, line_of};
+use tracing_subscriber::EnvFilter;
 
 use self::keys::Key;
-use self::masked::masked;
+use self::masked::{mask_places, masked};
 use self::read::Entries;
 use crate::args::Cli;
 use crate::config::{Config, Wrong};
@@ -31,13 +35,14 @@ use crate::config::{Config, Wrong};
 pub use check::check;
 pub use example::example;
 pub use schema::schema;
-pub use source::{FileError, ReadError, Text, read_text};
+pub use source::{FileError, FileText, ReadError, Text, read_text};
 
 /// A file whose values are valid, each for itself.
 #[derive(Debug)]
 pub struct ConfigFile {
     text: Text,
     entries: Entries,
+    secrets: Vec<Range<usize>>,
 }
 
 /// Flags, environment and file, put together.
@@ -84,6 +89,16 @@ pub enum LoadError {
     Usage(Box<clap::Error>),
     /// The file is wrong.
     File(FileError),
+}
+
+impl LoadError {
+    /// What is wrong, without colours.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Usage(error) => error.render().to_string(),
+            Self::File(error) => error.render(false),
+        }
+    }
 }
 
 impl From<clap::Error> for LoadError {
@@ -199,11 +214,13 @@ impl ConfigFile {
         let file = Self {
             text,
             entries: outcome.entries,
+            secrets: outcome.secrets,
         };
         (file, outcome.problems)
     }
 
     fn error(&self, mut problems: Vec<Problem>) -> FileError {
+        mask_places(&mut problems, &self.secrets);
         problems.sort_by_key(Problem::start);
         FileError::Wrong {
             text: self.text.clone(),
@@ -213,6 +230,37 @@ impl ConfigFile {
 }
 
 impl Loaded {
+    /// Where the file is.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        Some(&self.file.as_ref()?.text.path)
+    }
+
+    /// What is in it.
+    pub(crate) fn text(&self) -> Option<FileText> {
+        let Text { path, text, .. } = &self.file.as_ref()?.text;
+        Some(Ok(Text::new(path, text.clone())))
+    }
+
+    /// The keys that have another value here than at the start, and that a running collector does not change.
+    pub(crate) fn waits_for_restart(&self, now: &Self) -> Vec<&str> {
+        let both = self.settings.iter().zip(&now.settings);
+        let changed = both.filter(|(start, now)| start.values != now.values);
+        let names = changed.map(|(start, _)| start.key.name.as_str());
+        names.filter(|name| !keys::LIVE.contains(name)).collect()
+    }
+
+    /// Which events are logged.
+    ///
+    /// # Errors
+    /// Where that is no filter.
+    pub fn filter(&self) -> Result<EnvFilter, LoadError> {
+        let log = &self.cli.shared.log;
+        EnvFilter::try_new(log).map_err(|error| {
+            let message = format!("--log {log:?} is no filter: {error}; write e.g. info or metrics=debug");
+            self.blame(vec![Wrong::new(["log"], message)])
+        })
+    }
+
     /// What the collector is to do.
     ///
     /// # Errors
@@ -249,9 +297,14 @@ impl Loaded {
             places: Vec::new(),
             help: None,
         };
+        if wrong.ids.is_empty() {
+            return Some(problem);
+        }
         for setting in from_file {
             let entry = file.entries.get(&setting.key.name)?;
-            problem.message = problem.message.replace(&setting.key.flag(), &setting.key.name);
+            let (flag, name) = (setting.key.flag(), &setting.key.name);
+            let in_usage = format!("'{flag} <{}>'", setting.key.value_name());
+            problem.message = problem.message.replace(&in_usage, name).replace(&flag, name);
             problem.places.push((entry.value.clone(), String::new()));
         }
         (!problem.places.is_empty()).then_some(problem)

@@ -49,6 +49,8 @@ pub(crate) enum Report {
     Events(Box<EventBatch>),
     /// What workers have registered about what they can hold.
     Registry(RegistryReport),
+    /// Another plan.
+    Plan(Box<Plan>),
     /// Whether the server answers.
     LinkChecked {
         /// The number of the round.
@@ -122,6 +124,11 @@ impl Engine {
             finish: None,
         };
         (engine, published)
+    }
+
+    /// Where other tasks report to.
+    pub(crate) fn reporter(&self) -> mpsc::Sender<Report> {
+        self.reporter.clone()
     }
 
     /// Reads from etcd what workers can hold, from now on.
@@ -305,6 +312,7 @@ impl Engine {
                     self.take_answer(&answer, now);
                 }
             }
+            Report::Plan(plan) => self.handle(Input::Plan(plan), now),
             Report::Registry(report) => self.handle(Input::Registry(report), now),
             Report::Events(batch) => self.handle(Input::Events(batch), now),
             Report::LinkChecked { round, is_alive } => {

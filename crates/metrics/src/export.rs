@@ -24,6 +24,8 @@ mod value;
 mod workers;
 mod writer;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use fleet::Snapshot;
 
@@ -49,6 +51,21 @@ pub struct Moment {
     pub is_current: bool,
     /// The process.
     pub process: Process,
+    /// How reloads of the configuration file went, where there is one.
+    pub reloads: Option<Reloads>,
+}
+
+/// How reloads of the configuration file went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reloads {
+    /// Whether the last one succeeded; at the start, that the file was read.
+    pub is_successful: bool,
+    /// When the file in force was read, in Unix time.
+    pub last_success: Duration,
+    /// Reloads that succeeded.
+    pub succeeded: u64,
+    /// Reloads that were refused.
+    pub failed: u64,
 }
 
 /// What a page does not show because of [`ExportOptions::max_series`].
@@ -72,7 +89,7 @@ pub struct Rendered {
 /// Writes the page.
 pub fn render(snapshot: &Snapshot, moment: &Moment, format: Format, options: &ExportOptions) -> Rendered {
     let series = options.worker_series;
-    let pools = ShownPool::all(snapshot, options);
+    let pools = ShownPool::all(snapshot, moment, options);
     let left_out = LeftOut {
         workers: pools.iter().map(|pool| pool.left_out().len() as u64).sum(),
         series: pools

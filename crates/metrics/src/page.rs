@@ -16,7 +16,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tracing::{error, warn};
 
-use crate::export::{self, ExportOptions, Format, LeftOut, Moment, Process};
+use crate::export::{self, Format, LeftOut, Moment, Process};
+use crate::live::Live;
 use crate::published::Published;
 use crate::ready;
 
@@ -30,10 +31,8 @@ const MAX_JOBS: usize = 2;
 pub struct Source {
     /// The latest snapshot.
     pub snapshots: watch::Receiver<Published>,
-    /// What is on the page.
-    pub options: ExportOptions,
-    /// How long ago the last round may have ended: [`ready::round_limit`].
-    pub round_limit: Duration,
+    /// What is on the page, and how long ago the last round may have ended.
+    pub live: watch::Receiver<Live>,
     /// Reads what the page says of the process; called once for each page that is rendered.
     pub process: Box<dyn Fn() -> Process + Send + Sync>,
 }
@@ -69,6 +68,7 @@ type Slot = tokio::sync::Mutex<Option<Making>>;
 struct Edition {
     published: Published,
     is_current: bool,
+    live: Live,
     identity: [Slot; Format::ALL.len()],
     gzip: [Slot; Format::ALL.len()],
 }
@@ -91,7 +91,11 @@ impl Pages {
 
     /// How long ago the last round may have ended.
     pub fn round_limit(&self) -> Duration {
-        self.source.round_limit
+        self.live().round_limit
+    }
+
+    fn live(&self) -> Live {
+        *self.source.live.borrow()
     }
 
     /// The page of the latest snapshot.
@@ -128,12 +132,17 @@ impl Pages {
     async fn identity(&self, edition: &Edition, format: Format) -> Result<Page, PageError> {
         let (source, has_reported_cut) = (Arc::clone(&self.source), Arc::clone(&self.has_reported_cut));
         let (snapshot, is_current) = (Arc::clone(&edition.published.snapshot), edition.is_current);
+        let Live { options, reloads, .. } = edition.live;
         let render = move || {
             let process = (source.process)();
-            let moment = Moment { is_current, process };
-            let rendered = export::render(&snapshot, &moment, format, &source.options);
+            let moment = Moment {
+                is_current,
+                process,
+                reloads,
+            };
+            let rendered = export::render(&snapshot, &moment, format, &options);
             if rendered.left_out.workers > 0 && !has_reported_cut.swap(true, Relaxed) {
-                report_cut(rendered.left_out, source.options.max_series);
+                report_cut(rendered.left_out, options.max_series);
             }
             rendered.chunks.into()
         };
@@ -175,15 +184,15 @@ impl Pages {
 
     fn edition(&self) -> Arc<Edition> {
         let published = self.published();
-        let is_current = ready::has_recent_round(&published, self.source.round_limit);
+        let live = self.live();
+        let is_current = ready::has_recent_round(&published, live.round_limit);
         let mut edition = self.lock_edition();
         match &*edition {
-            Some(edition) if edition.is_of(&published) && edition.is_current == is_current => {
-                Arc::clone(edition)
-            }
+            Some(edition) if edition.shows(&published, is_current, &live) => Arc::clone(edition),
             _ => Arc::clone(edition.insert(Arc::new(Edition {
                 published,
                 is_current,
+                live,
                 identity: Default::default(),
                 gzip: Default::default(),
             }))),
@@ -196,6 +205,10 @@ impl Pages {
 }
 
 impl Edition {
+    fn shows(&self, published: &Published, is_current: bool, live: &Live) -> bool {
+        self.is_of(published) && self.is_current == is_current && self.live == *live
+    }
+
     fn is_of(&self, published: &Published) -> bool {
         Arc::ptr_eq(&self.published.snapshot, &published.snapshot)
     }

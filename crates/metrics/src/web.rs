@@ -105,7 +105,8 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::export::{ExportOptions, Process};
+    use crate::export::Process;
+    use crate::live::Live;
     use crate::page::Source;
     use crate::published::Published;
 
@@ -130,8 +131,7 @@ mod tests {
         let (_publish, snapshots) = watch::channel(Published::now(Arc::new(snapshot)));
         let pages = Pages::new(Source {
             snapshots,
-            options: ExportOptions::default(),
-            round_limit: Duration::from_secs(6),
+            live: watch::channel(Live::default()).1,
             process: Box::new(Process::default),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -18,6 +18,35 @@ pub(super) const NOT_IN_THE_FILE: [(&str, &str); 3] = [
     ("version", "it asks a question"),
 ];
 
+/// Keys whose change takes effect without a restart.
+pub(super) const LIVE: [&str; 25] = [
+    "component",
+    "endpoint",
+    "namespace",
+    "target",
+    "exclude",
+    "poll_interval",
+    "stale_after",
+    "gone_after",
+    "queue_target",
+    "kv_target",
+    "event_max_age",
+    "event_gone_after",
+    "event_idle_gone_after",
+    "capacity",
+    "request_trace_subject",
+    "buckets",
+    "kv_events",
+    "active_sequences",
+    "compat",
+    "worker_series",
+    "max_series",
+    "grace",
+    "subject_pattern",
+    "round_timeout",
+    "log",
+];
+
 /// What a value is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -104,7 +133,12 @@ impl Key {
     /// What it means.
     pub(super) fn help(&self) -> String {
         let help = self.arg.get_long_help().or(self.arg.get_help());
-        help.map(ToString::to_string).unwrap_or_default()
+        let mut help = help.map(ToString::to_string).unwrap_or_default();
+        // clap takes the full stop away where there is one sentence.
+        if !help.ends_with('.') {
+            help.push('.');
+        }
+        help
     }
 
     /// What stands for a value in `--help`.
@@ -173,6 +207,17 @@ mod tests {
                 command.get_arguments().any(|arg| arg.get_id() == id),
                 "{id} is no flag"
             );
+        }
+    }
+
+    /// Keys whose change needs another connection, another address, or another log.
+    const WITH_A_RESTART: [&str; 5] = ["server", "etcd", "host", "metrics_port", "log_format"];
+
+    #[test]
+    fn of_every_key_it_is_decided_whether_a_change_needs_a_restart() {
+        for key in all() {
+            let (is_live, is_not) = (LIVE.contains(&&*key.name), WITH_A_RESTART.contains(&&*key.name));
+            assert_ne!(is_live, is_not, "add {} to one of the two lists", key.name);
         }
     }
 

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
+use program::source::Problem;
+
 use super::keys::Key;
 use super::read::{Outcome, is_like_a_secret};
 
 /// What is shown of a secret, whatever its length.
 const MASK: &[u8] = b"***";
 
-/// The text with its secrets masked. Problems that lie in a secret are shortened to the mask.
+/// The text with its secrets masked.
 pub(super) fn masked(text: &str, keys: &[Key], outcome: &mut Outcome) -> String {
     if outcome.is_broken {
         // The parser may have missed a value in a broken line.
@@ -23,21 +25,18 @@ pub(super) fn masked(text: &str, keys: &[Key], outcome: &mut Outcome) -> String 
             }
         }
     }
-    let places = outcome
-        .problems
-        .iter_mut()
-        .flat_map(|problem| &mut problem.places);
+    // Only whole values are replaced, and by ASCII.
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Shortens the places of problems that lie in a secret to its mask.
+pub(super) fn mask_places(problems: &mut [Problem], secrets: &[Range<usize>]) {
+    let places = problems.iter_mut().flat_map(|problem| &mut problem.places);
     for (place, _) in places {
-        if let Some(secret) = outcome
-            .secrets
-            .iter()
-            .find(|secret| secret.contains(&place.start))
-        {
+        if let Some(secret) = secrets.iter().find(|secret| secret.contains(&place.start)) {
             *place = secret.start..secret.end.min(secret.start + MASK.len());
         }
     }
-    // Only whole values are replaced, and by ASCII.
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What follows the `=` of every line whose key may be one of a secret; a text of several lines ends the search.

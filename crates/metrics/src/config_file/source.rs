@@ -24,6 +24,19 @@ pub struct Text {
     pub(super) shown: String,
 }
 
+/// What reading a file comes to.
+pub type FileText = Result<Text, ReadError>;
+
+impl Text {
+    pub(super) fn new(path: &Path, text: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            text,
+            shown: String::new(),
+        }
+    }
+}
+
 /// Why a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadError {
@@ -49,7 +62,7 @@ pub enum FileError {
 ///
 /// # Errors
 /// [`ReadError`] names the file and the reason.
-pub fn read_text(path: &Path) -> Result<Text, ReadError> {
+pub fn read_text(path: &Path) -> FileText {
     let read = || -> io::Result<String> {
         let mut bytes = Vec::new();
         File::open(path)?
@@ -62,11 +75,7 @@ pub fn read_text(path: &Path) -> Result<Text, ReadError> {
         String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is no text in UTF-8"))
     };
     match read() {
-        Ok(text) => Ok(Text {
-            path: path.to_owned(),
-            text,
-            shown: String::new(),
-        }),
+        Ok(text) => Ok(Text::new(path, text)),
         Err(error) => Err(ReadError {
             path: path.to_owned(),
             reason: error.to_string(),

@@ -66,6 +66,12 @@ families! {
             "Log lines that were dropped because the reader of the log was too slow or a write failed.";
         SERIES_LEFT_OUT: Process = "llm_collector_series_left_out", Gauge in "series",
             "Series of workers that are not on this page because it would exceed its limit on series.";
+        CONFIG_SUCCESSFUL: Process = "llm_collector_config_last_reload_successful", Gauge,
+            "1 if the last attempt to read the configuration file succeeded, with --config only; 0 while a file was refused and the configuration before it is in force.";
+        CONFIG_SUCCESS_AT: Process = "llm_collector_config_last_reload_success_timestamp_seconds", Gauge in "seconds",
+            "When the configuration in force was read from its file, in Unix time.";
+        CONFIG_RELOADS: Process["result"] = "llm_collector_config_reloads", Counter,
+            "Reloads of the configuration file by result: success, or failure where it was refused.";
         EVENT_GAPS: Process["topic"] = "llm_collector_event_gaps", Counter in "messages",
             "Events that did not come, by the numbers that publishers give them.";
         EVENT_DELAY: Process["topic"] = "llm_collector_event_delay_seconds", Histogram in "seconds",

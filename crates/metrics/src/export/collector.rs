@@ -9,7 +9,7 @@ use super::requests;
 use super::shown::ShownPool;
 use super::value::Value;
 use super::writer::Writer;
-use super::{LeftOut, Moment};
+use super::{LeftOut, Moment, Reloads};
 
 /// Series without a pool and without a topic.
 const PLAIN_SERIES: usize = 9;
@@ -17,15 +17,19 @@ const PLAIN_SERIES: usize = 9;
 /// Series of the store in which workers register, where one is read.
 const REGISTRY_SERIES: u64 = 4;
 
+/// Series of the configuration file, where there is one.
+const RELOAD_SERIES: u64 = 4;
+
 /// Reasons why an event belongs to no pool.
 const REASONS: usize = 5;
 
 /// The series without a pool.
-pub(super) fn series(snapshot: &Snapshot) -> u64 {
+pub(super) fn series(snapshot: &Snapshot, moment: &Moment) -> u64 {
     let plain = (PLAIN_SERIES + REASONS + 2 * Topic::ALL.len()) as u64;
     let registry = snapshot.registry.map_or(0, |_| REGISTRY_SERIES);
     let delays = snapshot.hearing.delays.iter().map(requests::histogram_series);
-    plain + registry + delays.sum::<u64>() + requests::frontend_series(snapshot.frontends.as_ref())
+    let reloads = moment.reloads.map_or(0, |_| RELOAD_SERIES);
+    plain + registry + reloads + delays.sum::<u64>() + requests::frontend_series(snapshot.frontends.as_ref())
 }
 
 pub(super) fn write(
@@ -97,6 +101,9 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
     for (family, value) in values {
         writer.family(family).write(Text::NONE, [], value);
     }
+    if let Some(reloads) = &moment.reloads {
+        write_reloads(writer, reloads);
+    }
     if let Some(registry) = &snapshot.registry {
         write_registry(writer, registry);
     }
@@ -104,6 +111,17 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
     let revision = option_env!("GIT_REVISION").unwrap_or("unknown");
     let build = [env!("CARGO_PKG_VERSION"), revision];
     writer.family(&c::BUILD_INFO).write(Text::NONE, build, true);
+}
+
+fn write_reloads(writer: &mut Writer, reloads: &Reloads) {
+    let mut samples = writer.family(&c::CONFIG_SUCCESSFUL);
+    samples.write(Text::NONE, [], reloads.is_successful);
+    let mut samples = writer.family(&c::CONFIG_SUCCESS_AT);
+    samples.write(Text::NONE, [], reloads.last_success.as_secs_f64());
+    let mut samples = writer.family(&c::CONFIG_RELOADS);
+    for (result, count) in [("success", reloads.succeeded), ("failure", reloads.failed)] {
+        samples.write(Text::NONE, [result], count);
+    }
 }
 
 fn write_registry(writer: &mut Writer, registry: &RegistryView) {

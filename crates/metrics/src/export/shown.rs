@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use fleet::{PoolName, PoolView, Snapshot, WorkerView};
 use protocol::EndpointPath;
 
+use super::Moment;
 use super::cap::{Demand, share};
 use super::labels::{Pool, Texts, UpstreamPool};
 use super::options::{Compat, ExportOptions, WorkerSeries};
@@ -24,7 +25,7 @@ pub(super) struct ShownPool<'a> {
 
 impl<'a> ShownPool<'a> {
     /// All pools of workers, each with as many workers as fit.
-    pub(super) fn all(snapshot: &'a Snapshot, options: &ExportOptions) -> Vec<Self> {
+    pub(super) fn all(snapshot: &'a Snapshot, moment: &Moment, options: &ExportOptions) -> Vec<Self> {
         let mut seen = HashSet::new();
         let mut pools: Vec<Self> = Vec::with_capacity(snapshot.pools.len());
         for view in &snapshot.pools {
@@ -48,7 +49,7 @@ impl<'a> ShownPool<'a> {
                     0
                 }
         };
-        let fixed: u64 = collector::series(snapshot) + pools.iter().map(fixed).sum::<u64>();
+        let fixed: u64 = collector::series(snapshot, moment) + pools.iter().map(fixed).sum::<u64>();
         let demands: Vec<Demand> = pools
             .iter()
             .map(|pool| pool.demand(options.worker_series))

@@ -17,6 +17,12 @@ use sample::{
 const MOMENT: Moment = Moment {
     is_current: true,
     process: Process { log_lines_dropped: 3 },
+    reloads: Some(Reloads {
+        is_successful: false,
+        last_success: Duration::from_millis(1_700_000_000_500),
+        succeeded: 2,
+        failed: 1,
+    }),
 };
 
 fn text(snapshot: &Snapshot, format: Format, options: &ExportOptions) -> String {
@@ -141,7 +147,10 @@ fn plain_services_have_no_series_yet() {
     let pool = PoolView::empty(PoolName::Service { service, endpoint }, Settings::default());
     let snapshot = snapshot_of(vec![pool]);
     let page = page(&snapshot, &ExportOptions::default());
-    assert_eq!(page.samples().count() as u64, collector::series(&snapshot));
+    assert_eq!(
+        page.samples().count() as u64,
+        collector::series(&snapshot, &MOMENT)
+    );
 }
 
 #[test]
@@ -183,7 +192,7 @@ fn pools_and_workers_have_as_many_series_as_they_are_counted_for() {
         let pool = pools::SERIES + pools::UPSTREAM_SERIES + workers * each;
         assert_eq!(
             page.samples().count() as u64,
-            collector::series(&snapshot) + pools as u64 * pool
+            collector::series(&snapshot, &MOMENT) + pools as u64 * pool
         );
     }
 }
@@ -193,7 +202,7 @@ fn an_etcd_that_is_read_is_shown_and_counted() {
     let mut snapshot = two_workers();
     let options = ExportOptions::default();
     let without = page(&snapshot, &options).samples().count() as u64;
-    let series = collector::series(&snapshot);
+    let series = collector::series(&snapshot, &MOMENT);
     snapshot.registry = Some(RegistryView {
         connected: true,
         workers: 7,
@@ -206,7 +215,7 @@ fn an_etcd_that_is_read_is_shown_and_counted() {
     assert_eq!(values("llm_collector_etcd_workers"), [7.0]);
     assert_eq!(values("llm_collector_etcd_refused_total"), [2.0, 1.0]);
     let more = page.samples().count() as u64 - without;
-    assert_eq!(more, collector::series(&snapshot) - series);
+    assert_eq!(more, collector::series(&snapshot, &MOMENT) - series);
 }
 
 #[test]
@@ -268,7 +277,7 @@ fn what_events_report_is_shown_and_counted() {
         value("llm_frontend_requests_total", &[("joined", "no")]),
         Some(2.0)
     );
-    let counted = collector::series(&snapshot)
+    let counted = collector::series(&snapshot, &MOMENT)
         + pools::SERIES
         + pools::event_series(&snapshot.pools[0])
         + pools::UPSTREAM_SERIES

@@ -9,6 +9,8 @@ use fleet::{LinkView, PoolName, PoolView, Settings, Snapshot};
 use futures_util::poll;
 use tokio::time::{advance, timeout};
 
+use crate::export::{Compat, ExportOptions};
+
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,8 +37,7 @@ fn pages(process: impl Fn() -> Process + Send + Sync + 'static) -> (watch::Sende
     let (publish, snapshots) = watch::channel(published(1));
     let pages = Pages::new(Source {
         snapshots,
-        options: ExportOptions::default(),
-        round_limit: Duration::from_secs(6),
+        live: watch::channel(Live::default()).1,
         process: Box::new(process),
     });
     (publish, Arc::new(pages))
@@ -202,4 +203,30 @@ async fn a_rendering_that_fails_is_an_error_until_the_next_snapshot() {
     is_broken.store(false, Relaxed);
     publish.send_replace(published(2));
     pages.get(Format::Classic, Encoding::Gzip).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reload_of_the_configuration_shows_at_once() {
+    let (publish, snapshots) = watch::channel(published(1));
+    let (set, live) = watch::channel(Live::default());
+    let pages = Pages::new(Source {
+        snapshots,
+        live,
+        process: Box::new(Process::default),
+    });
+    let before = text(pages.get(Format::Classic, Encoding::Identity).await);
+    set.send_modify(|live| {
+        live.options = ExportOptions {
+            compat: Compat::Off,
+            ..live.options
+        };
+        live.round_limit = Duration::from_secs(3600);
+    });
+    let after = text(pages.get(Format::Classic, Encoding::Identity).await);
+    assert!(
+        before.contains("llm_load_avg") && !after.contains("llm_load_avg"),
+        "{after}"
+    );
+    assert_eq!(pages.round_limit(), Duration::from_secs(3600));
+    drop(publish);
 }
