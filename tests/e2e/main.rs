@@ -27,6 +27,7 @@ mod rounds;
 mod scenarios;
 mod selectors;
 mod senders;
+mod services;
 mod shutdown;
 mod simulator;
 mod stdout;

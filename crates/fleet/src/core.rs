@@ -18,6 +18,7 @@ mod registry;
 mod replies;
 mod report;
 mod rounds;
+mod services;
 mod traces;
 
 use std::collections::{HashSet, VecDeque};
@@ -41,7 +42,8 @@ use crate::round::{Round, Slowest};
 use crate::router::Router;
 use crate::snapshot::{LinkView, PoolName, Snapshot};
 use crate::voice::Voice;
-use crate::{Finish, Now, Plan, Settings};
+use crate::sums::Departures;
+use crate::{Finish, Now, Plan, Profile, Settings};
 
 use events::Early;
 use opt_in::Requests;
@@ -218,6 +220,15 @@ pub struct Core {
     dirty_since: Option<Duration>,
     words: HashSet<Arc<str>>,
     descriptions: HashSet<Arc<Description>>,
+    profiles: HashSet<Arc<Profile>>,
+    /// How many pools of plain services there are.
+    service_pools: usize,
+    /// What instances and pools of plain services had counted when they went.
+    departures: Departures,
+    /// Endpoints of plain services that were left out because there are too many pools.
+    endpoints_ignored: u64,
+    /// The labels of the metadata that is shown.
+    metadata: Arc<[Arc<str>]>,
     budget: budget::Budget,
     effects: Vec<Effect>,
 }
@@ -274,10 +285,17 @@ impl Core {
             dirty_since: None,
             words: HashSet::new(),
             descriptions: HashSet::new(),
+            profiles: HashSet::new(),
+            service_pools: 0,
+            departures: Departures::default(),
+            endpoints_ignored: 0,
+            metadata: Arc::default(),
             budget: budget::Budget::default(),
             effects: Vec::new(),
         };
+        core.show_metadata();
         core.make_target_pools();
+        core.make_named_services();
         core.listen();
         core.publish(now);
         core

@@ -21,6 +21,7 @@ mod outcome;
 mod passes;
 mod plan;
 mod pool;
+mod profile;
 mod registry;
 mod requests;
 mod roster;
@@ -30,6 +31,7 @@ mod selector;
 mod sequences;
 mod snapshot;
 mod spread;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -51,14 +53,16 @@ pub use outcome::{
 };
 pub use passes::{EngineLoad, PassCounts};
 pub use plan::{Capacity, CapacityError, OptInTopics, Plan, Settings};
+pub use profile::{MetadataLabel, NoMetadataKey, Profile};
 pub use registry::{MAX_REGISTERED, Registrant, RegistryNews, RegistryReport};
 pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};
-pub use selector::{NameGlob, PathGlob, Selector};
+pub use selector::{NameGlob, NoServiceName, PathGlob, Selector};
 pub use sequences::SequencesView;
 pub use snapshot::{
     CapacitySource, EventScope, EventsView, Identity, LinkView, PoolName, PoolView, RegistryView, Snapshot,
     Source, WorkerKey, WorkerView,
 };
 pub use spread::{QUANTILES, Resource, Spread};
+pub use sums::Sums;
 pub use time::Now;
 pub use totals::Totals;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use protocol::{PathError, SubjectPattern};
 
 use crate::requests::Buckets;
-use crate::{PathGlob, Selector};
+use crate::{MetadataLabel, NameGlob, PathGlob, Selector};
 
 /// What the state machine works by.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,10 @@ pub struct Plan {
     pub selectors: Vec<Selector>,
     /// What not to watch, whatever selects it.
     pub excludes: Vec<PathGlob>,
+    /// Plain services not to watch, whatever selects them.
+    pub excluded_services: Vec<NameGlob>,
+    /// Metadata of instances that is shown.
+    pub metadata: Vec<MetadataLabel>,
     /// Subject formats of the user's own.
     pub patterns: Vec<SubjectPattern>,
     /// What workers do not report themselves; of several for one pool, the first.
@@ -115,6 +119,8 @@ impl Plan {
         Self {
             selectors,
             excludes: Vec::new(),
+            excluded_services: Vec::new(),
+            metadata: Vec::new(),
             patterns: Vec::new(),
             capacities: Vec::new(),
             request_traces: vec![protocol::subject::REQUEST_TRACE.to_owned()],

@@ -11,7 +11,7 @@ use slotmap::{SlotMap, new_key_type};
 use smallvec::SmallVec;
 use time::OffsetDateTime;
 
-use crate::Now;
+use crate::{Now, Profile};
 use crate::held::{HeldReplies, Place};
 use crate::matching::NearMiss;
 use crate::snapshot::WorkerKey;
@@ -51,6 +51,10 @@ pub(crate) struct Instance {
     pub(crate) version: Arc<str>,
     pub(crate) started: Option<OffsetDateTime>,
     pub(crate) answer: Answer,
+    /// What it says of itself, where that is shown.
+    pub(crate) profile: Option<Arc<Profile>>,
+    /// It is to be asked for its description once more, because other metadata is shown now.
+    pub(crate) lacks_profile: bool,
     /// Its endpoints, in the order of its replies.
     pub(crate) slots: SmallVec<[SlotKey; 1]>,
     /// The newest round that it has answered.
@@ -192,6 +196,8 @@ impl Roster {
             version: Arc::from(""),
             started: None,
             answer,
+            profile: None,
+            lacks_profile: false,
             slots: SmallVec::new(),
             answered_in: 0,
             heard_in: 0,

@@ -17,6 +17,7 @@ mod recordings;
 mod results;
 mod rounds;
 mod senders;
+mod services;
 mod traces;
 mod visibility;
 

@@ -80,6 +80,7 @@ fn worker(number: u64) -> WorkerView {
             version: "0.0.1".into(),
             layout: "hashed".into(),
             subject: format!("dynamo_my_component_1854ce00.my_endpoint-{id:x}").into(),
+            profile: None,
         }),
         state: WorkerState::Fresh,
         schema: "flat",

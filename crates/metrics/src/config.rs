@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use fleet::{Buckets, OptInTopics, PathGlob, Plan, Selector, Settings};
+use fleet::{Buckets, MetadataLabel, NameGlob, OptInTopics, PathGlob, Plan, Selector, Settings};
 use link::Servers;
 use protocol::{EndpointPath, PathError, subject};
 
@@ -68,6 +68,10 @@ impl Config {
             },
             ..Settings::default()
         };
+        MetadataLabel::check(&collect.metadata_labels)
+            .map_err(|error| wrong(format!("--metadata-labels: {error}")))?;
+        let every_service = collect.all_services.then(|| NameGlob::new("*"));
+        let services = collect.service.into_iter().chain(every_service);
         let mut buckets = Buckets::default();
         for measure in collect.buckets {
             buckets.set(measure);
@@ -76,9 +80,21 @@ impl Config {
         let flags = collect.component.zip(collect.endpoint);
         let named = flags.map(|(component, endpoint)| named(&collect.namespace, &component, &endpoint));
         let named = named.transpose().map_err(|error| wrong(error.to_string()))?;
+        let selectors: Vec<_> = named
+            .into_iter()
+            .chain(collect.target)
+            .chain(services.map(Selector::Services))
+            .collect();
+        if selectors.is_empty() {
+            return Err(wrong(
+                "there is nothing to watch: name workers by --target or --component and --endpoint, or services by --service or --all-services".to_owned(),
+            ));
+        }
         Ok(Self {
             plan: Plan {
                 excludes: collect.exclude,
+                excluded_services: collect.exclude_service,
+                metadata: collect.metadata_labels,
                 patterns: shared.subject_pattern.clone(),
                 capacities: collect.capacity,
                 request_traces: match collect.request_trace_subject.is_empty() {
@@ -87,7 +103,7 @@ impl Config {
                 },
                 buckets,
                 settings,
-                ..Plan::watching(named.into_iter().chain(collect.target).collect())
+                ..Plan::watching(selectors)
             },
             servers,
             etcd,
@@ -96,6 +112,7 @@ impl Config {
             export: ExportOptions {
                 compat: collect.compat,
                 worker_series: collect.worker_series,
+                instance_series: collect.instance_series,
                 max_series: collect.max_series,
             },
             grace: collect.grace,

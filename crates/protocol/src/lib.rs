@@ -62,7 +62,7 @@ mod token;
 pub use codec::{CodecError, Encoding, EncodingError, Envelope, Opened};
 pub use description::Description;
 pub use events::{EventError, KvHitRate, KvMetrics, LoadSource};
-pub use info::{InfoError, InfoReply};
+pub use info::{InfoEndpoint, InfoError, InfoReply};
 pub use path::{EndpointPath, PathError};
 pub use pattern::{BoundPattern, PatternError, PatternMismatch, SubjectPattern};
 pub use reply::{

@@ -71,6 +71,7 @@
 
 mod builder;
 mod load;
+mod metadata;
 mod passes;
 mod request;
 mod seldom;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::EndpointLoad;
+use protocol::{EndpointLoad, StatsReading};
 use protocol::subject::Instance as SubjectInstance;
 use smallvec::SmallVec;
 
@@ -16,7 +16,7 @@ use crate::roster::{InstanceKey, PoolKey, Route, Slot, SlotKey, WorkerIdx};
 use crate::router::Verdict;
 use crate::snapshot::{Identity, WorkerKey};
 use crate::worker::{Holder, Worker};
-use crate::{Now, PoolName};
+use crate::{Now, PoolName, Profile};
 
 impl Core {
     pub(super) fn endpoint(
@@ -92,6 +92,14 @@ impl Core {
         is_new: bool,
     ) -> Piece {
         let now = context.now;
+        let plain;
+        let endpoint = match self.pools[pool_key].name {
+            PoolName::Workers(_) => endpoint,
+            PoolName::Service { .. } => {
+                plain = without_load(endpoint);
+                &plain
+            }
+        };
         let result = result_of(endpoint);
         if result != ReplyResult::Ok {
             self.complain(slot_key, pool_key, endpoint, now);
@@ -251,6 +259,7 @@ impl Core {
             instance.version.clone(),
             layout,
             &slot.subject,
+            instance.profile.clone(),
         );
         let pool = &mut self.pools[pool_key];
         if pool.workers.len() >= MAX_WORKERS {
@@ -258,7 +267,11 @@ impl Core {
             self.warn_full(pool_key, now);
             return None;
         }
-        let worker = pool.add(Worker::new(identity.into(), holder, seen));
+        let mut worker = Worker::new(identity.into(), holder, seen);
+        if let Some(departed) = self.departures.back(&pool.name, key) {
+            worker.resume(departed);
+        }
+        let worker = pool.add(worker);
         self.set_worker(slot_key, worker);
         self.apply_early(pool_key, worker);
         Some(worker)
@@ -309,13 +322,13 @@ impl Core {
         let version = self.word(&context.reply.version);
         let instance = self.roster.instance_mut(context.instance);
         instance.version = version.clone();
-        let id = instance.id.clone();
+        let (id, profile) = (instance.id.clone(), instance.profile.clone());
         let Some(slot) = self.roster.slot(slot_key) else {
             return;
         };
         if let Route::Member { key, layout, .. } = &slot.route {
             self.pools[pool].workers[worker].identity =
-                identity(key, id, version, layout, &slot.subject).into();
+                identity(key, id, version, layout, &slot.subject, profile).into();
         }
     }
 
@@ -372,11 +385,16 @@ impl Core {
                 layout,
                 instance,
             } => {
-                let key = match instance {
-                    SubjectInstance::Worker(id) => WorkerKey::Id(id),
-                    SubjectInstance::Static => WorkerKey::Instance(known.id.clone()),
+                let id = known.id.clone();
+                let (pool, key) = match (&pool, instance) {
+                    (PoolName::Workers(_), SubjectInstance::Worker(id)) => (pool, WorkerKey::Id(id)),
+                    (PoolName::Workers(_), SubjectInstance::Static) => (pool, WorkerKey::Instance(id)),
+                    (PoolName::Service { .. }, worker) => match self.pool_and_key(known, pool, worker, subject) {
+                        Some(place) => place,
+                        None => return self.too_many_pools(),
+                    },
                 };
-                let layout = layout.map_or_else(|| "none".to_owned(), |layout| layout.to_string());
+                let layout = layout.map_or_else(|| Identity::PLAIN.to_owned(), |layout| layout.to_string());
                 let layout = self.word(&layout);
                 let pool = self.pool(pool);
                 let worker = self.pools[pool].by_key.get(&key).copied().unwrap_or_default();
@@ -429,9 +447,13 @@ fn identity(
     version: Arc<str>,
     layout: &Arc<str>,
     subject: &Arc<str>,
+    profile: Option<Arc<Profile>>,
 ) -> Identity {
     Identity {
-        worker_id: key.to_string().into(),
+        worker_id: match key {
+            WorkerKey::Instance(instance) if **layout == *Identity::PLAIN => (**instance).into(),
+            _ => key.to_string().into(),
+        },
         worker_hex: match key {
             WorkerKey::Id(id) => format!("{id:x}").into(),
             WorkerKey::Instance(_) => "".into(),
@@ -441,5 +463,14 @@ fn identity(
         version,
         layout: layout.clone(),
         subject: subject.clone(),
+        profile,
+    }
+}
+
+/// An endpoint of a plain service, whose data may be anything and is no load.
+fn without_load<'a>(endpoint: &EndpointLoad<'a>) -> EndpointLoad<'a> {
+    EndpointLoad {
+        load: Ok(StatsReading::default()),
+        ..endpoint.clone()
     }
 }

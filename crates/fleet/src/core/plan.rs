@@ -28,7 +28,10 @@ impl Core {
         }
         let mut pool = Pool::new(name.clone(), None, self.common);
         pool.up = self.up;
+        pool.is_named = self.is_named(&name);
+        pool.departed = self.departures.pool_back(&name);
         pool.capacity = self.capacity_of(&name);
+        self.service_pools += usize::from(matches!(name, PoolName::Service { .. }));
         let key = self.pools.insert(pool);
         self.places.forget();
         self.pool_of.insert(name, key);
@@ -47,10 +50,14 @@ impl Core {
     pub(super) fn drop_pool(&mut self, key: PoolKey, now: Now) {
         // That its last workers were given up is news.
         self.say_news(key, Standing::Unknown, now);
-        let Some(pool) = self.pools.remove(key) else {
+        let Some(mut pool) = self.pools.remove(key) else {
             return;
         };
         self.pool_of.remove(&pool.name);
+        if let Some(sums) = pool.sums() {
+            self.service_pools -= 1;
+            self.departures.pool_gone(&pool.name, sums);
+        }
         self.early.forget(key);
         self.places.forget();
         self.voice.forget(key);
@@ -60,7 +67,10 @@ impl Core {
     /// Drops pools that no exact path asks for and that have no workers. A pool stays while endpoints of it answer, even if
     /// no load of theirs can be used: it would be made anew by the next reply.
     pub(super) fn drop_empty_pools(&mut self, now: Now) {
-        let is_empty = |pool: &Pool| pool.target.is_none() && pool.workers.is_empty();
+        let answering = self.answering_services();
+        let is_empty = |pool: &Pool| {
+            pool.target.is_none() && pool.workers.is_empty() && !self.stays_empty(pool, &answering)
+        };
         let empty = self.pools.iter().filter(|(_, pool)| is_empty(pool));
         let mut empty: BTreeSet<PoolKey> = empty.map(|(key, _)| key).collect();
         if empty.is_empty() {
@@ -98,10 +108,13 @@ impl Core {
         }
         self.router = Router::new(&plan);
         self.plan = plan;
+        let shows_other_metadata = self.show_metadata();
         for key in self.pools.keys().collect::<Vec<_>>() {
             let capacity = self.capacity_of(&self.pools[key].name);
+            let is_named = self.is_named(&self.pools[key].name);
             let pool = &mut self.pools[key];
             (pool.target, pool.place, pool.capacity) = (None, None, capacity);
+            pool.is_named = is_named;
             let is_selected = match &pool.name {
                 PoolName::Workers(path) => self.router.selects(path),
                 PoolName::Service { .. } => true,
@@ -119,7 +132,11 @@ impl Core {
         for key in instances {
             self.want_description_again(key);
             self.route_again(key);
+            if shows_other_metadata {
+                self.want_profile_again(key);
+            }
         }
+        self.make_named_services();
         self.drop_empty_pools(now);
         self.publish(now);
     }

@@ -132,28 +132,6 @@ fn an_instance_whose_description_decides_under_a_new_plan_alone_is_asked_for_it_
 }
 
 #[test]
-fn the_instances_of_a_plain_service_are_a_pool_for_each_of_its_endpoints() {
-    let services = Selector::Services(NameGlob::new("ord*"));
-    let mut bench = Bench::new(Plan {
-        selectors: vec![services],
-        ..plan(&[])
-    });
-    let orders = |id: &str| Actor::plain("orders", id, "o.create").subjects(&["o.create", "o.cancel"]);
-    bench.round(&[
-        orders("x"),
-        orders("y"),
-        Actor::plain("other", "z", "o.z"),
-        of("c", "1"),
-    ]);
-    assert_eq!(bench.names(), ["orders/cancel", "orders/create"]);
-    let pool = bench.find("orders/create").expect("there");
-    let workers: Vec<String> = pool.workers.iter().map(bench::describe).collect();
-    assert_eq!(workers, ["static-x fresh -", "static-y fresh -"]);
-    bench.round(&[orders("x")]).rounds(5);
-    assert_eq!(bench.find("orders/create").expect("there").workers.len(), 1);
-}
-
-#[test]
 fn new_settings_take_effect_at_once() {
     let mut bench = Bench::of(POOL);
     bench.round(&[of("c", "1"), of("c", "2")]).round(&[of("c", "1")]);

@@ -4,15 +4,15 @@ use fleet::{EventResult, Finish, Hearing, RegistryView, ReplyResult, Snapshot};
 use protocol::events::Topic;
 
 use super::catalogue as c;
-use super::labels::{Pool, Text, Texts};
+use super::labels::{AnyPool, Pool, ServicePool, Text, Texts};
 use super::requests;
-use super::shown::ShownPool;
+use super::shown::Shown;
 use super::value::Value;
 use super::writer::Writer;
 use super::{LeftOut, Moment};
 
 /// Series without a pool and without a topic.
-const PLAIN_SERIES: usize = 9;
+const PLAIN_SERIES: usize = 10;
 
 /// Series of the store in which workers register, where one is read.
 const REGISTRY_SERIES: u64 = 4;
@@ -33,11 +33,19 @@ pub(super) fn write(
     snapshot: &Snapshot,
     moment: &Moment,
     left_out: LeftOut,
-    pools: &[ShownPool<'_>],
+    shown: &Shown<'_>,
     labels: &Texts<Pool>,
+    service_labels: &Texts<ServicePool>,
 ) {
     write_process(writer, snapshot, moment, left_out);
-    let pools = || labels.iter().zip(pools.iter().map(|pool| pool.view));
+    let of_workers = || labels.iter().zip(shown.pools.iter().map(|pool| pool.view));
+    let pools = || {
+        let labels = labels.iter().map(Text::widened::<AnyPool>);
+        let of_services = service_labels.iter().map(Text::widened);
+        let views = shown.pools.iter().map(|pool| pool.view);
+        let views = views.chain(shown.services.iter().map(|pool| pool.view));
+        labels.chain(of_services).zip(views)
+    };
 
     let is_up = snapshot.link.connected && snapshot.up && moment.is_current;
     let mut samples = writer.family(&c::UP);
@@ -71,7 +79,7 @@ pub(super) fn write(
         }
     }
     let mut samples = writer.family(&c::EVENTS);
-    for (labels, pool) in pools() {
+    for (labels, pool) in of_workers() {
         for result in EventResult::ALL {
             samples.write(labels, [result.as_str()], pool.events[*result]);
         }
@@ -93,6 +101,7 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
         (&c::ROUNDS_SKIPPED, snapshot.rounds_skipped.into()),
         (&c::LOG_LINES_DROPPED, moment.process.log_lines_dropped.into()),
         (&c::SERIES_LEFT_OUT, left_out.series.into()),
+        (&c::ENDPOINTS_IGNORED, snapshot.endpoints_ignored.into()),
     ];
     for (family, value) in values {
         writer.family(family).write(Text::NONE, [], value);

@@ -13,6 +13,17 @@ pub(crate) trait Group {
     const NAMES: Self::Of<'static>;
 }
 
+/// What the samples of a family can be about: one group, or any of several.
+pub(crate) trait Labels {
+    /// The names of each group.
+    const SETS: &'static [&'static [&'static str]];
+}
+
+/// A group whose samples a family with the labels `F` takes.
+pub(crate) trait Within<F: Labels>: Group {}
+
+impl<G: Group + Labels> Within<G> for G {}
+
 macro_rules! groups {
     ($($(#[$docs:meta])* $name:ident = [$($label:literal),*];)*) => {
         $(
@@ -24,6 +35,26 @@ macro_rules! groups {
                 type Of<'a> = [&'a str; len(&[$($label),*])];
                 const NAMES: Self::Of<'static> = [$($label),*];
             }
+
+            impl Labels for $name {
+                const SETS: &'static [&'static [&'static str]] = &[&[$($label),*]];
+            }
+        )*
+    };
+}
+
+macro_rules! unions {
+    ($($(#[$docs:meta])* $name:ident = $($group:ident)|+;)*) => {
+        $(
+            $(#[$docs])*
+            #[derive(Debug)]
+            pub(crate) enum $name {}
+
+            impl Labels for $name {
+                const SETS: &'static [&'static [&'static str]] = &[$($group::SETS[0]),+];
+            }
+
+            $(impl Within<$name> for $group {})+
         )*
     };
 }
@@ -41,10 +72,21 @@ groups! {
     Pool = ["dynamo_namespace", "dynamo_component", "dynamo_endpoint"];
     /// One worker.
     Worker = ["dynamo_namespace", "dynamo_component", "dynamo_endpoint", "worker_id"];
+    /// One endpoint of a plain NATS service.
+    ServicePool = ["nats_service", "nats_endpoint"];
+    /// One instance of a plain NATS service's endpoint.
+    ServiceInstance = ["nats_service", "nats_endpoint", "instance_id"];
     /// One pool, by upstream's labels.
     UpstreamPool = ["component", "endpoint"];
     /// One worker, by upstream's labels.
     UpstreamWorker = ["component", "endpoint", "worker_id"];
+}
+
+unions! {
+    /// One pool, of workers or of a plain service.
+    AnyPool = Pool | ServicePool;
+    /// One member of a pool.
+    AnyMember = Worker | ServiceInstance;
 }
 
 /// The text of one group's labels, as it is between the name and the value of a sample: `{a="1",b="2"} `.
@@ -66,6 +108,17 @@ impl<'a, G> Text<'a, G> {
     /// All of it.
     pub(crate) fn between(self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// The same, for a family that takes samples of several groups.
+    pub(crate) fn widened<F: Labels>(self) -> Text<'a, F>
+    where
+        G: Within<F>,
+    {
+        Text {
+            bytes: self.bytes,
+            group: PhantomData,
+        }
     }
 
     /// What is between the braces.

@@ -10,7 +10,7 @@ use fleet::Histogram;
 use super::chunks::Chunks;
 use super::family::{Buckets, Family, Single};
 use super::format::Format;
-use super::labels::{Group, Text, write_escaped, write_label};
+use super::labels::{Labels, Text, write_escaped, write_label};
 use super::value::{Value, write_number};
 
 /// Writes one page.
@@ -40,7 +40,7 @@ impl Writer {
     }
 
     /// Begins a family. Each family is begun once.
-    pub(crate) fn family<'w, G: Group, const N: usize, S>(
+    pub(crate) fn family<'w, G: Labels, const N: usize, S>(
         &'w mut self,
         family: &'w Family<G, N, S>,
     ) -> Samples<'w, G, N, S> {
@@ -66,7 +66,7 @@ impl Writer {
     }
 }
 
-impl<'w, G: Group, const N: usize, S> Samples<'w, G, N, S> {
+impl<'w, G: Labels, const N: usize, S> Samples<'w, G, N, S> {
     /// Begins a family in a text of its own, for which [`Writer::append`] finds the place later.
     pub(crate) fn new(format: Format, out: &'w mut Chunks, family: &'w Family<G, N, S>) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl<'w, G: Group, const N: usize, S> Samples<'w, G, N, S> {
     }
 }
 
-impl<G: Group, const N: usize> Samples<'_, G, N, Single> {
+impl<G: Labels, const N: usize> Samples<'_, G, N, Single> {
     /// Writes one sample, unless its value is not a number: the labels of the group, and one value for each further
     /// label.
     pub(crate) fn write(&mut self, labels: Text<'_, G>, more: [&str; N], value: impl Into<Value>) {
@@ -97,6 +97,30 @@ impl<G: Group, const N: usize> Samples<'_, G, N, Single> {
             out.extend_from_slice(b"} ");
         }
         value.write(out);
+        out.push(b'\n');
+    }
+}
+
+impl<G: Labels, const N: usize> Samples<'_, G, N, Single> {
+    /// As [`write`](Self::write), with labels that the user chooses behind those that are declared.
+    pub(crate) fn write_chosen<'a>(
+        &mut self,
+        labels: Text<'_, G>,
+        more: [&str; N],
+        chosen: impl IntoIterator<Item = (&'a str, &'a str)>,
+        value: impl Into<Value>,
+    ) {
+        self.announce();
+        let out = self.out.open();
+        out.extend_from_slice(self.name.as_bytes());
+        let mut before = write_labels(out, labels, self.family.more, more);
+        for (name, value) in chosen {
+            out.push(before);
+            write_label(out, name, value);
+            before = b',';
+        }
+        out.extend_from_slice(b"} ");
+        value.into().write(out);
         out.push(b'\n');
     }
 }
@@ -127,7 +151,7 @@ fn begin<G>(out: &mut Vec<u8>, labels: Text<'_, G>) -> u8 {
     b','
 }
 
-impl<G: Group, const N: usize> Samples<'_, G, N, Buckets> {
+impl<G: Labels, const N: usize> Samples<'_, G, N, Buckets> {
     /// Writes the buckets, the sum and the count of one histogram, with one value for each further label.
     pub(crate) fn histogram(&mut self, labels: Text<'_, G>, more: [&str; N], histogram: &Histogram) {
         self.announce();
@@ -168,7 +192,7 @@ impl<G: Group, const N: usize> Samples<'_, G, N, Buckets> {
     }
 }
 
-impl<G: Group, const N: usize, S> Samples<'_, G, N, S> {
+impl<G: Labels, const N: usize, S> Samples<'_, G, N, S> {
     /// Writes what precedes the first sample.
     fn announce(&mut self) {
         if std::mem::replace(&mut self.is_announced, true) {

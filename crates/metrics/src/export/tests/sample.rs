@@ -66,6 +66,8 @@ pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
         hearing: Hearing::default(),
         frontends: None,
         registry: None,
+        metadata: Arc::default(),
+        endpoints_ignored: 0,
     }
 }
 
@@ -95,6 +97,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
             version: version.into(),
             layout: layout.into(),
             subject: "s.e-1".into(),
+            profile: None,
         }),
         state: WorkerState::Fresh,
         schema: "flat",
