@@ -40,7 +40,11 @@ async fn a_service_in_python_is_counted_endpoint_by_endpoint() {
     let Some(mut service) = python(test, &server, "orders-0").await else {
         return;
     };
-    let more = ["--all-services", "--metadata-labels", "pod,app.kubernetes.io/name,none"];
+    let more = [
+        "--all-services",
+        "--metadata-labels",
+        "pod,app.kubernetes.io/name,none",
+    ];
     let collector = watching(&server, &more).await;
     let client = server.client().await;
     for _ in 0..3 {
@@ -53,12 +57,30 @@ async fn a_service_in_python_is_counted_endpoint_by_endpoint() {
     let cancel = [("nats_service", "orders"), ("nats_endpoint", "cancel")];
     collector.has("nats_service_requests_total", &cancel, 2.0).await;
     let page = collector.has("nats_service_requests_total", &create, 3.0).await;
-    assert_eq!(page.value("nats_service_endpoint_requests_total", &create), Some(3.0), "{page}");
-    assert_eq!(page.value("nats_service_errors_total", &cancel), Some(2.0), "{page}");
-    assert_eq!(page.value("nats_service_errors_total", &create), Some(0.0), "{page}");
+    assert_eq!(
+        page.value("nats_service_endpoint_requests_total", &create),
+        Some(3.0),
+        "{page}"
+    );
+    assert_eq!(
+        page.value("nats_service_errors_total", &cancel),
+        Some(2.0),
+        "{page}"
+    );
+    assert_eq!(
+        page.value("nats_service_errors_total", &create),
+        Some(0.0),
+        "{page}"
+    );
     let seconds = page.value("nats_service_processing_seconds_total", &create);
-    assert!(seconds.is_some_and(|seconds| seconds > 0.0 && seconds < 10.0), "{page}");
-    assert!(page.value("nats_service_start_time_seconds", &create).is_some(), "{page}");
+    assert!(
+        seconds.is_some_and(|seconds| seconds > 0.0 && seconds < 10.0),
+        "{page}"
+    );
+    assert!(
+        page.value("nats_service_start_time_seconds", &create).is_some(),
+        "{page}"
+    );
     assert_eq!(instances(&page, "daily"), 1.0, "{page}");
     let info = [
         ("nats_endpoint", "create"),
@@ -71,7 +93,11 @@ async fn a_service_in_python_is_counted_endpoint_by_endpoint() {
     ];
     assert_eq!(page.value("nats_service_info", &info), Some(1.0), "{page}");
     let refused = |result| page.sum("llm_collector_replies_total", &[("result", result)]);
-    assert_eq!((refused("malformed"), refused("out_of_range")), (0.0, 0.0), "{page}");
+    assert_eq!(
+        (refused("malformed"), refused("out_of_range")),
+        (0.0, 0.0),
+        "{page}"
+    );
     assert!(refused("ok") > 0.0, "{page}");
 
     if let Some(promtool) = tools::program("E2E_PROMTOOL", test) {
@@ -80,7 +106,11 @@ async fn a_service_in_python_is_counted_endpoint_by_endpoint() {
     }
     service.signal(Signal::TERM);
     assert_eq!(service.ended().await.code(), Some(0));
-    collector.shows("it is gone", |page| page.samples("nats_service_instances", &[]).next().is_none()).await;
+    collector
+        .shows("it is gone", |page| {
+            page.samples("nats_service_instances", &[]).next().is_none()
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -94,7 +124,9 @@ async fn the_sums_of_a_service_stay_when_it_restarts_and_shrinks() {
         return;
     };
     let collector = watching(&server, &["--service", "orders", "--instance-series", "off"]).await;
-    collector.shows("both are there", |page| instances(page, "create") == 2.0).await;
+    collector
+        .shows("both are there", |page| instances(page, "create") == 2.0)
+        .await;
     let client = server.client().await;
     let ask = async |times: u32| {
         for _ in 0..times {
@@ -105,13 +137,20 @@ async fn the_sums_of_a_service_stay_when_it_restarts_and_shrinks() {
     let sum = "nats_service_endpoint_requests_total";
     ask(20).await;
     let page = collector.has(sum, &create, 20.0).await;
-    assert_eq!(page.samples("nats_service_requests_total", &[]).count(), 0, "{page}");
+    assert_eq!(
+        page.samples("nats_service_requests_total", &[]).count(),
+        0,
+        "{page}"
+    );
 
     first.signal(Signal::TERM);
     first.ended().await;
     let page = collector.shows("one is left", |page| {
         let all = page.sum("nats_service_instances", &[("nats_endpoint", "create")]);
-        assert!(page.value(sum, &create) >= Some(20.0), "the sum ran backwards\n{page}");
+        assert!(
+            page.value(sum, &create) >= Some(20.0),
+            "the sum ran backwards\n{page}"
+        );
         all == 1.0
     });
     assert_eq!(page.await.value(sum, &create), Some(20.0));
@@ -130,7 +169,12 @@ async fn a_service_of_another_client_and_workers_that_no_path_selects_are_not_ov
         .start("math", "2.0.0")
         .await
         .unwrap();
-    let mut endpoint = service.endpoint_builder().name("add").add("math.add").await.unwrap();
+    let mut endpoint = service
+        .endpoint_builder()
+        .name("add")
+        .add("math.add")
+        .await
+        .unwrap();
     let answering = tokio::spawn(async move {
         while let Some(request) = endpoint.next().await {
             request.respond(Ok("2".into())).await.unwrap();
@@ -143,10 +187,21 @@ async fn a_service_of_another_client_and_workers_that_no_path_selects_are_not_ov
     let collector = watching(&server, &["--all-services", "--exclude-service", "secret*"]).await;
     fleet.join(&Micro::service("secret-1", "x").endpoint("secret.e", json!(null)));
     client.request("math.add", "1".into()).await.unwrap();
-    collector.has("nats_service_requests_total", &[("nats_service", "math")], 1.0).await;
-    let page = collector.shows("workers are instances", |page| instances(page, "my_endpoint") == 3.0).await;
-    let endpoints = page.samples("nats_service_instances", &[("state", "fresh")]).count();
-    assert_eq!(endpoints, 2, "workers are one pool, and nothing secret is shown\n{page}");
+    collector
+        .has("nats_service_requests_total", &[("nats_service", "math")], 1.0)
+        .await;
+    let page = collector
+        .shows("workers are instances", |page| {
+            instances(page, "my_endpoint") == 3.0
+        })
+        .await;
+    let endpoints = page
+        .samples("nats_service_instances", &[("state", "fresh")])
+        .count();
+    assert_eq!(
+        endpoints, 2,
+        "workers are one pool, and nothing secret is shown\n{page}"
+    );
     assert!(page.absent("llm_pool_workers", &[]), "{page}");
 
     // A path that selects them comes first.
@@ -162,14 +217,20 @@ async fn a_service_that_is_named_and_absent_is_zero_and_the_log_says_so() {
     let fleet = TestFleet::connect(&server).await;
     fleet.join(&Micro::service("Orders", "x").endpoint("o.e", json!(null)));
     let mut collector = watching(&server, &["--service", "orders"]).await;
-    let absent = [("nats_service", "orders"), ("nats_endpoint", ""), ("state", "fresh")];
+    let absent = [
+        ("nats_service", "orders"),
+        ("nats_endpoint", ""),
+        ("state", "fresh"),
+    ];
     collector.has("nats_service_instances", &absent, 0.0).await;
     collector
         .program()
         .says(&["no instance of orders answered", "use --service Orders"])
         .await;
     fleet.join(&Micro::service("orders", "y").endpoint("orders.create", json!("anything")));
-    let page = collector.shows("it is there", |page| instances(page, "orders-create") == 1.0).await;
+    let page = collector
+        .shows("it is there", |page| instances(page, "orders-create") == 1.0)
+        .await;
     assert!(page.absent("nats_service_instances", &absent), "{page}");
 }
 

@@ -41,8 +41,8 @@ use crate::roster::{InstanceKey, PoolKey, Roster};
 use crate::round::{Round, Slowest};
 use crate::router::Router;
 use crate::snapshot::{LinkView, PoolName, Snapshot};
-use crate::voice::Voice;
 use crate::sums::Departures;
+use crate::voice::Voice;
 use crate::{Finish, Now, Plan, Profile, Settings};
 
 use events::Early;

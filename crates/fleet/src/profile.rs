@@ -145,7 +145,9 @@ impl Profile {
     /// The value of a label; empty where the instance has none.
     pub fn value(&self, label: &str) -> &str {
         let mut known = self.metadata.iter();
-        known.find(|(known, _)| **known == *label).map_or("", |(_, value)| value)
+        known
+            .find(|(known, _)| **known == *label)
+            .map_or("", |(_, value)| value)
     }
 
     /// The queue group of the endpoint with this subject.
@@ -157,7 +159,10 @@ impl Profile {
 
 /// The text without what follows the longest that is kept.
 fn shortened(text: &str) -> Box<str> {
-    let end = text.char_indices().nth(MAX_TEXT).map_or(text.len(), |(end, _)| end);
+    let end = text
+        .char_indices()
+        .nth(MAX_TEXT)
+        .map_or(text.len(), |(end, _)| end);
     text[..end].into()
 }
 
@@ -177,7 +182,10 @@ mod tests {
         );
         let reply = InfoReply::read(payload.as_bytes()).expect("readable");
         let profile = Profile::new(&reply, &labels(&["pod", "model"]), true);
-        assert_eq!((profile.value("meta_pod"), profile.value("meta_model")), ("p", ""));
+        assert_eq!(
+            (profile.value("meta_pod"), profile.value("meta_model")),
+            ("p", "")
+        );
         assert_eq!(profile.value("meta_secret"), "");
         assert_eq!(profile.description.chars().count(), MAX_TEXT);
         assert_eq!(&*Profile::new(&reply, &labels(&["pod"]), false).description, "");

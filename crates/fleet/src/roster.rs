@@ -11,10 +11,10 @@ use slotmap::{SlotMap, new_key_type};
 use smallvec::SmallVec;
 use time::OffsetDateTime;
 
-use crate::{Now, Profile};
 use crate::held::{HeldReplies, Place};
 use crate::matching::NearMiss;
 use crate::snapshot::WorkerKey;
+use crate::{Now, Profile};
 
 new_key_type! {
     /// One service instance.

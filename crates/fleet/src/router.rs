@@ -137,9 +137,7 @@ impl Router {
 
     /// Whether the description of a service's instance that serves `subject` can decide whose it is.
     pub(crate) fn wants_description(&self, service: &str, subject: &str) -> bool {
-        !self.globs.is_empty()
-            || self.selects_service(service)
-            || self.candidates(subject).next().is_some()
+        !self.globs.is_empty() || self.selects_service(service) || self.candidates(subject).next().is_some()
     }
 
     /// Where an endpoint belongs. `description` is that of its instance; without one only the subject decides.
@@ -265,7 +263,9 @@ impl Router {
     /// The services that are watched by their exact names.
     pub(crate) fn named_services(&self) -> impl Iterator<Item = Arc<str>> {
         let names = self.services.iter().filter_map(NameGlob::name);
-        names.filter(|name| !self.is_excluded_service(name)).map(Arc::from)
+        names
+            .filter(|name| !self.is_excluded_service(name))
+            .map(Arc::from)
     }
 
     fn is_excluded_service(&self, service: &str) -> bool {
@@ -398,7 +398,10 @@ mod tests {
         );
         let worker = "service/gen none Worker(WorkerId(1))";
         assert_eq!(routed(&Router::new(&plan), "a_b.gen-1", described), worker);
-        assert_eq!(routed(&Router::new(&plan), "a_b.gen-1", ""), "service/endpoint none Static");
+        assert_eq!(
+            routed(&Router::new(&plan), "a_b.gen-1", ""),
+            "service/endpoint none Static"
+        );
         plan.excluded_services = vec![NameGlob::new("service")];
         assert_eq!(routed(&Router::new(&plan), "orders.create", ""), "foreign");
         plan.excluded_services.clear();
@@ -416,14 +419,18 @@ mod tests {
     fn the_workers_of_an_endpoint_are_one_pool_before_they_describe_themselves() {
         let plan = Plan::watching(vec![Selector::Services(NameGlob::new("*"))]);
         let router = Router::new(&plan);
-        let pool = |service: &str, endpoint: &str, subject: &str| {
-            match router.route(service, endpoint, subject, None) {
-                Verdict::Member { pool, .. } => pool.to_string(),
-                other => format!("{other:?}"),
-            }
+        let pool = |service: &str, endpoint: &str, subject: &str| match router
+            .route(service, endpoint, subject, None)
+        {
+            Verdict::Member { pool, .. } => pool.to_string(),
+            other => format!("{other:?}"),
         };
         assert_eq!(pool("a_b", "a_b-gen-ff", "a_b.gen-ff"), "a_b/gen");
-        assert_eq!(pool("math", "add-1", "math.add-1"), "math/add-1", "its author's name");
+        assert_eq!(
+            pool("math", "add-1", "math.add-1"),
+            "math/add-1",
+            "its author's name"
+        );
         assert_eq!(pool("math", "math-add", "math.add"), "math/math-add");
         assert_eq!(pool("math", "", "math.add"), "math/math.add");
     }

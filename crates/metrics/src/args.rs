@@ -149,7 +149,12 @@ pub struct CollectArgs {
     pub exclude_service: Vec<NameGlob>,
 
     /// Keys of the metadata in INFO replies to show as labels of llm_worker_info and nats_service_info; `pod` becomes meta_pod.
-    #[arg(long, env = "METRICS_METADATA_LABELS", value_delimiter = ',', value_name = "KEY")]
+    #[arg(
+        long,
+        env = "METRICS_METADATA_LABELS",
+        value_delimiter = ',',
+        value_name = "KEY"
+    )]
     pub metadata_labels: Vec<MetadataLabel>,
 
     /// Time between rounds, from 50ms to 1h: `2`, `2s` or `500ms`.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use protocol::{EndpointLoad, StatsReading};
 use protocol::subject::Instance as SubjectInstance;
+use protocol::{EndpointLoad, StatsReading};
 use smallvec::SmallVec;
 
 use super::Core;
@@ -389,10 +389,12 @@ impl Core {
                 let (pool, key) = match (&pool, instance) {
                     (PoolName::Workers(_), SubjectInstance::Worker(id)) => (pool, WorkerKey::Id(id)),
                     (PoolName::Workers(_), SubjectInstance::Static) => (pool, WorkerKey::Instance(id)),
-                    (PoolName::Service { .. }, worker) => match self.pool_and_key(known, pool, worker, subject) {
-                        Some(place) => place,
-                        None => return self.too_many_pools(),
-                    },
+                    (PoolName::Service { .. }, worker) => {
+                        match self.pool_and_key(known, pool, worker, subject) {
+                            Some(place) => place,
+                            None => return self.too_many_pools(),
+                        }
+                    }
                 };
                 let layout = layout.map_or_else(|| Identity::PLAIN.to_owned(), |layout| layout.to_string());
                 let layout = self.word(&layout);

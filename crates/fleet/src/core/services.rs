@@ -156,8 +156,14 @@ impl Core {
         }
         let mut names = answered().map(|instance| &instance.service);
         match names.find(|name| subject::same_letters(name, service)) {
-            Some(name) => because("similar", format!("a service of the name {name:?} did: use --service {name}")),
-            None => because("foreign", "other services did; `metrics list` shows them".to_owned()),
+            Some(name) => because(
+                "similar",
+                format!("a service of the name {name:?} did: use --service {name}"),
+            ),
+            None => because(
+                "foreign",
+                "other services did; `metrics list` shows them".to_owned(),
+            ),
         }
     }
 

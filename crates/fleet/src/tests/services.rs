@@ -27,9 +27,7 @@ impl Bench {
     }
 
     fn service(&self, endpoint: &str) -> &PoolView {
-        let is_it = |pool: &&Arc<PoolView>| {
-            matches!(&pool.name, PoolName::Service { endpoint: other, .. } if **other == *endpoint)
-        };
+        let is_it = |pool: &&Arc<PoolView>| matches!(&pool.name, PoolName::Service { endpoint: other, .. } if **other == *endpoint);
         let snapshot = self.snapshots.last().expect("published");
         snapshot.pools.iter().find(is_it).expect("there is a pool")
     }
@@ -42,12 +40,22 @@ impl Bench {
 #[test]
 fn each_endpoint_of_a_service_is_a_pool_of_its_instances() {
     let mut bench = Bench::new(services(&["*"]));
-    let both = order("a", 3).version("1.2.0").subjects(&["orders.create", "orders.cancel"]).data("[1, \"x\"]");
+    let both = order("a", 3)
+        .version("1.2.0")
+        .subjects(&["orders.create", "orders.cancel"])
+        .data("[1, \"x\"]");
     let other = Actor::plain("payments", "p", "pay").data("{\"kv_active_blocks\": -1}");
     bench.round(&[both, order("b", 4), other]);
-    assert_eq!(bench.pools(), ["orders/cancel 1/1", "orders/create 2/2", "payments/pay 1/1"]);
+    assert_eq!(
+        bench.pools(),
+        ["orders/cancel 1/1", "orders/create 2/2", "payments/pay 1/1"]
+    );
     let pool = bench.service("create");
-    let ids: Vec<_> = pool.workers.iter().map(|worker| &*worker.identity.worker_id).collect();
+    let ids: Vec<_> = pool
+        .workers
+        .iter()
+        .map(|worker| &*worker.identity.worker_id)
+        .collect();
     assert_eq!(ids, ["a", "b"]);
     let sums = Sums {
         requests: 7.0,
@@ -57,11 +65,22 @@ fn each_endpoint_of_a_service_is_a_pool_of_its_instances() {
     assert_eq!(pool.sums, Some(sums));
     assert_eq!(pool.workers[0].processing_seconds, Some(3.0));
     for pool in &bench.snapshots.last().expect("published").pools {
-        assert_eq!(pool.replies[crate::ReplyResult::Malformed], 0, "data of any form is fine");
+        assert_eq!(
+            pool.replies[crate::ReplyResult::Malformed],
+            0,
+            "data of any form is fine"
+        );
         assert!(pool.replies[crate::ReplyResult::Ok] >= 1);
         assert!(pool.workers.iter().all(|worker| worker.load.is_none()));
     }
-    assert_eq!(bench.notices.iter().filter(|notice| notice.text.contains("rejected")).count(), 0);
+    assert_eq!(
+        bench
+            .notices
+            .iter()
+            .filter(|notice| notice.text.contains("rejected"))
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -80,7 +99,11 @@ fn a_service_that_is_named_is_shown_while_it_has_no_instances() {
     assert!(said(&bench, "1 instance answers now"));
     bench.round(std::slice::from_ref(&other));
     bench.rounds(10);
-    assert_eq!(bench.pools(), ["orders/create 0/0"], "as before, not as if it were unknown");
+    assert_eq!(
+        bench.pools(),
+        ["orders/create 0/0"],
+        "as before, not as if it were unknown"
+    );
     assert_eq!(bench.requests(), 3.0);
 
     bench.take(services(&["pay*"]));
@@ -104,7 +127,10 @@ fn sums_do_not_run_backwards_when_instances_leave_and_restart() {
     bench.round(&[order("a", 10), order("b", 5)]);
     assert_eq!(bench.requests(), 15.0);
     bench.round(&[order("a", 12)]).rounds(6);
-    assert_eq!((bench.requests(), bench.service("create").workers.len()), (17.0, 1));
+    assert_eq!(
+        (bench.requests(), bench.service("create").workers.len()),
+        (17.0, 1)
+    );
     // One that was only cut off goes on, and is not counted twice.
     bench.round(&[order("a", 12), order("b", 8)]);
     assert_eq!(bench.requests(), 20.0);
@@ -112,7 +138,14 @@ fn sums_do_not_run_backwards_when_instances_leave_and_restart() {
     // One that began anew under its id counts from zero.
     bench.round(&[order("a", 12), order("b", 2).started("2026-01-02T00:00:00Z")]);
     assert_eq!(bench.requests(), 22.0);
-    let restarts = |bench: &Bench| bench.service("create").workers.iter().map(|worker| worker.restarts).sum::<u64>();
+    let restarts = |bench: &Bench| {
+        bench
+            .service("create")
+            .workers
+            .iter()
+            .map(|worker| worker.restarts)
+            .sum::<u64>()
+    };
     assert_eq!(restarts(&bench), 1);
     bench.round(&[order("a", 1), order("c", 1)]);
     assert_eq!((bench.requests(), restarts(&bench)), (24.0, 2));
@@ -131,7 +164,9 @@ fn sums_outlive_a_pool_that_a_glob_found() {
 #[test]
 fn workers_that_no_path_selects_are_one_pool() {
     let mut bench = Bench::new(services(&["*"]));
-    let workers: Vec<_> = (1..=20).map(|n| worker(&format!("i{n}"), &format!("{n:x}"), 0, 1)).collect();
+    let workers: Vec<_> = (1..=20)
+        .map(|n| worker(&format!("i{n}"), &format!("{n:x}"), 0, 1))
+        .collect();
     bench.round(&workers);
     assert_eq!(bench.pools(), ["dynamo_c/gen 20/20"]);
 
@@ -145,7 +180,11 @@ fn workers_that_no_path_selects_are_one_pool() {
 #[test]
 fn workers_are_one_pool_even_where_they_do_not_describe_themselves() {
     let mut bench = Bench::new(services(&["*"]));
-    let silent = |n: u32| worker(&format!("i{n}"), &format!("{n:x}"), 0, 1).info(Info::Never).named_by_subject();
+    let silent = |n: u32| {
+        worker(&format!("i{n}"), &format!("{n:x}"), 0, 1)
+            .info(Info::Never)
+            .named_by_subject()
+    };
     bench.round(&(1..=20).map(silent).collect::<Vec<_>>());
     assert_eq!(bench.pools(), ["dynamo_c/gen 20/20"]);
 }
@@ -178,14 +217,29 @@ fn chosen_metadata_is_shown_of_workers_and_of_services() {
     ];
     let mut bench = Bench::new(plan.clone());
     bench.round(&actors);
-    assert_eq!(shown(&bench, "meta_pod"), ["-", "-", ""], "nothing is kept of workers");
-    assert_eq!(&*bench.service("create").workers[0].identity.profile.as_ref().expect("kept").description, "takes orders");
+    assert_eq!(
+        shown(&bench, "meta_pod"),
+        ["-", "-", ""],
+        "nothing is kept of workers"
+    );
+    assert_eq!(
+        &*bench.service("create").workers[0]
+            .identity
+            .profile
+            .as_ref()
+            .expect("kept")
+            .description,
+        "takes orders"
+    );
 
     plan.metadata = vec!["pod".parse().expect("a key")];
     bench.take(plan.clone());
     bench.rounds(1);
     assert_eq!(shown(&bench, "meta_pod"), ["p1", "-", "p3"]);
-    assert_eq!(bench.snapshots.last().expect("published").metadata[..], ["meta_pod".into()]);
+    assert_eq!(
+        bench.snapshots.last().expect("published").metadata[..],
+        ["meta_pod".into()]
+    );
     plan.metadata = vec!["model".parse().expect("a key")];
     bench.take(plan);
     bench.rounds(1);
@@ -204,5 +258,10 @@ fn pools_of_services_are_bounded_and_what_is_left_out_is_counted_and_said() {
     bench.round(&many);
     let snapshot = bench.snapshots.last().expect("published");
     assert_eq!((snapshot.pools.len(), snapshot.endpoints_ignored), (10_000, 1000));
-    assert!(bench.notices.iter().any(|notice| notice.text.contains("--exclude-service")));
+    assert!(
+        bench
+            .notices
+            .iter()
+            .any(|notice| notice.text.contains("--exclude-service"))
+    );
 }

@@ -7,7 +7,8 @@ use std::marker::PhantomData;
 
 use super::family::{Entry, Family, Kind, shapes};
 use super::labels::{
-    AnyMember, AnyPool, Pool, Process, ServiceInstance, ServicePool, UpstreamPool, UpstreamWorker, Worker, len,
+    AnyMember, AnyPool, Pool, Process, ServiceInstance, ServicePool, UpstreamPool, UpstreamWorker, Worker,
+    len,
 };
 
 /// The heading of the families that have upstream's names.
@@ -327,7 +328,9 @@ mod tests {
             ];
             for label in entry.labels.concat() {
                 let is_ours = !added.contains(&label)
-                    && ["exported_", "meta_", "__"].iter().all(|prefix| !label.starts_with(prefix));
+                    && ["exported_", "meta_", "__"]
+                        .iter()
+                        .all(|prefix| !label.starts_with(prefix));
                 assert!(is_ours, "{} has {label}", entry.name);
             }
         }

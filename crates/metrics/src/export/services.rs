@@ -80,5 +80,8 @@ pub(super) fn write_instances(writer: &mut Writer, shown: &Shown<'_>, metadata: 
 /// How many series the instances that are left out would have had.
 pub(super) fn series_left_out(pool: &ShownService<'_>) -> u64 {
     let of = |instance: &WorkerView, pool: &PoolView| workers::shared_series(instance, pool) as u64 + OWN;
-    pool.left_out().iter().map(|instance| of(instance, pool.view)).sum()
+    pool.left_out()
+        .iter()
+        .map(|instance| of(instance, pool.view))
+        .sum()
 }

@@ -66,13 +66,19 @@ impl<'a> Shown<'a> {
             }
         }
         let fixed = |pool: &ShownPool<'_>| {
-            let upstream = if pool.has_upstream { pools::UPSTREAM_SERIES } else { 0 };
+            let upstream = if pool.has_upstream {
+                pools::UPSTREAM_SERIES
+            } else {
+                0
+            };
             pools::SERIES + pools::event_series(pool.view) + upstream
         };
         let of_services = services.len() as u64 * services::SERIES;
         let fixed = collector::series(snapshot) + pools.iter().map(fixed).sum::<u64>() + of_services;
         let of_pools = pools.iter().map(|pool| pool.demand(options.worker_series));
-        let demands: Vec<Demand> = of_pools.chain(services.iter().map(ShownService::demand)).collect();
+        let demands: Vec<Demand> = of_pools
+            .chain(services.iter().map(ShownService::demand))
+            .collect();
         let shares = share(&demands, options.max_series.saturating_sub(fixed));
         let shown = pools.iter_mut().map(|pool| &mut pool.shown);
         let shown = shown.chain(services.iter_mut().map(|pool| &mut pool.shown));

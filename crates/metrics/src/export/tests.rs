@@ -136,7 +136,6 @@ fn a_pool_is_up_only_if_the_link_is_and_a_round_ended_recently() {
     check(|_, moment| moment.is_current = false, 0.0);
 }
 
-
 #[test]
 fn of_pools_that_differ_in_the_namespace_only_upstreams_names_show_the_first() {
     let page = page(

@@ -70,11 +70,19 @@ fn instances_can_be_left_out_and_the_sums_stay() {
     let page = page(&mixed(), &options);
     assert!(page.samples().all(|sample| sample.label("instance_id").is_none()));
     assert_eq!(page.named("nats_service_endpoint_requests_total").count(), 2);
-    assert_eq!(page.named("nats_service_requests_total").count(), 2, "of the workers");
+    assert_eq!(
+        page.named("nats_service_requests_total").count(),
+        2,
+        "of the workers"
+    );
     let left_out = render(&mixed(), &MOMENT, Format::Classic, &options).left_out;
     assert_eq!(left_out, LeftOut::default(), "they were not wanted");
     let off = page_of_services(WorkerSeries::Off);
-    assert_eq!(off.named("nats_service_requests_total").count(), 2, "of the instances");
+    assert_eq!(
+        off.named("nats_service_requests_total").count(),
+        2,
+        "of the instances"
+    );
 }
 
 fn page_of_services(series: WorkerSeries) -> Page {
@@ -96,10 +104,16 @@ fn services_have_as_many_series_as_they_are_counted_for_and_are_cut_at_the_limit
     };
     let cut = page(&snapshot, &options);
     assert_eq!(count(&cut), options.max_series - 1);
-    let shown: Vec<_> = cut.named("nats_service_info").map(|sample| sample.label("instance_id")).collect();
+    let shown: Vec<_> = cut
+        .named("nats_service_info")
+        .map(|sample| sample.label("instance_id"))
+        .collect();
     assert_eq!((shown.len(), shown[0], shown[10]), (11, Some("i00"), Some("x")));
     let left_out = render(&snapshot, &MOMENT, Format::Classic, &options).left_out;
-    assert_eq!((left_out.workers, left_out.series), (40, count(&whole) - count(&cut)));
+    assert_eq!(
+        (left_out.workers, left_out.series),
+        (40, count(&whole) - count(&cut))
+    );
 }
 
 #[test]
@@ -107,7 +121,11 @@ fn chosen_metadata_is_a_label_that_is_empty_where_an_instance_has_none() {
     let mut snapshot = mixed();
     let reply = br#"{"name": "s", "id": "1", "description": "takes\norders", "metadata": {"pod": "p\"1"}}"#;
     let labels = ["pod".parse().expect("a key")];
-    let profile = Profile::new(&protocol::InfoReply::read(reply).expect("readable"), &labels, true);
+    let profile = Profile::new(
+        &protocol::InfoReply::read(reply).expect("readable"),
+        &labels,
+        true,
+    );
     let pool = Arc::get_mut(&mut snapshot.pools[1]).expect("not shared");
     let instance = &mut Arc::make_mut(&mut pool.workers)[0];
     instance.identity = Arc::new(Identity {
@@ -117,7 +135,9 @@ fn chosen_metadata_is_a_label_that_is_empty_where_an_instance_has_none() {
     for format in Format::ALL {
         let page = parse::strict(&text(&snapshot, format, &ExportOptions::default()), format);
         let of = |name: &str, label: &str| -> Vec<String> {
-            let values = page.named(name).map(|sample| sample.label(label).unwrap_or("-").to_owned());
+            let values = page
+                .named(name)
+                .map(|sample| sample.label(label).unwrap_or("-").to_owned());
             values.collect()
         };
         assert_eq!(of("nats_service_info", "meta_pod"), ["p\"1", ""]);
