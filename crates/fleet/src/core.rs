@@ -10,6 +10,7 @@ mod doubles;
 mod endpoints;
 pub(crate) mod events;
 mod inspect;
+mod mappings;
 mod opt_in;
 mod places;
 mod plan;
@@ -20,7 +21,7 @@ mod report;
 mod rounds;
 mod traces;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use slotmap::SlotMap;
 use crate::aging::Aging;
 use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
+use crate::mapped::{Active, MappingBook};
 use crate::nameless::Nameless;
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
@@ -201,6 +203,10 @@ pub struct Core {
     hearing: Hearing,
     frontends: Frontends,
     registry: Option<Registry>,
+    /// The plan's mappings.
+    mappings: Vec<Active>,
+    /// What was counted of mappings, by metric; also of those that a former plan had.
+    mapping_books: BTreeMap<Arc<str>, Arc<MappingBook>>,
     traces: Traces,
     requests: Requests,
     nameless: Nameless,
@@ -258,6 +264,8 @@ impl Core {
             hearing: Hearing::default(),
             frontends,
             registry: None,
+            mappings: Vec::new(),
+            mapping_books: BTreeMap::new(),
             traces: Traces::default(),
             requests: Requests::default(),
             nameless: Nameless::default(),
@@ -277,6 +285,7 @@ impl Core {
             budget: budget::Budget::default(),
             effects: Vec::new(),
         };
+        core.activate_mappings();
         core.make_target_pools();
         core.listen();
         core.publish(now);

@@ -12,6 +12,7 @@ mod family;
 mod format;
 mod labelled;
 mod labels;
+mod mapped;
 mod opt_in;
 mod options;
 mod pools;
@@ -87,6 +88,7 @@ pub fn render(snapshot: &Snapshot, moment: &Moment, format: Format, options: &Ex
     requests::write(&mut writer, &pools, &labels);
     requests::write_frontends(&mut writer, snapshot.frontends.as_ref());
     workers::write(&mut writer, series, &pools);
+    mapped::write(&mut writer, snapshot);
     pools::write_upstream(&mut writer, &pools, &shown::upstream_pool_labels(&pools));
     Rendered {
         chunks: writer.finish(),

@@ -7,7 +7,7 @@ use protocol::subject::Instance as SubjectInstance;
 use smallvec::SmallVec;
 
 use super::Core;
-use super::complaints::{complaint, result_of};
+use super::complaints::{complaint, refusal, result_of};
 use super::replies::{Context, Piece, Tally, Timing};
 use crate::aging::Seen;
 use crate::outcome::ReplyResult;
@@ -92,7 +92,13 @@ impl Core {
         is_new: bool,
     ) -> Piece {
         let now = context.now;
-        let result = result_of(endpoint);
+        // Only the data of workers has to be load.
+        let is_worker = matches!(self.pools[pool_key].name, PoolName::Workers(_));
+        let is_unusable = is_worker && endpoint.load.is_err();
+        let result = match is_worker {
+            true => result_of(endpoint),
+            false => refusal(&endpoint.refused),
+        };
         if result != ReplyResult::Ok {
             self.complain(slot_key, pool_key, endpoint, now);
         } else if self.roster.slot_mut(slot_key).complaint.is_some() {
@@ -101,12 +107,14 @@ impl Core {
         let holder = self.holder(context, slot_key);
         let worker = self.find_worker(slot_key, pool_key, worker);
         let known = self.pools[pool_key].workers.contains_key(worker);
-        self.say_unknown_fields(pool_key, endpoint, now);
+        if is_worker {
+            self.say_unknown_fields(pool_key, endpoint, now);
+        }
         if context.timing == Timing::TooLate {
             let has_answered = |worker: &Worker| worker.seen.has_answered();
             let is_first = !self.pools[pool_key].workers.get(worker).is_some_and(has_answered);
             self.too_late(context, slot_key, pool_key, worker, !is_first);
-            if is_first && endpoint.load.is_ok() {
+            if is_first && !is_unusable {
                 self.take_in_late(context, slot_key, pool_key, worker, endpoint);
             }
             return Piece::Late;
@@ -121,7 +129,7 @@ impl Core {
         }
         let worker = match known {
             true => worker,
-            false if endpoint.load.is_err() => return Piece::Judged(result),
+            false if is_unusable => return Piece::Judged(result),
             false => {
                 let seen = self.aging.seen(is_open, now);
                 match self.add_worker(slot_key, pool_key, holder, seen, now) {
@@ -140,7 +148,7 @@ impl Core {
             let instance = roster.instance(key)?;
             Some((&*instance.id, &*instance.service))
         };
-        if !is_same_instance && endpoint.load.is_err() {
+        if !is_same_instance && is_unusable {
             // It does not answer for the instance that speaks for the worker.
             return Piece::Judged(result);
         }
@@ -163,7 +171,7 @@ impl Core {
             }
         }
         state.answered_in = state.answered_in.max(context.round);
-        if endpoint.load.is_err() {
+        if is_unusable {
             return Piece::Judged(result);
         }
         if is_open && is_expected {
@@ -179,6 +187,7 @@ impl Core {
         if changes_holder {
             self.identify(pool_key, worker, slot_key, context);
         }
+        self.map(slot_key, pool_key, worker, endpoint, now);
         match (has_answered, !is_open && is_expected && !is_new) {
             (true, _) => {
                 let id = self.pools[pool_key].workers[worker]
@@ -336,6 +345,7 @@ impl Core {
             route,
             answered_in: 0,
             complaint: complaint(endpoint).map(Into::into),
+            unmapped: None,
             shape: match (&endpoint.load, shape) {
                 (Ok(_), Some(shape)) => shape.as_str(),
                 (Ok(_), None) => "none",

@@ -29,6 +29,8 @@ impl Core {
         let mut pool = Pool::new(name.clone(), None, self.common);
         pool.up = self.up;
         pool.capacity = self.capacity_of(&name);
+        pool.labels = self.plan.labels_of(&name);
+        pool.mappings = self.mappings_of(&name);
         let key = self.pools.insert(pool);
         self.places.forget();
         self.pool_of.insert(name, key);
@@ -98,10 +100,15 @@ impl Core {
         }
         self.router = Router::new(&plan);
         self.plan = plan;
+        self.activate_mappings();
         for key in self.pools.keys().collect::<Vec<_>>() {
-            let capacity = self.capacity_of(&self.pools[key].name);
+            let name = &self.pools[key].name;
+            let (capacity, labels) = (self.capacity_of(name), self.plan.labels_of(name));
+            let mappings = self.mappings_of(name);
             let pool = &mut self.pools[key];
             (pool.target, pool.place, pool.capacity) = (None, None, capacity);
+            pool.labels = labels;
+            pool.map_anew(mappings);
             let is_selected = match &pool.name {
                 PoolName::Workers(path) => self.router.selects(path),
                 PoolName::Service { .. } => true,

@@ -56,6 +56,7 @@ impl Core {
             link: self.link,
             hearing: self.hearing.clone(),
             registry: self.registry.as_ref().map(Registry::view),
+            mappings: self.mapping_views(),
             frontends: (self.frontends.records != Records::default()).then(|| self.frontends.clone()),
         }
     }

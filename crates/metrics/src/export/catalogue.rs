@@ -74,6 +74,8 @@ families! {
             "Events that were published later than they came, or more than a day before, by the publisher's clock: it differs from the collector's.";
         EVENTS_UNASSIGNED: Process["reason"] = "llm_collector_events_unassigned", Counter in "messages",
             "Events that belong to no pool, by reason.";
+        MAPPING_ERRORS: Process["mapping", "reason"] = "llm_collector_mapping_errors", Counter,
+            "Values that a mapping did not find, or that cannot be shown, by the name of its metric and the reason.";
         BUILD_INFO: Process["version", "revision"] = "llm_collector_build_info", Gauge,
             "Version of the collector; always 1.";
         UP: Pool = "llm_collector_up", Gauge,

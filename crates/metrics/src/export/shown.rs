@@ -81,12 +81,13 @@ impl<'a> ShownPool<'a> {
 /// The label text of all pools, in their order.
 pub(super) fn pool_labels(pools: &[ShownPool<'_>]) -> Texts<Pool> {
     let mut texts = Texts::default();
-    texts.render(pools.iter().map(|ShownPool { path, .. }| {
-        [
+    texts.render(pools.iter().map(|ShownPool { path, view, .. }| {
+        let names = [
             path.namespace.as_str(),
             path.component.as_str(),
             path.endpoint.as_str(),
-        ]
+        ];
+        (names, &*view.labels)
     }));
     texts
 }
@@ -95,6 +96,11 @@ pub(super) fn pool_labels(pools: &[ShownPool<'_>]) -> Texts<Pool> {
 pub(super) fn upstream_pool_labels(pools: &[ShownPool<'_>]) -> Texts<UpstreamPool> {
     let pools = pools.iter().filter(|pool| pool.has_upstream);
     let mut texts = Texts::default();
-    texts.render(pools.map(|pool| [pool.path.component.as_str(), pool.path.endpoint.as_str()]));
+    texts.render(pools.map(|pool| {
+        (
+            [pool.path.component.as_str(), pool.path.endpoint.as_str()],
+            &[][..],
+        )
+    }));
     texts
 }

@@ -66,6 +66,7 @@ pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
         hearing: Hearing::default(),
         frontends: None,
         registry: None,
+        mappings: Vec::new(),
     }
 }
 
@@ -109,6 +110,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
         hit_blocks: 4,
         events: None,
         capacity: CapacitySource::Reported,
+        mapped: None,
     }
 }
 
