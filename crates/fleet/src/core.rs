@@ -10,6 +10,7 @@ mod doubles;
 mod endpoints;
 pub(crate) mod events;
 mod inspect;
+mod mappings;
 mod opt_in;
 mod places;
 mod plan;
@@ -21,7 +22,7 @@ mod rounds;
 mod services;
 mod traces;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use slotmap::SlotMap;
 use crate::aging::Aging;
 use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
+use crate::mapped::{Active, MappingBook};
 use crate::nameless::Nameless;
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
@@ -203,6 +205,10 @@ pub struct Core {
     hearing: Hearing,
     frontends: Frontends,
     registry: Option<Registry>,
+    /// The plan's mappings.
+    mappings: Vec<Active>,
+    /// What was counted of mappings, by metric; also of those that a former plan had.
+    mapping_books: BTreeMap<Arc<str>, Arc<MappingBook>>,
     traces: Traces,
     requests: Requests,
     nameless: Nameless,
@@ -269,6 +275,8 @@ impl Core {
             hearing: Hearing::default(),
             frontends,
             registry: None,
+            mappings: Vec::new(),
+            mapping_books: BTreeMap::new(),
             traces: Traces::default(),
             requests: Requests::default(),
             nameless: Nameless::default(),
@@ -294,6 +302,7 @@ impl Core {
             effects: Vec::new(),
         };
         core.show_metadata();
+        core.activate_mappings();
         core.make_target_pools();
         core.make_named_services();
         core.listen();

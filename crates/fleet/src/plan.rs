@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{PathError, SubjectPattern};
 
+use crate::mapping::Mapping;
 use crate::requests::Buckets;
-use crate::{MetadataLabel, NameGlob, PathGlob, Selector};
+use crate::{MetadataLabel, NameGlob, PathGlob, PoolName, Selector};
 
 /// What the state machine works by.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,10 @@ pub struct Plan {
     pub patterns: Vec<SubjectPattern>,
     /// What workers do not report themselves; of several for one pool, the first.
     pub capacities: Vec<Capacity>,
+    /// Labels that an operator gives to pools; of several for one pool, the first.
+    pub labels: Vec<Labelled>,
+    /// Numbers in the data of workers and services that become metrics.
+    pub mappings: Vec<Arc<Mapping>>,
     /// Subjects on which frontends publish a record for each request.
     pub request_traces: Vec<String>,
     /// How requests are counted. Books that are open already keep their buckets.
@@ -41,6 +47,15 @@ pub struct Capacity {
     pub slots: Option<u64>,
     /// KV-cache blocks that each worker has.
     pub kv_blocks: Option<u64>,
+}
+
+/// Labels that an operator gives to what a selector selects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// Which pools.
+    pub pools: Selector,
+    /// Name and value of each.
+    pub labels: Arc<[(String, String)]>,
 }
 
 /// Why a text is no [`Capacity`].
@@ -114,6 +129,11 @@ impl fmt::Display for CapacityError {
 impl std::error::Error for CapacityError {}
 
 impl Plan {
+    pub(crate) fn labels_of(&self, name: &PoolName) -> Arc<[(String, String)]> {
+        let known = self.labels.iter().find(|known| known.pools.selects(name));
+        known.map_or_else(Arc::default, |known| known.labels.clone())
+    }
+
     /// A plan that watches this, by the default rules.
     pub fn watching(selectors: Vec<Selector>) -> Self {
         Self {
@@ -123,6 +143,8 @@ impl Plan {
             metadata: Vec::new(),
             patterns: Vec::new(),
             capacities: Vec::new(),
+            labels: Vec::new(),
+            mappings: Vec::new(),
             request_traces: vec![protocol::subject::REQUEST_TRACE.to_owned()],
             buckets: Buckets::default(),
             settings: Settings::default(),

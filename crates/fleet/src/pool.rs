@@ -8,6 +8,7 @@ use slotmap::SlotMap;
 
 use crate::aging::Aging;
 use crate::histogram::{PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
+use crate::mapped::Active;
 use crate::matching::Target;
 use crate::outcome::{EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
 use crate::plan::Capacity;
@@ -34,6 +35,10 @@ pub(crate) struct Pool {
     pub(crate) place: Option<usize>,
     /// What its workers can hold, where that is configured.
     pub(crate) capacity: Option<Capacity>,
+    /// Labels that its operator gives it.
+    pub(crate) labels: Arc<[(String, String)]>,
+    /// What is mapped of its workers' data.
+    pub(crate) mappings: Vec<Active>,
     pub(crate) workers: SlotMap<WorkerIdx, Worker>,
     pub(crate) by_key: HashMap<WorkerKey, WorkerIdx>,
     /// The workers in the order of their keys.
@@ -95,6 +100,8 @@ impl Pool {
             is_named: false,
             place: None,
             capacity: None,
+            labels: Arc::default(),
+            mappings: Vec::new(),
             workers: SlotMap::with_key(),
             by_key: HashMap::new(),
             order: Vec::new(),
@@ -122,6 +129,21 @@ impl Pool {
             view: None,
             workers_changed: false,
             view_until: Duration::ZERO,
+        }
+    }
+
+    /// Takes other mappings. What those before found is forgotten until the next reply.
+    pub(crate) fn map_anew(&mut self, mappings: Vec<Active>) {
+        if mappings
+            .iter()
+            .map(|active| &active.mapping)
+            .eq(self.mappings.iter().map(|active| &active.mapping))
+        {
+            return;
+        }
+        self.mappings = mappings;
+        for worker in self.workers.values_mut() {
+            worker.found = None;
         }
     }
 
@@ -236,6 +258,7 @@ impl Pool {
         };
         let view = Arc::new(PoolView {
             name: self.name.clone(),
+            labels: self.labels.clone(),
             settings: *settings,
             workers,
             sums: self.sums(),

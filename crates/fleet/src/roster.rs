@@ -118,6 +118,8 @@ pub(crate) struct Slot {
     pub(crate) answered_in: u64,
     /// What is wrong with what it reports, in words.
     pub(crate) complaint: Option<Box<str>>,
+    /// What is wrong with mapped values in its data.
+    pub(crate) unmapped: Option<Box<str>>,
     /// The shape of its load.
     pub(crate) shape: &'static str,
 }

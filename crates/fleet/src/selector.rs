@@ -6,6 +6,8 @@ use std::str::FromStr;
 use protocol::{Component, EndpointName, EndpointPath, Namespace, PathError};
 use wildmatch::WildMatchPattern;
 
+use crate::PoolName;
+
 /// One thing to watch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Selector {
@@ -161,6 +163,18 @@ impl FromStr for PathGlob {
         let parts: Vec<&str> = rest.split(separator).collect();
         let (first, last) = (parts[0], parts[parts.len() - 1]);
         Ok(Self::new([first, parts[1], last]))
+    }
+}
+
+impl Selector {
+    /// Whether this pool is one of those that were asked for.
+    pub fn selects(&self, pool: &PoolName) -> bool {
+        match (self, pool) {
+            (Self::Path(path), PoolName::Workers(of)) => path == of,
+            (Self::Glob(glob), PoolName::Workers(of)) => glob.matches(of),
+            (Self::Services(glob), PoolName::Service { service, .. }) => glob.matches(service),
+            _ => false,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use protocol::{EndpointPath, WorkerId, WorkerStats};
 
 use crate::caches::CacheCounts;
 use crate::events::Hearing;
+use crate::mapped::{Mapped, MappingFault};
 use crate::outcome::{EventCounts, FinishCounts, ReplyCounts, WorkerState};
 use crate::passes::{EngineLoad, PassCounts};
 use crate::requests::{Frontends, RequestBooks};
@@ -45,6 +46,17 @@ pub struct Snapshot {
     pub metadata: Arc<[Arc<str>]>,
     /// Endpoints of plain services that were left out because there are too many pools.
     pub endpoints_ignored: u64,
+    /// What went wrong with mappings, by the name of their metric.
+    pub mappings: Vec<MappingView>,
+}
+
+/// What has been counted of the mappings to one metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingView {
+    /// The name of the metric.
+    pub metric: Arc<str>,
+    /// Values that are not shown, by the reason.
+    pub faults: [u64; MappingFault::ALL.len()],
 }
 
 /// The connection to NATS.
@@ -94,6 +106,8 @@ pub enum PoolName {
 pub struct PoolView {
     /// Its name.
     pub name: PoolName,
+    /// Labels that its operator gives it.
+    pub labels: Arc<[(String, String)]>,
     /// The rules by which its figures are computed.
     pub settings: Settings,
     /// Its workers, by key. While none of them changes they are shared with the snapshot before.
@@ -187,6 +201,8 @@ pub struct WorkerView {
     pub hit_blocks: u64,
     /// What events report of it.
     pub events: Option<Box<EventsView>>,
+    /// What mappings found in its last reply.
+    pub mapped: Option<Arc<Mapped>>,
 }
 
 /// How much of a worker's path the subject of an event says, the least first. It shows which Dynamo publishes it.
@@ -361,6 +377,7 @@ impl PoolView {
     pub fn empty(name: PoolName, settings: Settings) -> Self {
         Self {
             name,
+            labels: Arc::default(),
             settings,
             workers: Arc::default(),
             sums: None,

@@ -10,6 +10,7 @@ mod identity;
 mod late;
 mod laws;
 mod link;
+mod mappings;
 mod notices;
 mod opt_in;
 mod plans;

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::aging::{Aging, Seen};
 use crate::heard::Heard;
+use crate::mapped::Found;
 use crate::plan::Capacity;
 use crate::roster::{InstanceKey, SlotKey};
 use crate::snapshot::{CapacitySource, Identity, WorkerView};
@@ -26,6 +27,8 @@ pub(crate) struct Worker {
     pub(crate) seen: Seen,
     /// What events report of it.
     pub(crate) heard: Option<Box<Heard>>,
+    /// What mappings found in its last reply.
+    pub(crate) found: Option<Box<Found>>,
     /// The round that waits for it, and the one that it answered last.
     pub(crate) expected_in: u64,
     pub(crate) answered_in: u64,
@@ -197,6 +200,7 @@ impl Worker {
             holder,
             seen,
             heard: None,
+            found: None,
             expected_in: 0,
             answered_in: 0,
             counters: Counters::default(),
@@ -382,6 +386,7 @@ impl Worker {
                 .heard
                 .as_ref()
                 .map(|heard| Box::new(heard.view(aging, now, settings))),
+            mapped: self.found.as_ref().map(|found| found.mapped.clone()),
         }
     }
 }

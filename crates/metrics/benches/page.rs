@@ -95,5 +95,6 @@ fn worker(number: u64) -> WorkerView {
         hit_blocks: number * 4,
         events: None,
         capacity: CapacitySource::Reported,
+        mapped: None,
     }
 }

@@ -12,6 +12,7 @@ mod family;
 mod format;
 mod labelled;
 mod labels;
+mod mapped;
 mod opt_in;
 mod options;
 mod pools;
@@ -103,6 +104,7 @@ pub fn render(snapshot: &Snapshot, moment: &Moment, format: Format, options: &Ex
     services::write(&mut writer, &shown, &service_labels);
     workers::write(&mut writer, options, &shown, &snapshot.metadata);
     services::write_instances(&mut writer, &shown, &snapshot.metadata);
+    mapped::write(&mut writer, snapshot);
     pools::write_upstream(&mut writer, &shown.pools, &shown.upstream_pool_labels());
     Rendered {
         chunks: writer.finish(),

@@ -92,14 +92,16 @@ impl Core {
         is_new: bool,
     ) -> Piece {
         let now = context.now;
+        // Only the data of workers has to be load.
+        let is_worker = matches!(self.pools[pool_key].name, PoolName::Workers(_));
         let plain;
-        let endpoint = match self.pools[pool_key].name {
-            PoolName::Workers(_) => endpoint,
-            PoolName::Service { .. } => {
-                plain = without_load(endpoint);
-                &plain
-            }
+        let endpoint = if is_worker {
+            endpoint
+        } else {
+            plain = without_load(endpoint);
+            &plain
         };
+        let is_unusable = endpoint.load.is_err();
         let result = result_of(endpoint);
         if result != ReplyResult::Ok {
             self.complain(slot_key, pool_key, endpoint, now);
@@ -114,7 +116,7 @@ impl Core {
             let has_answered = |worker: &Worker| worker.seen.has_answered();
             let is_first = !self.pools[pool_key].workers.get(worker).is_some_and(has_answered);
             self.too_late(context, slot_key, pool_key, worker, !is_first);
-            if is_first && endpoint.load.is_ok() {
+            if is_first && !is_unusable {
                 self.take_in_late(context, slot_key, pool_key, worker, endpoint);
             }
             return Piece::Late;
@@ -129,7 +131,7 @@ impl Core {
         }
         let worker = match known {
             true => worker,
-            false if endpoint.load.is_err() => return Piece::Judged(result),
+            false if is_unusable => return Piece::Judged(result),
             false => {
                 let seen = self.aging.seen(is_open, now);
                 match self.add_worker(slot_key, pool_key, holder, seen, now) {
@@ -148,7 +150,7 @@ impl Core {
             let instance = roster.instance(key)?;
             Some((&*instance.id, &*instance.service))
         };
-        if !is_same_instance && endpoint.load.is_err() {
+        if !is_same_instance && is_unusable {
             // It does not answer for the instance that speaks for the worker.
             return Piece::Judged(result);
         }
@@ -171,7 +173,7 @@ impl Core {
             }
         }
         state.answered_in = state.answered_in.max(context.round);
-        if endpoint.load.is_err() {
+        if is_unusable {
             return Piece::Judged(result);
         }
         if is_open && is_expected {
@@ -187,6 +189,7 @@ impl Core {
         if changes_holder {
             self.identify(pool_key, worker, slot_key, context);
         }
+        self.map(slot_key, pool_key, worker, endpoint, now);
         match (has_answered, !is_open && is_expected && !is_new) {
             (true, _) => {
                 let id = self.pools[pool_key].workers[worker]
@@ -349,6 +352,7 @@ impl Core {
             route,
             answered_in: 0,
             complaint: complaint(endpoint).map(Into::into),
+            unmapped: None,
             shape: match (&endpoint.load, shape) {
                 (Ok(_), Some(shape)) => shape.as_str(),
                 (Ok(_), None) => "none",

@@ -32,6 +32,8 @@ impl Core {
         pool.departed = self.departures.pool_back(&name);
         pool.capacity = self.capacity_of(&name);
         self.service_pools += usize::from(matches!(name, PoolName::Service { .. }));
+        pool.labels = self.plan.labels_of(&name);
+        pool.mappings = self.mappings_of(&name);
         let key = self.pools.insert(pool);
         self.places.forget();
         self.pool_of.insert(name, key);
@@ -109,12 +111,15 @@ impl Core {
         self.router = Router::new(&plan);
         self.plan = plan;
         let shows_other_metadata = self.show_metadata();
+        self.activate_mappings();
         for key in self.pools.keys().collect::<Vec<_>>() {
-            let capacity = self.capacity_of(&self.pools[key].name);
-            let is_named = self.is_named(&self.pools[key].name);
+            let name = &self.pools[key].name;
+            let (capacity, labels) = (self.capacity_of(name), self.plan.labels_of(name));
+            let (mappings, is_named) = (self.mappings_of(name), self.is_named(name));
             let pool = &mut self.pools[key];
             (pool.target, pool.place, pool.capacity) = (None, None, capacity);
-            pool.is_named = is_named;
+            (pool.labels, pool.is_named) = (labels, is_named);
+            pool.map_anew(mappings);
             let is_selected = match &pool.name {
                 PoolName::Workers(path) => self.router.selects(path),
                 PoolName::Service { .. } => true,

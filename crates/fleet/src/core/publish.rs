@@ -58,6 +58,7 @@ impl Core {
             metadata: self.metadata.clone(),
             endpoints_ignored: self.endpoints_ignored,
             registry: self.registry.as_ref().map(Registry::view),
+            mappings: self.mapping_views(),
             frontends: (self.frontends.records != Records::default()).then(|| self.frontends.clone()),
         }
     }

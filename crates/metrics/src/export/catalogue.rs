@@ -82,6 +82,8 @@ families! {
             "Events that belong to no pool, by reason.";
         ENDPOINTS_IGNORED: Process = "llm_collector_endpoints_ignored", Counter in "endpoints",
             "Endpoints of plain services that were left out because there are more than 10,000.";
+        MAPPING_ERRORS: Process["mapping", "reason"] = "llm_collector_mapping_errors", Counter,
+            "Values that a mapping did not find, or that cannot be shown, by the name of its metric and the reason.";
         BUILD_INFO: Process["version", "revision"] = "llm_collector_build_info", Gauge,
             "Version of the collector; always 1.";
         UP: AnyPool = "llm_collector_up", Gauge,

@@ -1,6 +1,6 @@
 //! What the collector says of itself: its link, its rounds, and what became of replies and events.
 
-use fleet::{EventResult, Finish, Hearing, RegistryView, ReplyResult, Snapshot};
+use fleet::{EventResult, Finish, Hearing, MappingFault, RegistryView, ReplyResult, Snapshot};
 use protocol::events::Topic;
 
 use super::catalogue as c;
@@ -25,7 +25,8 @@ pub(super) fn series(snapshot: &Snapshot) -> u64 {
     let plain = (PLAIN_SERIES + REASONS + 2 * Topic::ALL.len()) as u64;
     let registry = snapshot.registry.map_or(0, |_| REGISTRY_SERIES);
     let delays = snapshot.hearing.delays.iter().map(requests::histogram_series);
-    plain + registry + delays.sum::<u64>() + requests::frontend_series(snapshot.frontends.as_ref())
+    let mappings = (snapshot.mappings.len() * MappingFault::ALL.len()) as u64;
+    plain + registry + mappings + delays.sum::<u64>() + requests::frontend_series(snapshot.frontends.as_ref())
 }
 
 pub(super) fn write(
@@ -110,6 +111,12 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
         write_registry(writer, registry);
     }
     write_hearing(writer, &snapshot.hearing);
+    let mut samples = writer.family(&c::MAPPING_ERRORS);
+    for view in &snapshot.mappings {
+        for (fault, count) in MappingFault::ALL.into_iter().zip(view.faults) {
+            samples.write(Text::NONE, [&view.metric, fault.as_str()], count);
+        }
+    }
     let revision = option_env!("GIT_REVISION").unwrap_or("unknown");
     let build = [env!("CARGO_PKG_VERSION"), revision];
     writer.family(&c::BUILD_INFO).write(Text::NONE, build, true);

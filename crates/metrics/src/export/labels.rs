@@ -59,6 +59,9 @@ macro_rules! unions {
     };
 }
 
+/// Labels that an operator gives to a pool: names and values.
+pub(crate) type OwnLabels = [(String, String)];
+
 /// The length of a list of names; of an empty one, too, whose type nothing else determines.
 pub(crate) const fn len(names: &[&str]) -> usize {
     names.len()
@@ -158,14 +161,21 @@ impl<G> Default for Texts<G> {
 }
 
 impl<G: Group> Texts<G> {
-    /// Renders the texts of labels with these values, in place of those before.
-    pub(crate) fn render<'v>(&mut self, values: impl IntoIterator<Item = G::Of<'v>>) {
+    /// Renders the texts of labels with these values, in place of those before. Each is followed by the labels that an
+    /// operator gives to its pool.
+    pub(crate) fn render<'v>(&mut self, values: impl IntoIterator<Item = (G::Of<'v>, &'v OwnLabels)>) {
         self.bytes.clear();
         self.ends.clear();
         let names = G::NAMES;
-        for values in values {
+        for (values, own) in values {
             let mut before = b'{';
-            for (name, value) in names.as_ref().iter().zip(values.as_ref()) {
+            let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let declared = names
+                .as_ref()
+                .iter()
+                .copied()
+                .zip(values.as_ref().iter().copied());
+            for (name, value) in declared.chain(own) {
                 self.bytes.push(before);
                 write_label(&mut self.bytes, name, value);
                 before = b',';
@@ -215,8 +225,9 @@ mod tests {
     #[test]
     fn label_text_is_escaped_and_separated() {
         let mut texts = Texts::<UpstreamPool>::default();
-        texts.render([["forgotten", ""]]);
-        texts.render([["a\"b", "c\\d\ne"], ["", "x\u{0}\u{202e}"]]);
+        texts.render([(["forgotten", ""], &[][..])]);
+        let own = [("team".to_owned(), "\"a\"".to_owned())];
+        texts.render([(["a\"b", "c\\d\ne"], &[][..]), (["", "x\u{0}\u{202e}"], &own)]);
         let shown: Vec<_> = texts
             .iter()
             .map(|text| String::from_utf8_lossy(text.between()))
@@ -225,11 +236,11 @@ mod tests {
             shown,
             [
                 "{component=\"a\\\"b\",endpoint=\"c\\\\d\\ne\"} ",
-                "{component=\"\",endpoint=\"x\u{0}\u{202e}\"} "
+                "{component=\"\",endpoint=\"x\u{0}\u{202e}\",team=\"\\\"a\\\"\"} "
             ]
         );
         let within: Vec<_> = texts.iter().map(Text::within).collect();
-        assert_eq!(within[1], "component=\"\",endpoint=\"x\u{0}\u{202e}\"".as_bytes());
+        assert!(within[1].starts_with("component=\"\",endpoint=\"x\u{0}\u{202e}\",".as_bytes()));
         assert_eq!((Text::NONE.between(), Text::NONE.within()), (&b" "[..], &b""[..]));
     }
 }

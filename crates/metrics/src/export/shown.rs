@@ -6,7 +6,7 @@ use fleet::{PoolName, PoolView, Snapshot, WorkerView};
 use protocol::EndpointPath;
 
 use super::cap::{Demand, share};
-use super::labels::{Pool, ServicePool, Texts, UpstreamPool};
+use super::labels::{OwnLabels, Pool, ServicePool, Texts, UpstreamPool};
 use super::options::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
 use super::{collector, pools, services, workers};
 
@@ -98,12 +98,13 @@ impl<'a> Shown<'a> {
     /// The label text of all pools of workers, in their order.
     pub(super) fn pool_labels(&self) -> Texts<Pool> {
         let mut texts = Texts::default();
-        texts.render(self.pools.iter().map(|ShownPool { path, .. }| {
-            [
+        texts.render(self.pools.iter().map(|ShownPool { path, view, .. }| {
+            let names = [
                 path.namespace.as_str(),
                 path.component.as_str(),
                 path.endpoint.as_str(),
-            ]
+            ];
+            (names, &*view.labels)
         }));
         texts
     }
@@ -112,14 +113,18 @@ impl<'a> Shown<'a> {
     pub(super) fn upstream_pool_labels(&self) -> Texts<UpstreamPool> {
         let pools = self.pools.iter().filter(|pool| pool.has_upstream);
         let mut texts = Texts::default();
-        texts.render(pools.map(|pool| [pool.path.component.as_str(), pool.path.endpoint.as_str()]));
+        texts.render(pools.map(|pool| {
+            let names = [pool.path.component.as_str(), pool.path.endpoint.as_str()];
+            (names, &[][..])
+        }));
         texts
     }
 
     /// The label text of all endpoints of services, in their order.
     pub(super) fn service_labels(&self) -> Texts<ServicePool> {
         let mut texts = Texts::default();
-        texts.render(self.services.iter().map(|pool| [pool.service, pool.endpoint]));
+        let names = |pool: &ShownService<'a>| ([pool.service, pool.endpoint], &*pool.view.labels);
+        texts.render(self.services.iter().map(names));
         texts
     }
 }
@@ -169,7 +174,8 @@ impl<'a> ShownService<'a> {
     }
 
     /// The label values of one of its instances.
-    pub(super) fn labels_of<'i>(&'i self, instance: &'i WorkerView) -> [&'i str; 3] {
-        [self.service, self.endpoint, &instance.identity.worker_id]
+    pub(super) fn labels_of<'i>(&'i self, instance: &'i WorkerView) -> ([&'i str; 3], &'i OwnLabels) {
+        let names = [self.service, self.endpoint, &*instance.identity.worker_id];
+        (names, &self.view.labels)
     }
 }

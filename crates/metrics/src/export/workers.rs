@@ -239,7 +239,8 @@ impl Part {
             for block in pool.workers().chunks(BLOCK) {
                 let ids = || block.iter().map(|worker| worker.identity.worker_id.as_ref());
                 if !columns.is_empty() || self.is_shared_by_workers || self.with_labels {
-                    labels.render(ids().map(|id| [path.namespace.as_str(), component, endpoint, id]));
+                    let own = &*pool.view.labels;
+                    labels.render(ids().map(|id| ([path.namespace.as_str(), component, endpoint, id], own)));
                 }
                 write_columns(&mut columns, &labels, block, pool.view);
                 if self.is_shared_by_workers {
@@ -255,7 +256,7 @@ impl Part {
                     write_columns(&mut event_columns, &labels, block, pool.view);
                 }
                 if pool.has_upstream && !upstream_columns.is_empty() {
-                    upstream_labels.render(ids().map(|id| [component, endpoint, id]));
+                    upstream_labels.render(ids().map(|id| ([component, endpoint, id], &[][..])));
                     write_columns(&mut upstream_columns, &upstream_labels, block, pool.view);
                 }
             }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use fleet::Histogram;
 
 use super::chunks::Chunks;
-use super::family::{Buckets, Family, Single};
+use super::family::{Buckets, Family, Kind, Single};
 use super::format::Format;
 use super::labels::{Labels, Text, write_escaped, write_label};
 use super::value::{Value, write_number};
@@ -198,23 +198,43 @@ impl<G: Labels, const N: usize, S> Samples<'_, G, N, S> {
         if std::mem::replace(&mut self.is_announced, true) {
             return;
         }
-        let (family, format) = (self.family, self.format);
+        let family = self.family;
+        let about = About {
+            name: family.name,
+            kind: family.kind,
+            unit: family.unit,
+            help: family.help,
+            has_quantiles: family.has_quantiles(),
+        };
+        about.write(self.out.open(), self.format);
+    }
+}
+
+/// What precedes the samples of a family.
+pub(super) struct About<'a> {
+    pub(super) name: &'a str,
+    pub(super) kind: Kind,
+    pub(super) unit: Option<&'a str>,
+    pub(super) help: &'a str,
+    pub(super) has_quantiles: bool,
+}
+
+impl About<'_> {
+    pub(super) fn write(&self, out: &mut Vec<u8>, format: Format) {
         let is_open = format == Format::OpenMetrics;
-        let suffix = if is_open { "" } else { family.kind.suffix() };
-        let out = self.out.open();
-        write_all(out, &["# HELP ", family.name, suffix, " "]);
-        write_escaped(out, family.help, is_open);
-        let kind = family.kind.word(format, family.has_quantiles());
-        write_all(out, &["\n# TYPE ", family.name, suffix, " ", kind, "\n"]);
+        let suffix = if is_open { "" } else { self.kind.suffix() };
+        write_all(out, &["# HELP ", self.name, suffix, " "]);
+        write_escaped(out, self.help, is_open);
+        let kind = self.kind.word(format, self.has_quantiles);
+        write_all(out, &["\n# TYPE ", self.name, suffix, " ", kind, "\n"]);
         // OpenMetrics takes a unit only where the name ends with it.
-        if let Some(unit) = family.unit
-            && is_open
-            && family
-                .name
-                .strip_suffix(unit)
+        let is_its_end = |unit: &&str| {
+            self.name
+                .strip_suffix(*unit)
                 .is_some_and(|rest| rest.ends_with('_'))
-        {
-            write_all(out, &["# UNIT ", family.name, " ", unit, "\n"]);
+        };
+        if let Some(unit) = self.unit.filter(is_its_end).filter(|_| is_open) {
+            write_all(out, &["# UNIT ", self.name, " ", unit, "\n"]);
         }
     }
 }
@@ -258,7 +278,7 @@ mod tests {
         let quantiles: Family<UpstreamPool, 1> = family("q", Kind::Gauge, None, ["quantile"]);
         let histogram: Family<UpstreamPool, 0, shapes::Histogram> = family("h", Kind::Histogram, None, []);
         let mut labels = Texts::default();
-        labels.render([["c\"", "e"]]);
+        labels.render([(["c\"", "e"], &[][..])]);
         let labels = labels.iter().next().expect("there is one");
 
         let mut writer = Writer::new(format);

@@ -68,6 +68,7 @@ pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
         registry: None,
         metadata: Arc::default(),
         endpoints_ignored: 0,
+        mappings: Vec::new(),
     }
 }
 
@@ -112,6 +113,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
         hit_blocks: 4,
         events: None,
         capacity: CapacitySource::Reported,
+        mapped: None,
     }
 }
 
