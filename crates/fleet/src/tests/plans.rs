@@ -1,7 +1,7 @@
 //! Plans: globs make and drop pools, exclusions hold, and a new plan takes effect at once.
 
 use super::*;
-use crate::{NameGlob, Plan, Selector};
+use crate::Plan;
 
 fn of(component: &str, id: &str) -> Actor {
     Actor::of(component, &format!("{component}{id}"), id).data(r#"{"kv_active_blocks": 1}"#)
