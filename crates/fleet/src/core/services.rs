@@ -230,7 +230,8 @@ impl Core {
             return;
         };
         let has_answered = !instance.answer.is_open() && instance.answer != Answer::Unasked;
-        if has_answered {
+        let can_be_asked = subject::info_of(&instance.service, &instance.id).is_some();
+        if has_answered && can_be_asked {
             let service = instance.service.clone();
             self.roster.instance_mut(key).lacks_profile = true;
             self.asker.want(&service, key);
