@@ -29,6 +29,7 @@ use protocol::Description;
 use slotmap::SlotMap;
 
 use crate::aging::Aging;
+use crate::changes::ChangeLog;
 use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
 use crate::nameless::Nameless;
@@ -200,6 +201,7 @@ pub struct Core {
     early: Early,
     hearing: Hearing,
     frontends: Frontends,
+    changes: ChangeLog,
     registry: Option<Registry>,
     traces: Traces,
     requests: Requests,
@@ -257,6 +259,7 @@ impl Core {
             early: Early::default(),
             hearing: Hearing::default(),
             frontends,
+            changes: ChangeLog::default(),
             registry: None,
             traces: Traces::default(),
             requests: Requests::default(),

@@ -86,6 +86,24 @@ outcomes! {
     }
 }
 
+outcomes! {
+    /// What changes in the life of a pool's worker.
+    Change {
+        /// A worker that was not there.
+        Joined = "joined",
+        /// It is gone, or belongs elsewhere.
+        Left = "left",
+        /// It was fresh and is not any more: it is silent, or answers too late.
+        Stale = "stale",
+        /// It is fresh again.
+        Recovered = "recovered",
+        /// Its instance began anew.
+        Restarted = "restarted",
+        /// Another instance speaks for its id.
+        Replaced = "replaced",
+    }
+}
+
 /// A count for each value of one of the lists above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts<const N: usize>([u64; N]);
@@ -119,6 +137,7 @@ indexed! {
     Finish: FinishCounts, 5;
     ReplyResult: ReplyCounts, 8;
     EventResult: EventCounts, 4;
+    Change: ChangeCounts, 6;
 }
 
 impl<const N: usize> Default for Counts<N> {

@@ -7,9 +7,12 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 
 use crate::aging::Aging;
+use crate::changes::{Changes, Counted, Detail};
 use crate::histogram::{PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
 use crate::matching::Target;
-use crate::outcome::{EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
+use crate::outcome::{
+    ChangeCounts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
+};
 use crate::plan::Capacity;
 use crate::registry::Registered;
 use crate::requests::RequestBooks;
@@ -43,6 +46,7 @@ pub(crate) struct Pool {
     /// Every worker has answered the last round, so that all are fresh and none is gone.
     pub(crate) all_answered: bool,
     pub(crate) books: Books,
+    pub(crate) changes: Changes,
     pub(crate) up: bool,
     pub(crate) missing: u64,
     pub(crate) round_ended: Option<Duration>,
@@ -81,10 +85,12 @@ pub(crate) struct Common {
 }
 
 impl Pool {
-    pub(crate) fn new(name: PoolName, target: Option<Arc<Target>>, common: Common) -> Self {
+    /// A pool without workers, and what was counted of its workers when there last was one of this name.
+    pub(crate) fn new(name: PoolName, changes: ChangeCounts, common: Common) -> Self {
         Self {
+            changes: Changes::new(name.clone(), changes),
             name,
-            target,
+            target: None,
             place: None,
             capacity: None,
             workers: SlotMap::with_key(),
@@ -120,27 +126,35 @@ impl Pool {
         self.workers_changed = true;
     }
 
-    pub(crate) fn add(&mut self, worker: Worker) -> WorkerIdx {
+    pub(crate) fn add(&mut self, worker: Worker, now: Now) -> WorkerIdx {
+        self.changes.joined(&worker, now);
         let key = worker.identity.key.clone();
         let idx = self.workers.insert(worker);
         self.by_key.insert(key, idx);
         self.order.push(idx);
         self.is_ordered = false;
+        self.changed();
         idx
     }
 
-    pub(crate) fn remove(&mut self, idx: WorkerIdx) -> Option<Worker> {
-        let worker = self.workers.remove(idx)?;
+    pub(crate) fn remove(&mut self, idx: WorkerIdx, why: Detail, now: Now) -> Option<Worker> {
+        let mut worker = self.workers.remove(idx)?;
+        let state = match worker.counted.as_ref().is_some_and(Counted::is_fresh) {
+            true => WorkerState::Fresh,
+            false => WorkerState::Stale,
+        };
+        self.changes.viewed(&mut worker, state, now);
+        self.changes.left(&worker, why, now);
         self.by_key.remove(&worker.identity.key);
         self.changed();
         Some(worker)
     }
 
     /// Forgets the workers that are known by their events alone.
-    pub(crate) fn forget_senders(&mut self) {
+    pub(crate) fn forget_senders(&mut self, now: Now) {
         let alone = |(idx, worker): (WorkerIdx, &Worker)| (!worker.seen.has_answered()).then_some(idx);
         for idx in self.workers.iter().filter_map(alone).collect::<Vec<_>>() {
-            self.remove(idx);
+            self.remove(idx, Detail::Elsewhere, now);
         }
     }
 
@@ -227,6 +241,7 @@ impl Pool {
             pass_seconds: self.books.pass_seconds.clone(),
             requests: self.books.requests.clone(),
             ignored: self.books.ignored,
+            changes: self.changes.counts,
             totals,
         });
         self.view = Some((view.clone(), *common));
@@ -249,8 +264,9 @@ impl Pool {
             self.is_ordered = true;
         }
         let mut view_until = Duration::MAX;
+        let changes = &mut self.changes;
         let shown = |idx: &WorkerIdx| {
-            let worker = &self.workers[*idx];
+            let worker = &mut self.workers[*idx];
             if let Some(until) = worker.holds_until(now, settings) {
                 view_until = view_until.min(until);
             }
@@ -258,7 +274,9 @@ impl Pool {
                 configured: self.capacity.as_ref(),
                 registered: registered.and_then(|known| known.get(&worker.identity.key.id()?)),
             };
-            worker.view(aging, now, settings, limits)
+            let view = worker.view(aging, now, settings, limits);
+            changes.viewed(worker, view.state, now);
+            view
         };
         let mut workers = Vec::with_capacity(room_for(self.order.len()));
         workers.extend(self.order.iter().map(shown));

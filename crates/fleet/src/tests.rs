@@ -3,6 +3,7 @@
 mod actor;
 mod bench;
 mod capacities;
+mod changes;
 mod descriptions;
 mod events;
 mod floods;

@@ -8,6 +8,7 @@ use protocol::{EndpointLoad, StatsShape, WorkerStats};
 use time::OffsetDateTime;
 
 use crate::aging::{Aging, Seen};
+use crate::changes::Counted;
 use crate::heard::Heard;
 use crate::plan::Capacity;
 use crate::roster::{InstanceKey, SlotKey};
@@ -35,6 +36,8 @@ pub(crate) struct Worker {
     shape: Option<StatsShape>,
     lookup_blocks: u64,
     hit_blocks: u64,
+    /// What its last view showed, by which changes are counted.
+    pub(crate) counted: Option<Counted>,
 }
 
 /// What others say that a worker can hold; it counts where the worker reports nothing itself.
@@ -193,6 +196,7 @@ impl Worker {
             shape: None,
             lookup_blocks: 0,
             hit_blocks: 0,
+            counted: None,
         }
     }
 
@@ -247,6 +251,16 @@ impl Worker {
     pub(crate) fn count_hits(&mut self, lookup_blocks: u64, hit_blocks: u64) {
         self.lookup_blocks = self.lookup_blocks.saturating_add(lookup_blocks);
         self.hit_blocks = self.hit_blocks.saturating_add(hit_blocks);
+    }
+
+    /// How often it restarted.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.counters.restarts
+    }
+
+    /// Its events show that it restarted.
+    pub(crate) fn restarted(&mut self) {
+        self.counters.restarts += 1;
     }
 
     /// What events report of it.

@@ -258,7 +258,7 @@ impl Core {
             self.warn_full(pool_key, now);
             return None;
         }
-        let worker = pool.add(Worker::new(identity.into(), holder, seen));
+        let worker = pool.add(Worker::new(identity.into(), holder, seen), now);
         self.set_worker(slot_key, worker);
         self.apply_early(pool_key, worker);
         Some(worker)

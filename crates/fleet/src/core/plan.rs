@@ -26,7 +26,7 @@ impl Core {
         if let Some(pool) = self.pool_of.get(&name) {
             return *pool;
         }
-        let mut pool = Pool::new(name.clone(), None, self.common);
+        let mut pool = Pool::new(name.clone(), self.changes.back(&name), self.common);
         pool.up = self.up;
         pool.capacity = self.capacity_of(&name);
         let key = self.pools.insert(pool);
@@ -47,9 +47,11 @@ impl Core {
     pub(super) fn drop_pool(&mut self, key: PoolKey, now: Now) {
         // That its last workers were given up is news.
         self.say_news(key, Standing::Unknown, now);
-        let Some(pool) = self.pools.remove(key) else {
+        let Some(mut pool) = self.pools.remove(key) else {
             return;
         };
+        self.changes.take_in([&mut pool.changes].into_iter());
+        self.changes.dropped(pool.name.clone(), pool.changes.counts);
         self.pool_of.remove(&pool.name);
         self.early.forget(key);
         self.places.forget();
@@ -107,7 +109,7 @@ impl Core {
                 PoolName::Service { .. } => true,
             };
             if !is_selected {
-                pool.forget_senders();
+                pool.forget_senders(now);
             }
             pool.changed();
         }
@@ -118,7 +120,7 @@ impl Core {
         let instances: Vec<_> = self.roster.instances().map(|(key, _)| key).collect();
         for key in instances {
             self.want_description_again(key);
-            self.route_again(key);
+            self.route_again(key, now);
         }
         self.drop_empty_pools(now);
         self.publish(now);

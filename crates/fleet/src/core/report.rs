@@ -6,6 +6,7 @@ use super::Core;
 use crate::advice::{NearMissCount, describe_misses};
 use crate::matching::{NearMiss, Outcome, Reason, Target};
 use crate::notice::{Level, Notice};
+use crate::outcome::Change;
 use crate::roster::{PoolKey, Route};
 use crate::voice::{News, Standing};
 use crate::{Finish, Now, WorkerState};
@@ -71,10 +72,10 @@ impl Core {
     }
 
     pub(super) fn say_news(&mut self, key: PoolKey, standing: Standing, now: Now) {
-        let pool = &self.pools[key];
+        let pool = &mut self.pools[key];
         let name = pool.name.to_string();
         let answers = pool.workers.values().any(|worker| worker.seen.has_answered());
-        for news in self.voice.news(key, standing, now.mono) {
+        for news in self.voice.news(key, standing, &mut pool.changes, now.mono) {
             let (level, text) = match news {
                 News::Appeared(1) if answers => (Level::Info, "1 worker answers now".to_owned()),
                 News::Appeared(count) if answers => (Level::Info, format!("{count} workers answer now")),
@@ -86,10 +87,7 @@ impl Core {
                 News::Absent(text) => (Level::Warn, format!("no worker of {name} answered; {text}")),
                 News::Lost(text) => (Level::Warn, text),
                 News::Whole(count) => (Level::Info, format!("all {count} workers answer again")),
-                News::Gone(workers) => (
-                    Level::Info,
-                    format!("workers were given up after --gone-after missed rounds: {workers}"),
-                ),
+                News::Changed(change, count, workers) => (Level::Info, changed(change, count, &workers)),
             };
             self.say(Notice::new(level, text).with("target", &name));
         }
@@ -246,6 +244,23 @@ impl Core {
             .get(service)
             .and_then(|key| self.roster.instance(*key)?.description())
     }
+}
+
+fn changed(change: Change, count: usize, workers: &str) -> String {
+    let subject = match count {
+        1 => "1 worker".to_owned(),
+        _ => format!("{count} workers"),
+    };
+    let verb = match change {
+        Change::Joined => "joined",
+        Change::Left => "left",
+        Change::Restarted => "restarted",
+        Change::Recovered if count == 1 => "answers again",
+        Change::Recovered => "answer again",
+        Change::Replaced => "changed to another instance",
+        Change::Stale => "fell silent",
+    };
+    format!("{subject} {verb}: {workers}")
 }
 
 fn undecodable(path: &EndpointPath, why: &str) -> NearMiss {
