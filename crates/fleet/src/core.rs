@@ -1,5 +1,6 @@
 //! [`Core`]: the collector's state machine. `handle(input, now)` returns what is to be done; it never waits.
 
+mod absence;
 mod ahead;
 mod budget;
 #[cfg(test)]
@@ -46,7 +47,7 @@ use crate::{Finish, Now, Plan, Settings};
 
 use events::Early;
 use opt_in::Requests;
-use places::Places;
+use places::{Places, SharedPlaces};
 use traces::Traces;
 
 pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
@@ -198,6 +199,7 @@ pub struct Core {
     /// Services that had no room in this round.
     turned_away: HashSet<Arc<str>>,
     places: Places,
+    shared_places: SharedPlaces,
     early: Early,
     hearing: Hearing,
     frontends: Frontends,
@@ -256,6 +258,7 @@ impl Core {
             hints: HashMap::new(),
             turned_away: HashSet::new(),
             places: Places::default(),
+            shared_places: SharedPlaces::default(),
             early: Early::default(),
             hearing: Hearing::default(),
             frontends,

@@ -186,6 +186,11 @@ impl Heard {
         })
     }
 
+    /// When the worker itself last published something.
+    pub(crate) fn last(&self) -> Option<Duration> {
+        self.last.map(|(last, _)| last.mono)
+    }
+
     /// Whether it has been silent for so long that it is gone. Time without a link does not count.
     pub(crate) fn is_gone(&self, answers: bool, aging: &Aging, now: Now, settings: &Settings) -> bool {
         let limit = match self.is_regular(answers) {

@@ -71,6 +71,8 @@ outcomes! {
         OutOfRange = "out_of_range",
         /// No worker of a watched pool has its id.
         UnknownWorker = "unknown_worker",
+        /// It is another watched pool's.
+        Foreign = "foreign",
     }
 }
 
@@ -136,7 +138,7 @@ macro_rules! indexed {
 indexed! {
     Finish: FinishCounts, 5;
     ReplyResult: ReplyCounts, 8;
-    EventResult: EventCounts, 4;
+    EventResult: EventCounts, 5;
     Change: ChangeCounts, 6;
 }
 

@@ -47,14 +47,28 @@ pub(crate) struct Pool {
     pub(crate) all_answered: bool,
     pub(crate) books: Books,
     pub(crate) changes: Changes,
+    /// The workers that were last there.
+    pub(crate) presence: Option<Presence>,
     pub(crate) up: bool,
     pub(crate) missing: u64,
     pub(crate) round_ended: Option<Duration>,
     view: Option<(Arc<PoolView>, Common)>,
-    /// Whether a worker has changed since.
+    /// Whether a worker has changed since, or what is counted.
     workers_changed: bool,
+    books_changed: bool,
     /// When a worker of the view becomes too old for what it shows.
     view_until: Duration,
+}
+
+/// The workers that a pool last had, for when it has none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Presence {
+    pub(crate) workers: usize,
+    /// When one of them last gave a sign of life.
+    pub(crate) until: Duration,
+    /// Whether any of them answered requests.
+    pub(crate) answered: bool,
+    is_over: bool,
 }
 
 /// What is counted.
@@ -112,11 +126,13 @@ impl Pool {
                 requests: None,
                 ignored: 0,
             },
+            presence: None,
             up: false,
             missing: 0,
             round_ended: None,
             view: None,
             workers_changed: false,
+            books_changed: false,
             view_until: Duration::ZERO,
         }
     }
@@ -124,6 +140,11 @@ impl Pool {
     /// Something that the pool's view shows has changed, perhaps of a worker.
     pub(crate) fn changed(&mut self) {
         self.workers_changed = true;
+    }
+
+    /// Something that is counted has changed, and no worker.
+    pub(crate) fn books_changed(&mut self) {
+        self.books_changed = true;
     }
 
     pub(crate) fn add(&mut self, worker: Worker, now: Now) -> WorkerIdx {
@@ -204,6 +225,40 @@ impl Pool {
             .count()
     }
 
+    /// Whether all workers that the round waited for have missed this round and those before it, `rounds` in all, and none
+    /// is heard.
+    pub(crate) fn is_silent_for(&self, rounds: u32, aging: &Aging, now: Now, settings: &Settings) -> bool {
+        let is_silent = |worker: &Worker| worker.is_silent_for(rounds, aging, now, settings);
+        self.expected > 0 && self.answered == 0 && self.workers.values().all(is_silent)
+    }
+
+    /// Remembers the workers that are there after a round, or, where there are none, until when there were.
+    pub(crate) fn note_presence(&mut self, present: usize, now: Now) {
+        let answered = || self.workers.values().any(|worker| worker.seen.has_answered());
+        if present > 0 {
+            let answered = self.answered > 0 || answered();
+            self.presence = Some(Presence {
+                workers: present,
+                until: now.mono,
+                answered,
+                is_over: false,
+            });
+            return;
+        }
+        let known = self.workers.len();
+        let Some(until) = self.workers.values().filter_map(Worker::last_sign).max() else {
+            return;
+        };
+        let answered = answered();
+        let before = self.presence.filter(|presence| presence.is_over);
+        self.presence = Some(Presence {
+            workers: before.map_or(known, |before| before.workers.max(known)),
+            until: before.map_or(until, |before| before.until.max(until)),
+            answered: answered || before.is_some_and(|before| before.answered),
+            is_over: true,
+        });
+    }
+
     /// The pool as everything else sees it; the same as before where nothing has changed.
     pub(crate) fn view(
         &mut self,
@@ -215,7 +270,8 @@ impl Pool {
     ) -> Arc<PoolView> {
         let is_current = !self.workers_changed && now.mono <= self.view_until;
         let known = self.view.as_ref().filter(|_| is_current);
-        if let Some((view, _)) = known.filter(|(_, counted)| counted == common) {
+        let has_same_books = |(_, counted): &&(_, Common)| counted == common && !self.books_changed;
+        if let Some((view, _)) = known.filter(has_same_books) {
             return view.clone();
         }
         // Replies that other pools received change what is counted here, and no worker.
@@ -245,6 +301,7 @@ impl Pool {
             totals,
         });
         self.view = Some((view.clone(), *common));
+        self.books_changed = false;
         view
     }
 

@@ -225,7 +225,8 @@ impl Router {
         })
     }
 
-    fn is_excluded(&self, path: &EndpointPath) -> bool {
+    /// Whether the user asked to leave this path out.
+    pub(crate) fn is_excluded(&self, path: &EndpointPath) -> bool {
         self.excludes.iter().any(|glob| glob.matches(path))
     }
 }

@@ -1,5 +1,6 @@
 //! What a user relies on, tested with invented time: which workers are shown, with which numbers, what is counted and said.
 
+mod absence;
 mod actor;
 mod bench;
 mod capacities;

@@ -11,7 +11,7 @@ use crate::outcome::Change;
 use crate::roster::PoolKey;
 
 /// Rounds without a worker after which that is said: the first may have been too early, or just after a reconnect.
-const SURE_AFTER: u32 = 2;
+pub(crate) const SURE_AFTER: u32 = 2;
 
 /// Rounds for which an event, a late reply or an unreadable one explains an absence.
 const RECENT_ROUNDS: u32 = 3;
@@ -187,6 +187,12 @@ impl Voice {
     /// The pool has no workers, and its reason was not looked for.
     pub(crate) fn still_absent(&mut self, pool: PoolKey) {
         self.said(pool).absent_rounds += 1;
+    }
+
+    /// That the pool has no workers is sure: none has answered for long enough.
+    pub(crate) fn surely_absent(&mut self, pool: PoolKey) {
+        let said = self.said(pool);
+        said.absent_rounds = said.absent_rounds.max(SURE_AFTER - 1);
     }
 
     /// Ends a round.

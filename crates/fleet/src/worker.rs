@@ -279,6 +279,19 @@ impl Worker {
         }
     }
 
+    /// Whether it has missed so many rounds, and publishes nothing that shows that it lives.
+    pub(crate) fn is_silent_for(&self, rounds: u32, aging: &Aging, now: Now, settings: &Settings) -> bool {
+        let answers = self.seen.has_answered();
+        let is_heard = |heard: &Heard| heard.is_fresh(answers, aging, now, settings);
+        answers && self.seen.missed(aging) >= rounds && !self.heard.as_deref().is_some_and(is_heard)
+    }
+
+    /// When there was last a sign of life.
+    pub(crate) fn last_sign(&self) -> Option<Duration> {
+        let heard = self.heard.as_ref().and_then(|heard| heard.last());
+        self.seen.answered_at().max(heard)
+    }
+
     /// Whether it has neither answered nor published anything for so long that it is gone.
     pub(crate) fn is_gone(&self, aging: &Aging, now: Now, settings: &Settings) -> bool {
         let answers = self.seen.has_answered();

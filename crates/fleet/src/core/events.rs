@@ -165,6 +165,12 @@ impl Core {
         for (subject, results) in refused {
             self.count_events(place(subject), results);
         }
+        for (key, count) in self.shared_places.take_foreign() {
+            if let Some(pool) = self.pools.get_mut(key) {
+                pool.books.events[EventResult::Foreign] += count;
+                pool.books_changed();
+            }
+        }
         self.frontends.records.add(&batch.records);
         self.traces(batch.traces, now);
         self.dirty(now);
@@ -200,6 +206,7 @@ impl Core {
             .note(sender.topic, sender.own(), now, epoch);
         pool.books.count_events(results);
         pool.changed();
+        self.shared_places.note(sender.place, key, results.total());
         Some((key, worker))
     }
 
