@@ -1,5 +1,6 @@
 //! [`Core`]: the collector's state machine. `handle(input, now)` returns what is to be done; it never waits.
 
+mod absence;
 mod ahead;
 mod budget;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use protocol::Description;
 use slotmap::SlotMap;
 
 use crate::aging::Aging;
+use crate::changes::ChangeLog;
 use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
 use crate::mapped::{Active, MappingBook};
@@ -49,7 +51,7 @@ use crate::{Finish, Now, Plan, Profile, Settings};
 
 use events::Early;
 use opt_in::Requests;
-use places::Places;
+use places::{Places, SharedPlaces};
 use traces::Traces;
 
 pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
@@ -201,9 +203,11 @@ pub struct Core {
     /// Services that had no room in this round.
     turned_away: HashSet<Arc<str>>,
     places: Places,
+    shared_places: SharedPlaces,
     early: Early,
     hearing: Hearing,
     frontends: Frontends,
+    changes: ChangeLog,
     registry: Option<Registry>,
     /// The plan's mappings.
     mappings: Vec<Active>,
@@ -271,9 +275,11 @@ impl Core {
             hints: HashMap::new(),
             turned_away: HashSet::new(),
             places: Places::default(),
+            shared_places: SharedPlaces::default(),
             early: Early::default(),
             hearing: Hearing::default(),
             frontends,
+            changes: ChangeLog::default(),
             registry: None,
             mappings: Vec::new(),
             mapping_books: BTreeMap::new(),

@@ -8,6 +8,7 @@
 mod advice;
 mod aging;
 mod caches;
+mod changes;
 mod core;
 mod describe;
 mod events;
@@ -45,6 +46,7 @@ pub use self::core::{
     Arrived, Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
 };
 pub use caches::{CACHE_TIERS, CacheCounts};
+pub use changes::{Detail, RECENT_CHANGES, WorkerChange};
 pub use describe::Question;
 pub use events::{EventBatch, EventReader, Hearing, Unassigned};
 pub use histogram::{Bounds, DELAY_BUCKETS, Histogram, PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
@@ -53,7 +55,8 @@ pub use mapping::{MappedKind, MappedMetric, Mapping, Scope};
 pub use nameless::PartialPath;
 pub use notice::{Level, Notice};
 pub use outcome::{
-    Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
+    Change, ChangeCounts, Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult,
+    WorkerState,
 };
 pub use passes::{EngineLoad, PassCounts};
 pub use plan::{Capacity, CapacityError, Labelled, OptInTopics, Plan, Settings};

@@ -7,10 +7,13 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 
 use crate::aging::Aging;
+use crate::changes::{Changes, Counted, Detail};
 use crate::histogram::{PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
 use crate::mapped::Active;
 use crate::matching::Target;
-use crate::outcome::{EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
+use crate::outcome::{
+    ChangeCounts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
+};
 use crate::plan::Capacity;
 use crate::registry::Registered;
 use crate::requests::RequestBooks;
@@ -55,14 +58,29 @@ pub(crate) struct Pool {
     pub(crate) departed: Sums,
     /// What all of them have counted, as it was last shown.
     pub(crate) sums: Sums,
+    pub(crate) changes: Changes,
+    /// The workers that were last there.
+    pub(crate) presence: Option<Presence>,
     pub(crate) up: bool,
     pub(crate) missing: u64,
     pub(crate) round_ended: Option<Duration>,
     view: Option<(Arc<PoolView>, Common)>,
-    /// Whether a worker has changed since.
+    /// Whether a worker has changed since, or what is counted.
     workers_changed: bool,
+    books_changed: bool,
     /// When a worker of the view becomes too old for what it shows.
     view_until: Duration,
+}
+
+/// The workers that a pool last had, for when it has none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Presence {
+    pub(crate) workers: usize,
+    /// When one of them last gave a sign of life.
+    pub(crate) until: Duration,
+    /// Whether any of them answered requests.
+    pub(crate) answered: bool,
+    is_over: bool,
 }
 
 /// What is counted.
@@ -93,10 +111,12 @@ pub(crate) struct Common {
 }
 
 impl Pool {
-    pub(crate) fn new(name: PoolName, target: Option<Arc<Target>>, common: Common) -> Self {
+    /// A pool without workers, and what was counted of its workers when there last was one of this name.
+    pub(crate) fn new(name: PoolName, changes: ChangeCounts, common: Common) -> Self {
         Self {
+            changes: Changes::new(name.clone(), changes),
             name,
-            target,
+            target: None,
             is_named: false,
             place: None,
             capacity: None,
@@ -123,11 +143,13 @@ impl Pool {
             },
             departed: Sums::default(),
             sums: Sums::default(),
+            presence: None,
             up: false,
             missing: 0,
             round_ended: None,
             view: None,
             workers_changed: false,
+            books_changed: false,
             view_until: Duration::ZERO,
         }
     }
@@ -152,17 +174,30 @@ impl Pool {
         self.workers_changed = true;
     }
 
-    pub(crate) fn add(&mut self, worker: Worker) -> WorkerIdx {
+    /// Something that is counted has changed, and no worker.
+    pub(crate) fn books_changed(&mut self) {
+        self.books_changed = true;
+    }
+
+    pub(crate) fn add(&mut self, worker: Worker, now: Now) -> WorkerIdx {
+        self.changes.joined(&worker, now);
         let key = worker.identity.key.clone();
         let idx = self.workers.insert(worker);
         self.by_key.insert(key, idx);
         self.order.push(idx);
         self.is_ordered = false;
+        self.changed();
         idx
     }
 
-    pub(crate) fn remove(&mut self, idx: WorkerIdx) -> Option<Worker> {
-        let worker = self.workers.remove(idx)?;
+    pub(crate) fn remove(&mut self, idx: WorkerIdx, why: Detail, now: Now) -> Option<Worker> {
+        let mut worker = self.workers.remove(idx)?;
+        let state = match worker.counted.as_ref().is_some_and(Counted::is_fresh) {
+            true => WorkerState::Fresh,
+            false => WorkerState::Stale,
+        };
+        self.changes.viewed(&mut worker, state, now);
+        self.changes.left(&worker, why, now);
         self.by_key.remove(&worker.identity.key);
         worker.add_to(&mut self.departed);
         self.changed();
@@ -170,10 +205,10 @@ impl Pool {
     }
 
     /// Forgets the workers that are known by their events alone.
-    pub(crate) fn forget_senders(&mut self) {
+    pub(crate) fn forget_senders(&mut self, now: Now) {
         let alone = |(idx, worker): (WorkerIdx, &Worker)| (!worker.seen.has_answered()).then_some(idx);
         for idx in self.workers.iter().filter_map(alone).collect::<Vec<_>>() {
-            self.remove(idx);
+            self.remove(idx, Detail::Elsewhere, now);
         }
     }
 
@@ -234,6 +269,40 @@ impl Pool {
             .count()
     }
 
+    /// Whether all workers that the round waited for have missed this round and those before it, `rounds` in all, and none
+    /// is heard.
+    pub(crate) fn is_silent_for(&self, rounds: u32, aging: &Aging, now: Now, settings: &Settings) -> bool {
+        let is_silent = |worker: &Worker| worker.is_silent_for(rounds, aging, now, settings);
+        self.expected > 0 && self.answered == 0 && self.workers.values().all(is_silent)
+    }
+
+    /// Remembers the workers that are there after a round, or, where there are none, until when there were.
+    pub(crate) fn note_presence(&mut self, present: usize, now: Now) {
+        let answered = || self.workers.values().any(|worker| worker.seen.has_answered());
+        if present > 0 {
+            let answered = self.answered > 0 || answered();
+            self.presence = Some(Presence {
+                workers: present,
+                until: now.mono,
+                answered,
+                is_over: false,
+            });
+            return;
+        }
+        let known = self.workers.len();
+        let Some(until) = self.workers.values().filter_map(Worker::last_sign).max() else {
+            return;
+        };
+        let answered = answered();
+        let before = self.presence.filter(|presence| presence.is_over);
+        self.presence = Some(Presence {
+            workers: before.map_or(known, |before| before.workers.max(known)),
+            until: before.map_or(until, |before| before.until.max(until)),
+            answered: answered || before.is_some_and(|before| before.answered),
+            is_over: true,
+        });
+    }
+
     /// The pool as everything else sees it; the same as before where nothing has changed.
     pub(crate) fn view(
         &mut self,
@@ -245,7 +314,8 @@ impl Pool {
     ) -> Arc<PoolView> {
         let is_current = !self.workers_changed && now.mono <= self.view_until;
         let known = self.view.as_ref().filter(|_| is_current);
-        if let Some((view, _)) = known.filter(|(_, counted)| counted == common) {
+        let has_same_books = |(_, counted): &&(_, Common)| counted == common && !self.books_changed;
+        if let Some((view, _)) = known.filter(has_same_books) {
             return view.clone();
         }
         // Replies that other pools received change what is counted here, and no worker.
@@ -273,9 +343,11 @@ impl Pool {
             pass_seconds: self.books.pass_seconds.clone(),
             requests: self.books.requests.clone(),
             ignored: self.books.ignored,
+            changes: self.changes.counts,
             totals,
         });
         self.view = Some((view.clone(), *common));
+        self.books_changed = false;
         view
     }
 
@@ -295,8 +367,9 @@ impl Pool {
             self.is_ordered = true;
         }
         let mut view_until = Duration::MAX;
+        let changes = &mut self.changes;
         let shown = |idx: &WorkerIdx| {
-            let worker = &self.workers[*idx];
+            let worker = &mut self.workers[*idx];
             if let Some(until) = worker.holds_until(now, settings) {
                 view_until = view_until.min(until);
             }
@@ -304,7 +377,9 @@ impl Pool {
                 configured: self.capacity.as_ref(),
                 registered: registered.and_then(|known| known.get(&worker.identity.key.id()?)),
             };
-            worker.view(aging, now, settings, limits)
+            let view = worker.view(aging, now, settings, limits);
+            changes.viewed(worker, view.state, now);
+            view
         };
         let mut workers = Vec::with_capacity(room_for(self.order.len()));
         workers.extend(self.order.iter().map(shown));

@@ -277,7 +277,8 @@ impl Router {
         !self.excludes.is_empty() && path().is_some_and(|path| self.is_excluded(&path))
     }
 
-    fn is_excluded(&self, path: &EndpointPath) -> bool {
+    /// Whether the user asked to leave this path out.
+    pub(crate) fn is_excluded(&self, path: &EndpointPath) -> bool {
         self.excludes.iter().any(|glob| glob.matches(path))
     }
 }

@@ -8,9 +8,10 @@ use protocol::events::Topic;
 use protocol::{EndpointPath, WorkerId, WorkerStats};
 
 use crate::caches::CacheCounts;
+use crate::changes::WorkerChange;
 use crate::events::Hearing;
 use crate::mapped::{Mapped, MappingFault};
-use crate::outcome::{EventCounts, FinishCounts, ReplyCounts, WorkerState};
+use crate::outcome::{ChangeCounts, EventCounts, FinishCounts, ReplyCounts, WorkerState};
 use crate::passes::{EngineLoad, PassCounts};
 use crate::requests::{Frontends, RequestBooks};
 use crate::sequences::SequencesView;
@@ -34,6 +35,9 @@ pub struct Snapshot {
     pub round_age: Option<Duration>,
     /// Rounds that were left out because the one before had not ended in time.
     pub rounds_skipped: u64,
+    /// The last changes of workers, the oldest first; at most [`RECENT_CHANGES`](crate::RECENT_CHANGES). It is shared with
+    /// the snapshot before while there is no other.
+    pub changes: Arc<Vec<WorkerChange>>,
     /// The connection.
     pub link: LinkView,
     /// How well events are heard.
@@ -136,6 +140,8 @@ pub struct PoolView {
     pub requests: Option<Box<RequestBooks>>,
     /// Sightings of workers that were left out because the pool is full.
     pub ignored: u64,
+    /// Changes of its workers. At any time `joined` less `left` is the number of its workers.
+    pub changes: ChangeCounts,
     pub(crate) totals: Arc<OnceLock<Totals>>,
 }
 
@@ -392,6 +398,7 @@ impl PoolView {
             pass_seconds: Histogram::new(crate::PASS_BUCKETS),
             requests: None,
             ignored: 0,
+            changes: ChangeCounts::default(),
             totals: Arc::default(),
         }
     }

@@ -1,8 +1,10 @@
 //! What a user relies on, tested with invented time: which workers are shown, with which numbers, what is counted and said.
 
+mod absence;
 mod actor;
 mod bench;
 mod capacities;
+mod changes;
 mod descriptions;
 mod events;
 mod floods;

@@ -8,6 +8,7 @@ use protocol::{EndpointLoad, StatsShape, WorkerStats};
 use time::OffsetDateTime;
 
 use crate::aging::{Aging, Seen};
+use crate::changes::Counted;
 use crate::heard::Heard;
 use crate::mapped::Found;
 use crate::plan::Capacity;
@@ -34,13 +35,15 @@ pub(crate) struct Worker {
     pub(crate) answered_in: u64,
     counters: Counters,
     /// What it had counted when it last went, which the pool's sums have already.
-    counted: Sums,
+    resumed: Sums,
     before: Before,
     step: Step,
     load: Option<WorkerStats>,
     shape: Option<StatsShape>,
     lookup_blocks: u64,
     hit_blocks: u64,
+    /// What its last view showed, by which changes are counted.
+    pub(crate) counted: Option<Counted>,
 }
 
 /// What others say that a worker can hold; it counts where the worker reports nothing itself.
@@ -204,20 +207,21 @@ impl Worker {
             expected_in: 0,
             answered_in: 0,
             counters: Counters::default(),
-            counted: Sums::default(),
+            resumed: Sums::default(),
             before: Before::default(),
             step: (0, 0),
             load: None,
             shape: None,
             lookup_blocks: 0,
             hit_blocks: 0,
+            counted: None,
         }
     }
 
     /// Goes on from where it was when it went.
     pub(crate) fn resume(&mut self, departed: Departed) {
         self.counters = departed.counters;
-        self.counted = departed.counters.sums();
+        self.resumed = departed.counters.sums();
         self.holder.started = departed.started;
         // A step that has been, so that the next one is held against what was before it.
         self.step = (0, 1);
@@ -233,7 +237,7 @@ impl Worker {
 
     /// Adds what it has counted to the sums of its pool.
     pub(crate) fn add_to(&self, sums: &mut Sums) {
-        sums.add_since(self.counters.sums(), self.counted);
+        sums.add_since(self.counters.sums(), self.resumed);
     }
 
     /// Takes in what an instance reports now; the caller has made sure that it may speak for the worker, and that its load
@@ -289,6 +293,16 @@ impl Worker {
         self.hit_blocks = self.hit_blocks.saturating_add(hit_blocks);
     }
 
+    /// How often it restarted.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.counters.restarts
+    }
+
+    /// Its events show that it restarted.
+    pub(crate) fn restarted(&mut self) {
+        self.counters.restarts += 1;
+    }
+
     /// What events report of it.
     pub(crate) fn heard(&mut self) -> &mut Heard {
         self.heard.get_or_insert_default()
@@ -303,6 +317,19 @@ impl Worker {
             _ if self.heard.as_deref().is_some_and(is_heard) => WorkerState::Fresh,
             other => other,
         }
+    }
+
+    /// Whether it has missed so many rounds, and publishes nothing that shows that it lives.
+    pub(crate) fn is_silent_for(&self, rounds: u32, aging: &Aging, now: Now, settings: &Settings) -> bool {
+        let answers = self.seen.has_answered();
+        let is_heard = |heard: &Heard| heard.is_fresh(answers, aging, now, settings);
+        answers && self.seen.missed(aging) >= rounds && !self.heard.as_deref().is_some_and(is_heard)
+    }
+
+    /// When there was last a sign of life.
+    pub(crate) fn last_sign(&self) -> Option<Duration> {
+        let heard = self.heard.as_ref().and_then(|heard| heard.last());
+        self.seen.answered_at().max(heard)
     }
 
     /// Whether it has neither answered nor published anything for so long that it is gone.

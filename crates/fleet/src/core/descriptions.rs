@@ -6,6 +6,7 @@ use protocol::{Description, InfoReply};
 
 use super::Core;
 use crate::Now;
+use crate::changes::Detail;
 use crate::roster::{Answer, InstanceKey, PoolKey, Route, WorkerIdx};
 
 /// Services of other names of which one instance is asked in one round, to explain why a pool is empty.
@@ -48,7 +49,7 @@ impl Core {
         }
         self.asker.answered(service, now.mono);
         self.roster.set_answer(key, answer);
-        self.route_again(key);
+        self.route_again(key, now);
         self.judge_held(key, now);
         self.dirty(now);
     }
@@ -103,7 +104,7 @@ impl Core {
     }
 
     /// Where the endpoints of an instance belong, now that more is known of it or something else is watched.
-    pub(super) fn route_again(&mut self, key: InstanceKey) {
+    pub(super) fn route_again(&mut self, key: InstanceKey, now: Now) {
         let Some(instance) = self.roster.instance(key) else {
             return;
         };
@@ -131,15 +132,17 @@ impl Core {
                     .is_some_and(|worker| worker.holder.slot == slot_key)
             };
             if !stays && self.pools.get(pool).is_some_and(is_holder) {
-                self.remove_worker(pool, worker);
+                self.remove_worker(pool, worker, now);
             }
         }
     }
 
     /// Removes a worker that belongs elsewhere now, for which the round does not wait any longer.
-    fn remove_worker(&mut self, pool: PoolKey, worker: WorkerIdx) {
+    fn remove_worker(&mut self, pool: PoolKey, worker: WorkerIdx, now: Now) {
         let pool = &mut self.pools[pool];
-        let Some(worker) = pool.remove(worker) else { return };
+        let Some(worker) = pool.remove(worker, Detail::Elsewhere, now) else {
+            return;
+        };
         self.departures.gone(&pool.name, &worker);
         if let Some(round) = self.round.as_mut().filter(|round| round.is_open)
             && worker.expected_in == round.number

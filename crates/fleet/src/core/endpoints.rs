@@ -274,7 +274,7 @@ impl Core {
         if let Some(departed) = self.departures.back(&pool.name, key) {
             worker.resume(departed);
         }
-        let worker = pool.add(worker);
+        let worker = pool.add(worker, now);
         self.set_worker(slot_key, worker);
         self.apply_early(pool_key, worker);
         Some(worker)

@@ -26,7 +26,7 @@ impl Core {
         if let Some(pool) = self.pool_of.get(&name) {
             return *pool;
         }
-        let mut pool = Pool::new(name.clone(), None, self.common);
+        let mut pool = Pool::new(name.clone(), self.changes.back(&name), self.common);
         pool.up = self.up;
         pool.is_named = self.is_named(&name);
         pool.departed = self.departures.pool_back(&name);
@@ -55,6 +55,8 @@ impl Core {
         let Some(mut pool) = self.pools.remove(key) else {
             return;
         };
+        self.changes.take_in([&mut pool.changes].into_iter());
+        self.changes.dropped(pool.name.clone(), pool.changes.counts);
         self.pool_of.remove(&pool.name);
         if let Some(sums) = pool.sums() {
             self.service_pools -= 1;
@@ -125,7 +127,7 @@ impl Core {
                 PoolName::Service { .. } => true,
             };
             if !is_selected {
-                pool.forget_senders();
+                pool.forget_senders(now);
             }
             pool.changed();
         }
@@ -136,7 +138,7 @@ impl Core {
         let instances: Vec<_> = self.roster.instances().map(|(key, _)| key).collect();
         for key in instances {
             self.want_description_again(key);
-            self.route_again(key);
+            self.route_again(key, now);
             if shows_other_metadata {
                 self.want_profile_again(key);
             }

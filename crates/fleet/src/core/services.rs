@@ -10,7 +10,6 @@ use super::Core;
 use crate::pool::Pool;
 use crate::roster::{Answer, Instance, InstanceKey, PoolKey, Route};
 use crate::snapshot::{Identity, WorkerKey};
-use crate::voice::Standing;
 use crate::{Finish, Now, PoolName, Profile};
 
 /// Pools of plain services at most. Each is on the page whatever `--max-series` says.
@@ -117,14 +116,10 @@ impl Core {
     }
 
     /// Why a service that is watched by its exact name has no fresh instances.
-    pub(super) fn absence_of_service(&self, key: PoolKey, finish: Finish, replies: u64) -> Standing {
-        let pool = &self.pools[key];
-        let Some(service) = service_of(&pool.name) else {
-            return Standing::Unknown;
-        };
-        let because = |key: &str, text: String| Standing::Absent {
-            key: key.to_owned(),
-            text,
+    pub(super) fn absence_of_service(&self, key: PoolKey, finish: Finish, replies: u64) -> (String, String) {
+        let because = |key: &str, text: String| (key.to_owned(), text);
+        let Some(service) = service_of(&self.pools[key].name) else {
+            return because("foreign", "other services did".to_owned());
         };
         if finish == Finish::NoResponders {
             let text = format!(
@@ -133,20 +128,12 @@ impl Core {
             );
             return because("no responders", text);
         }
-        if self.voice.has_late_replies(key) {
-            let text = "its replies come later than a round lasts: raise --poll-interval, and --round-timeout if you set it";
-            return because("late", text.to_owned());
-        }
         if replies == 0 {
             let text = format!(
                 "there was silence: a service listens on {}, but no reply came in time",
                 subject::STATS
             );
             return because("silence", text);
-        }
-        if !pool.workers.is_empty() {
-            let text = format!("{} answered before, and no longer do", pool.workers.len());
-            return because("lost", text);
         }
         let number = self.round.as_ref().map_or(0, |round| round.number);
         let instances = || self.roster.instances().map(|(_, instance)| instance);

@@ -23,7 +23,7 @@ fn a_glob_makes_a_pool_when_a_worker_appears_and_drops_it_when_the_last_is_gone(
     assert_eq!(bench.names(), ["dynamo/b/gen", "dynamo/c/gen"]);
     bench.round(&[of("c", "1")]).rounds(3);
     assert_eq!(bench.names(), ["dynamo/c/gen"]);
-    assert_eq!(bench.said("were given up").len(), 1, "{:?}", bench.notices);
+    assert_eq!(bench.said("2 workers left").len(), 1, "{:?}", bench.notices);
     bench.round(&[of("c", "1"), of("b", "2")]);
     assert_eq!(bench.names(), ["dynamo/b/gen", "dynamo/c/gen"]);
     bench.round(&[]).rounds(6);

@@ -1,6 +1,6 @@
 //! The figures of whole pools: sums, ratios and distributions over their fresh workers.
 
-use fleet::{PoolView, Resource, Spread, Totals, WorkerState};
+use fleet::{Change, PoolView, Resource, Spread, Totals, WorkerState};
 
 use super::catalogue as c;
 use super::family::Family;
@@ -12,7 +12,7 @@ use super::writer::Writer;
 
 /// The most series that a pool has apart from its workers and from what events bring, with those of
 /// [`collector`](super::collector).
-pub(super) const SERIES: u64 = 91;
+pub(super) const SERIES: u64 = 97;
 
 /// The series that a pool has because of its events.
 pub(super) fn event_series(pool: &PoolView) -> u64 {
@@ -59,6 +59,12 @@ pub(super) fn write(writer: &mut Writer, pools: &[ShownPool<'_>], labels: &Texts
                 WorkerState::Late => totals.late,
             };
             samples.write(labels, [state.as_str()], count);
+        }
+    }
+    let mut samples = writer.family(&c::POOL_CHANGES);
+    for (labels, pool) in pools() {
+        for change in Change::ALL {
+            samples.write(labels, [change.as_str()], pool.changes[*change]);
         }
     }
     write_values(writer, &SUMS, totals);

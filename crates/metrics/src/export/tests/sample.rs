@@ -56,6 +56,7 @@ pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
         up: true,
         round_age: Some(Duration::ZERO),
         rounds_skipped: 4,
+        changes: Arc::default(),
         link: LinkView {
             connected: true,
             reconnects: 1,
