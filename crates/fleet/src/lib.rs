@@ -66,7 +66,7 @@ pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, Request
 pub use selector::{NameGlob, NoServiceName, PathGlob, Selector};
 pub use sequences::SequencesView;
 pub use snapshot::{
-    CapacitySource, EventScope, EventsView, Identity, LinkView, MappingView, PoolName, PoolView,
+    CapacitySource, Duplicate, EventScope, EventsView, Identity, LinkView, MappingView, PoolName, PoolView,
     RegistryView, Snapshot, Source, WorkerKey, WorkerView,
 };
 pub use spread::{QUANTILES, Resource, Spread};

@@ -18,13 +18,16 @@ use crate::plan::Capacity;
 use crate::registry::Registered;
 use crate::requests::RequestBooks;
 use crate::roster::WorkerIdx;
-use crate::snapshot::{PoolName, PoolView, WorkerKey, WorkerView};
+use crate::snapshot::{Duplicate, PoolName, PoolView, WorkerKey, WorkerView};
 use crate::sums::Sums;
 use crate::worker::{Capacities, Worker};
 use crate::{Histogram, Now, Settings};
 
 /// Workers of one pool that are kept at most; twice the largest fleet.
 pub(crate) const MAX_WORKERS: usize = 200_000;
+
+/// Workers of one pool whose second instance is named.
+const MAX_DUPLICATES: usize = 64;
 
 /// One pool.
 #[derive(Debug)]
@@ -221,6 +224,9 @@ impl Pool {
     pub(crate) fn begin_round(&mut self, number: u64, aging: &Aging, now: Now, settings: &Settings) {
         (self.expected, self.answered, self.refreshed) = (0, 0, 0);
         for worker in self.workers.values_mut() {
+            if worker.double.is_some() {
+                worker.forget_double(number, settings.gone_after);
+            }
             if worker.seen.state(aging, now, settings) == WorkerState::Fresh {
                 worker.expected_in = number;
                 self.expected += 1;
@@ -319,12 +325,12 @@ impl Pool {
             return view.clone();
         }
         // Replies that other pools received change what is counted here, and no worker.
-        let (workers, totals) = match known {
-            Some((view, _)) => (view.workers.clone(), view.totals.clone()),
-            None => (
-                self.workers_view(aging, now, settings, registered),
-                Arc::default(),
-            ),
+        let (workers, duplicates, totals) = match known {
+            Some((view, _)) => (view.workers.clone(), view.duplicates.clone(), view.totals.clone()),
+            None => {
+                let (workers, duplicates) = self.workers_view(aging, now, settings, registered);
+                (workers, duplicates, Arc::default())
+            }
         };
         let view = Arc::new(PoolView {
             name: self.name.clone(),
@@ -332,6 +338,7 @@ impl Pool {
             settings: *settings,
             workers,
             sums: self.sums(),
+            duplicates,
             up: self.up,
             missing: self.missing,
             round_ended: self.round_ended,
@@ -358,7 +365,7 @@ impl Pool {
         now: Now,
         settings: &Settings,
         registered: Option<&Registered>,
-    ) -> Arc<Vec<WorkerView>> {
+    ) -> (Arc<Vec<WorkerView>>, Arc<[Duplicate]>) {
         if !self.is_ordered || self.order.len() != self.workers.len() {
             let workers = &self.workers;
             self.order.retain(|idx| workers.contains_key(*idx));
@@ -368,6 +375,7 @@ impl Pool {
         }
         let mut view_until = Duration::MAX;
         let changes = &mut self.changes;
+        let mut duplicates = Vec::new();
         let shown = |idx: &WorkerIdx| {
             let worker = &mut self.workers[*idx];
             if let Some(until) = worker.holds_until(now, settings) {
@@ -377,6 +385,16 @@ impl Pool {
                 configured: self.capacity.as_ref(),
                 registered: registered.and_then(|known| known.get(&worker.identity.key.id()?)),
             };
+            if let Some(double) = worker
+                .double
+                .as_ref()
+                .filter(|_| duplicates.len() < MAX_DUPLICATES)
+            {
+                duplicates.push(Duplicate {
+                    worker: worker.identity.clone(),
+                    other: double.instance.clone(),
+                });
+            }
             let view = worker.view(aging, now, settings, limits);
             changes.viewed(worker, view.state, now);
             view
@@ -384,7 +402,7 @@ impl Pool {
         let mut workers = Vec::with_capacity(room_for(self.order.len()));
         workers.extend(self.order.iter().map(shown));
         (self.workers_changed, self.view_until) = (false, view_until);
-        workers.into()
+        (workers.into(), duplicates.into())
     }
 }
 

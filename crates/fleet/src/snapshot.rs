@@ -118,6 +118,8 @@ pub struct PoolView {
     pub workers: Arc<Vec<WorkerView>>,
     /// What all instances of a plain service's endpoint have counted, with those that are gone.
     pub sums: Option<Sums>,
+    /// Workers whose id another instance reports, too; the first 64. Such a worker is one, and counted once.
+    pub duplicates: Arc<[Duplicate]>,
     /// Whether the last round got an answer, or a definite "no responders".
     pub up: bool,
     /// Workers that were expected in the last round and did not answer it.
@@ -143,6 +145,15 @@ pub struct PoolView {
     /// Changes of its workers. At any time `joined` less `left` is the number of its workers.
     pub changes: ChangeCounts,
     pub(crate) totals: Arc<OnceLock<Totals>>,
+}
+
+/// A worker of which two instances report the id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The worker, with the instance that is shown.
+    pub worker: Arc<Identity>,
+    /// The instance that is not.
+    pub other: Arc<str>,
 }
 
 /// What identifies a worker in its pool.
@@ -387,6 +398,7 @@ impl PoolView {
             settings,
             workers: Arc::default(),
             sums: None,
+            duplicates: Arc::default(),
             up: false,
             missing: 0,
             round_ended: None,

@@ -42,8 +42,18 @@ pub(crate) struct Worker {
     shape: Option<StatsShape>,
     lookup_blocks: u64,
     hit_blocks: u64,
+    /// Another instance that reports its id, if there is one.
+    pub(crate) double: Option<Box<Double>>,
     /// What its last view showed, by which changes are counted.
     pub(crate) counted: Option<Counted>,
+}
+
+/// An instance that reports a worker's id, while another one speaks for the worker.
+#[derive(Debug)]
+pub(crate) struct Double {
+    pub(crate) instance: Arc<str>,
+    /// The last round in which it did.
+    round: u64,
 }
 
 /// What others say that a worker can hold; it counts where the worker reports nothing itself.
@@ -214,6 +224,7 @@ impl Worker {
             shape: None,
             lookup_blocks: 0,
             hit_blocks: 0,
+            double: None,
             counted: None,
         }
     }
@@ -291,6 +302,28 @@ impl Worker {
     pub(crate) fn count_hits(&mut self, lookup_blocks: u64, hit_blocks: u64) {
         self.lookup_blocks = self.lookup_blocks.saturating_add(lookup_blocks);
         self.hit_blocks = self.hit_blocks.saturating_add(hit_blocks);
+    }
+
+    /// Another instance reports the worker's id. Of several one is kept, whatever their order.
+    pub(crate) fn doubled(&mut self, instance: &Arc<str>, round: u64) {
+        match &mut self.double {
+            Some(double) if double.instance == *instance => double.round = double.round.max(round),
+            Some(double) if double.instance < *instance => {}
+            _ => {
+                let instance = instance.clone();
+                self.double = Some(Box::new(Double { instance, round }));
+            }
+        }
+    }
+
+    /// Forgets another instance that has not reported the worker's id for so many rounds, or speaks for it now.
+    pub(crate) fn forget_double(&mut self, round: u64, after: u32) {
+        let is_over = |double: &Box<Double>| {
+            round > double.round + u64::from(after) || double.instance == self.identity.service_id
+        };
+        if self.double.as_ref().is_some_and(is_over) {
+            self.double = None;
+        }
     }
 
     /// How often it restarted.

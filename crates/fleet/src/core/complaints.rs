@@ -43,26 +43,32 @@ impl Core {
         });
     }
 
-    pub(super) fn say_duplicate(&mut self, pool: PoolKey, worker: &str, instance: InstanceKey, now: Now) {
-        let name = self.pools[pool].name.to_string();
-        let service = self
-            .roster
-            .instance(instance)
-            .map(|instance| instance.id.to_string());
-        self.say_seldom(
-            About::Worker,
-            &format!("duplicates of {name} {worker}"),
-            now,
-            || {
-                Notice::new(
-                    Level::Warn,
-                    "reply rejected: two instances answer for one worker id, and the younger is shown",
-                )
+    /// Another instance reports a worker's id.
+    pub(super) fn duplicate(
+        &mut self,
+        context: &Context<'_, '_>,
+        pool_key: PoolKey,
+        worker: WorkerIdx,
+        other: InstanceKey,
+    ) {
+        let Some(other) = self.roster.instance(other).map(|instance| instance.id.clone()) else {
+            return;
+        };
+        let pool = &mut self.pools[pool_key];
+        let name = pool.name.to_string();
+        let worker = &mut pool.workers[worker];
+        worker.doubled(&other, context.round);
+        let identity = worker.identity.clone();
+        let key = format!("duplicates of {name} {}", identity.worker_id);
+        self.say_seldom(About::Worker, &key, context.now, || {
+            let text = format!(
+                "reply rejected: two instances answer for one worker id; {} is shown, which is the younger, and {other} is not",
+                identity.service_id
+            );
+            Notice::new(Level::Warn, text)
                 .with("target", name)
-                .with("worker", worker)
-                .with("service", service.unwrap_or_default())
-            },
-        );
+                .with("worker", &identity.worker_id)
+        });
     }
 
     /// What is wrong with a worker's reply is reported once a minute for each worker.

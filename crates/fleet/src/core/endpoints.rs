@@ -156,8 +156,7 @@ impl Core {
         }
         let may_hold = is_same_instance || state.seen.is_late_only();
         if !may_hold && state.holder.outranks(&holder, name_of) {
-            let id = state.identity.worker_id.to_string();
-            self.say_duplicate(pool_key, &id, context.instance, now);
+            self.duplicate(context, pool_key, worker, context.instance);
             self.roster.mark_double(context.instance);
             return Piece::Repeated;
         }
@@ -192,11 +191,7 @@ impl Core {
         self.map(slot_key, pool_key, worker, endpoint, now);
         match (has_answered, !is_open && is_expected && !is_new) {
             (true, _) => {
-                let id = self.pools[pool_key].workers[worker]
-                    .identity
-                    .worker_id
-                    .to_string();
-                self.say_duplicate(pool_key, &id, displaced, now);
+                self.duplicate(context, pool_key, worker, displaced);
                 self.roster.mark_double(displaced);
                 Piece::Repeated
             }

@@ -267,6 +267,19 @@ fn of_two_instances_with_one_id_the_one_that_is_not_shown_is_named_whichever_rep
                 .latency(younger),
         ]);
         let said = bench.said("two instances answer for one worker id");
-        assert!(said[0].contains("service=elder"), "{said:?}");
+        let named = "younger is shown, which is the younger, and elder is not";
+        assert!(said[0].contains(named), "{said:?}");
+        let duplicates = &bench.pool().duplicates;
+        assert_eq!(duplicates.len(), 1);
+        let duplicate = &duplicates[0];
+        assert_eq!(
+            (&*duplicate.worker.service_id, &*duplicate.other),
+            ("younger", "elder")
+        );
+        assert_eq!(bench.workers(), ["1 fresh 1"], "they are one worker");
+        bench
+            .round(&[worker("younger", "1", 1, 0).started("2026-02-03T00:00:00Z")])
+            .rounds(5);
+        assert!(bench.pool().duplicates.is_empty(), "the other is gone");
     }
 }
