@@ -50,7 +50,7 @@ pub use outcome::{
     Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
 };
 pub use passes::{EngineLoad, PassCounts};
-pub use plan::{Capacity, CapacityError, OptInTopics, Plan, Settings};
+pub use plan::{Capacity, CapacityError, Form, OptInTopics, Plan, Settings};
 pub use registry::{MAX_REGISTERED, Registrant, RegistryNews, RegistryReport};
 pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};
 pub use selector::{NameGlob, PathGlob, Selector};

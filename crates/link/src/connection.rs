@@ -12,6 +12,7 @@ use tracing::debug;
 
 use crate::Servers;
 use crate::connect::{self, ConnectError, MAX_REFUSALS, Options};
+use crate::denials::Denials;
 use crate::monitor::{Counts, Monitor};
 use crate::violation::Violation;
 
@@ -176,6 +177,11 @@ impl Link {
     /// [`mark_seen`](Self::mark_seen).
     pub fn refusal(&self, subject: &str) -> Option<Violation> {
         self.counts.borrow().refusal(subject, self.seen).cloned()
+    }
+
+    /// All that the server has denied to this user so far.
+    pub fn denials(&self) -> Denials {
+        self.counts.borrow().denials.clone()
     }
 
     /// Waits until the connection is lost, or the server denies a publish to `subject` or the inbox for its replies.

@@ -12,6 +12,7 @@
 mod check;
 mod connect;
 mod connection;
+mod denials;
 mod inbox;
 mod limiter;
 mod monitor;
@@ -22,6 +23,7 @@ pub use protocol::service::{Servers, ServersError, reconnect_delay};
 
 pub use connect::{ConnectError, Options};
 pub use connection::{Link, LinkState};
+pub use denials::Denials;
 pub use inbox::{Inbox, Reply, ReplyKind};
 pub use limiter::Limiter;
 pub use violation::Violation;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::denials::Denials;
 use crate::limiter::Limiter;
 use crate::server_error;
 use crate::violation::Violation;
@@ -39,6 +40,7 @@ pub(crate) struct Counts {
     pub(crate) server_errors: u64,
     pub(crate) dropped_messages: u64,
     recent: VecDeque<Violation>,
+    pub(crate) denials: Denials,
 }
 
 impl Counts {
@@ -118,6 +120,7 @@ impl Monitor {
             if counts.recent.len() == REMEMBERED {
                 counts.recent.pop_front();
             }
+            counts.denials.note(&violation);
             counts.recent.push_back(violation);
         });
     }

@@ -49,6 +49,16 @@ impl Violation {
         &self.text
     }
 
+    /// The subject that is denied, if the server names it.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// Whether it is a publish that is denied.
+    pub(crate) fn is_of_publish(&self) -> bool {
+        self.action == Action::Publish
+    }
+
     /// Whether it denies a publish to `subject`.
     pub(crate) fn denies_publish(&self, subject: &str) -> bool {
         self.action != Action::Subscribe && self.subject.as_deref() == Some(subject)

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use fleet::{Capacity, MeasureBuckets, PathGlob, Selector};
 use program::LogFormat;
 use program::environment::without_empty_variables;
@@ -48,13 +48,13 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the command line and the environment.
+    /// Reads the command line and the environment. Also returns where each value comes from.
     ///
     /// # Errors
     /// Where they are wrong, with the flag, the value and the remedy, or where help is asked for.
-    pub fn from_env() -> Result<Self, clap::Error> {
+    pub fn from_env() -> Result<(Self, ArgMatches), clap::Error> {
         let matches = without_empty_variables(Self::command()).try_get_matches()?;
-        Self::from_arg_matches(&matches)
+        Ok((Self::from_arg_matches(&matches)?, matches))
     }
 }
 
@@ -65,24 +65,42 @@ pub enum Command {
     ///
     /// Exit code 0 when the target has workers, 3 when not.
     #[command(after_help = "Examples:
+  metrics explain dynamo/my_component/my_endpoint --all
   metrics explain dynamo/my_component/my_endpoint --json
   metrics explain 'dynamo-*/backend/generate' --listen-for 10s")]
-    Explain {
-        /// The path: namespace/component/endpoint, or with dots, or dyn://…; with `*`, each pool that it matches.
-        target: Selector,
-        /// How to look.
-        #[command(flatten)]
-        look: LookArgs,
-    },
-    /// List every pool of workers that answers, or is heard by its events.
+    Explain(ExplainArgs),
+    /// List every pool of workers with its load, and every other service.
     ///
-    /// Exit code 0 when there is one, 3 when not.
-    #[command(after_help = "Example:\n  metrics list --server nats://nats:4222")]
-    List {
-        /// How to look.
-        #[command(flatten)]
-        look: LookArgs,
-    },
+    /// Exit code 0 when there is a pool, 3 when not.
+    #[command(after_help = "Examples:
+  metrics list --server nats://nats:4222
+  metrics list --watch 5s
+  metrics list --watch --json     one JSON document per line")]
+    List(ListArgs),
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The path: namespace/component/endpoint, or with dots, or dyn://…; with `*`, each pool that it matches.
+    pub target: Selector,
+    /// Show every instance with its subjects, and not only groups of them with counts.
+    #[arg(long)]
+    pub all: bool,
+    /// How to look.
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// How to look.
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Show the list again after each interval, from 200ms to 1h, until Ctrl-C.
+    #[arg(long, num_args = 0..=1, default_missing_value = "2s", value_parser = time_within(WATCH), value_name = "INTERVAL")]
+    pub watch: Option<Duration>,
 }
 
 /// Flags of commands that look once.
@@ -104,7 +122,6 @@ pub struct CollectArgs {
     #[arg(
         long,
         env = "METRICS_COMPONENT",
-        required_unless_present = "target",
         requires = "endpoint",
         value_parser = name::<Component>
     )]
@@ -114,7 +131,6 @@ pub struct CollectArgs {
     #[arg(
         long,
         env = "METRICS_ENDPOINT",
-        required_unless_present = "target",
         requires = "component",
         value_parser = name::<EndpointName>
     )]
@@ -162,8 +178,8 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_QUEUE_TARGET", default_value_t = 5.0, value_parser = positive, value_name = "REQUESTS")]
     pub queue_target: f64,
 
-    /// KV-cache use, 0 to 1, at which a worker counts as saturated.
-    #[arg(long, env = "METRICS_KV_TARGET", default_value_t = 0.8, value_parser = positive, value_name = "RATIO")]
+    /// KV-cache use, above 0 and at most 1, at which a worker counts as saturated.
+    #[arg(long, env = "METRICS_KV_TARGET", default_value_t = 0.8, value_parser = ratio, value_name = "RATIO")]
     pub kv_target: f64,
 
     /// Age at which load that a worker reported by an event is no longer shown, from 1s to 1d.
@@ -294,6 +310,7 @@ const ROUND_TIMEOUT: Bounds = (Duration::from_millis(10), Duration::from_secs(36
 const EVENT_MAX_AGE: Bounds = (Duration::from_secs(1), Duration::from_secs(86_400));
 const EVENT_IDLE: Bounds = (Duration::from_secs(1), Duration::from_secs(30 * 86_400));
 const LISTEN_FOR: Bounds = (Duration::ZERO, Duration::from_secs(3600));
+const WATCH: Bounds = (Duration::from_millis(200), Duration::from_secs(3600));
 const GRACE: Bounds = (Duration::from_millis(1), Duration::from_secs(600));
 
 /// Reads a number of seconds, or a number with a unit.
@@ -348,6 +365,19 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads a share of a whole, above 0 and at most 1.
+fn ratio(text: &str) -> Result<f64, String> {
+    const RULE: &str = "it must be a number above 0 and at most 1";
+    let number = text.trim().trim_end_matches('%');
+    match number.parse::<f64>() {
+        Ok(ratio) if ratio > 0.0 && ratio <= 1.0 && number == text.trim() => Ok(ratio),
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => {
+            Err(format!("{RULE}; if {number} is a percentage, write {}", percent / 100.0))
+        }
+        _ => Err(RULE.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,6 +391,26 @@ mod tests {
     fn no_variable_has_a_name_that_kubernetes_sets_for_a_service() {
         let colliding = program::environment::colliding_variables(&Cli::command());
         assert!(colliding.is_empty(), "{colliding:?}");
+    }
+
+    #[test]
+    fn a_ratio_is_no_percentage() {
+        fn check(text: &str, expected: Result<f64, &str>) {
+            let read = ratio(text);
+            match (&read, expected) {
+                (Ok(ratio), Ok(expected)) => assert_eq!(*ratio, expected, "{text}"),
+                (Err(error), Err(expected)) => assert!(error.ends_with(expected), "{text}: {error}"),
+                _ => panic!("{text}: {read:?}"),
+            }
+        }
+        check("0.8", Ok(0.8));
+        check("1", Ok(1.0));
+        check("80", Err("if 80 is a percentage, write 0.8"));
+        check("80%", Err("if 80 is a percentage, write 0.8"));
+        check("1.5", Err("if 1.5 is a percentage, write 0.015"));
+        for text in ["0", "-1", "NaN", "inf", "101", "much", ""] {
+            check(text, Err("above 0 and at most 1"));
+        }
     }
 
     #[test]

@@ -3,17 +3,19 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::CommandFactory;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory};
 use link::{ConnectError, Servers};
 use program::{Log, usage};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Command, SharedArgs};
+use crate::args::{Cli, Command, ListArgs, SharedArgs};
 use crate::config::{self, Config};
-use crate::{app, probe};
+use crate::probe::{self, Copied};
+use crate::app;
 
 /// No workers were found; only `explain` and `list` end with this code.
 const NO_WORKERS: u8 = 3;
@@ -26,7 +28,7 @@ const REFUSED: u8 = 4;
 pub async fn main() -> ExitCode {
     let log = Log::open();
     match prepare(&log) {
-        Ok((task, shared, servers)) => run(task, &shared, &servers, &log).await,
+        Ok(prepared) => run(prepared, &log).await,
         Err(error) => usage::end(&error, &log),
     }
 }
@@ -35,31 +37,63 @@ pub async fn main() -> ExitCode {
 enum Task {
     Collect(Box<Config>),
     Once(Command),
+    /// Nothing is named that could be watched.
+    Nothing,
+}
+
+/// All that a task needs.
+struct Prepared {
+    task: Task,
+    shared: SharedArgs,
+    servers: Servers,
+    copied: Copied,
 }
 
 /// Reads flags and environment, and starts the log. All that can be wrong with them is found here.
-fn prepare(log: &Log) -> Result<(Task, SharedArgs, Servers), clap::Error> {
+fn prepare(log: &Log) -> Result<Prepared, clap::Error> {
+    let (cli, matches) = Cli::from_env()?;
     let Cli {
         command,
         collect,
         shared,
-    } = Cli::from_env()?;
+    } = cli;
     log.record(filter(&shared)?, shared.log_format);
     let servers = config::servers(&shared)?;
     let task = match command {
         Some(command) => Task::Once(command),
+        None if !Config::names_any(&collect) => Task::Nothing,
         None => Task::Collect(Box::new(Config::resolve(collect, &shared, servers.clone())?)),
     };
-    Ok((task, shared, servers))
+    Ok(Prepared {
+        task,
+        shared,
+        servers,
+        copied: copied(&matches),
+    })
 }
 
-async fn run(task: Task, shared: &SharedArgs, servers: &Servers, log: &Log) -> ExitCode {
+async fn run(prepared: Prepared, log: &Log) -> ExitCode {
+    let Prepared {
+        task,
+        shared,
+        servers,
+        copied,
+    } = prepared;
     let result = match task {
         Task::Collect(config) => collect(*config, log).await.map(|()| ExitCode::SUCCESS),
-        Task::Once(Command::Explain { target, look }) => {
-            code(probe::explain(target, servers, shared, &look).await)
+        Task::Once(Command::Explain(args)) => code(probe::explain(args, &servers, &shared, &copied).await),
+        Task::Once(Command::List(ListArgs { look, watch: None })) => {
+            code(probe::list(&servers, &shared, &look).await)
         }
-        Task::Once(Command::List { look }) => code(probe::list(servers, shared, &look).await),
+        Task::Once(Command::List(ListArgs { look, watch: Some(interval) })) => {
+            let watching = probe::watch(&servers, &shared, &look, interval);
+            until_interrupted(watching).await.map(|()| ExitCode::SUCCESS)
+        }
+        Task::Nothing => {
+            let text = probe::nothing_to_watch(&servers, &shared, &copied).await;
+            log.lines().write_text(&text);
+            Ok(ExitCode::from(usage::WRONG))
+        }
     };
     result.unwrap_or_else(|error| {
         log.write_line(&format!("error: {error:#}"));
@@ -80,6 +114,17 @@ fn code(found: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Ends what runs on without a result when SIGINT or SIGTERM comes.
+async fn until_interrupted(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to watch for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("failed to watch for SIGTERM")?;
+    tokio::select! {
+        ended = task => ended,
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
 async fn collect(config: Config, log: &Log) -> anyhow::Result<()> {
     let app = app::bind(config).await?;
     let shutdown = CancellationToken::new();
@@ -94,6 +139,34 @@ async fn collect(config: Config, log: &Log) -> anyhow::Result<()> {
         ended = app.run(shutdown.clone(), log) => ended,
         () = on_signal => Ok(()),
     }
+}
+
+/// Flags of every command that say nothing about the connection, or hold a secret.
+const NOT_COPIED: [&str; 3] = ["round_timeout", "log", "log_format"];
+
+/// The connection flags of this command line. What the environment says, it says to the next command too.
+fn copied(matches: &ArgMatches) -> Copied {
+    let command = Cli::command();
+    let is_copied = |arg: &&Arg| {
+        let id = arg.get_id().as_str();
+        let is_given = matches.value_source(id) == Some(ValueSource::CommandLine);
+        arg.is_global_set() && is_given && !NOT_COPIED.contains(&id)
+    };
+    let mut flags: Vec<(&str, Option<String>)> = Vec::new();
+    for arg in command.get_arguments().filter(is_copied) {
+        let name = arg.get_long().unwrap_or_default();
+        match arg.get_action().takes_values() {
+            false => flags.push((name, None)),
+            true => {
+                let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+                let values = values.map(|value| value.to_string_lossy().into_owned());
+                // An address with a password is not repeated.
+                let values = values.filter(|value| Servers::redact(value) == *value);
+                flags.extend(values.map(|value| (name, Some(value))));
+            }
+        }
+    }
+    Copied::new(flags.iter().map(|(name, value)| (*name, value.as_deref())))
 }
 
 fn filter(shared: &SharedArgs) -> Result<EnvFilter, clap::Error> {

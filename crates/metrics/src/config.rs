@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use fleet::{Buckets, OptInTopics, PathGlob, Plan, Selector, Settings};
+use fleet::{Buckets, Form, OptInTopics, PathGlob, Plan, Selector, Settings};
 use link::Servers;
 use protocol::{EndpointPath, PathError, subject};
 
@@ -32,6 +32,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether the flags and the environment name anything to watch.
+    pub fn names_any(collect: &CollectArgs) -> bool {
+        collect.component.is_some() || !collect.target.is_empty()
+    }
+
     /// Puts flags together.
     ///
     /// # Errors
@@ -76,8 +81,13 @@ impl Config {
         let flags = collect.component.zip(collect.endpoint);
         let named = flags.map(|(component, endpoint)| named(&collect.namespace, &component, &endpoint));
         let named = named.transpose().map_err(|error| wrong(error.to_string()))?;
+        let forms = named.iter().filter_map(|selector| match selector {
+            Selector::Path(path) => Some((path.clone(), Form::Names)),
+            _ => None,
+        });
         Ok(Self {
             plan: Plan {
+                forms: forms.collect(),
                 excludes: collect.exclude,
                 patterns: shared.subject_pattern.clone(),
                 capacities: collect.capacity,

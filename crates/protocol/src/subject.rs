@@ -27,6 +27,16 @@ pub const REQUEST_TRACE: &str = "dynamo.request_trace.v1";
 /// Every NATS micro service answers this subject with its counters and load.
 pub const STATS: &str = "$SRV.STATS";
 
+/// What the subjects begin with that ask a service for its description.
+pub const INFO: &str = "$SRV.INFO";
+
+/// What reply subjects begin with, unless another prefix is configured.
+pub const INBOX: &str = "_INBOX";
+
+/// The permissions that a collector needs, as lines of the server's configuration.
+pub const LEAST_PERMISSIONS: &str = r#"  publish: ["$SRV.STATS", "$SRV.STATS.>", "$SRV.INFO.>"]
+  subscribe: ["_INBOX.>", "namespace.>"]"#;
+
 /// The prefix of all subjects of the NATS micro protocol, for messages about permissions.
 pub const SERVICE_API: &str = "$SRV.>";
 

@@ -153,7 +153,8 @@ impl Core {
             );
         }
         if !absence.misses.is_empty() {
-            let (key, text) = describe_misses(&target.path, &absence.misses);
+            let form = self.plan.form_of(&target.path);
+            let (key, text) = describe_misses(&target.path, form, &absence.misses);
             return because(&key, text);
         }
         if !pool.workers.is_empty() {

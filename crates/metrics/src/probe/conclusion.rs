@@ -47,12 +47,12 @@ impl Conclusion {
             Presence::Nothing => nothing(path, seconds),
             Presence::AnswersOnly => answers_only(workers),
             Presence::EventsOnly => format!(
-                "its workers are known by their events alone. That is normal since Dynamo 1.0, whose requests go over TCP: do not change the request plane. {}",
+                "They are known by their events alone. That is normal since Dynamo 1.0, whose requests go over TCP: do not change the request plane. {}",
                 passes(workers)
             ),
             Presence::AnswersAndEvents => {
                 format!(
-                    "its workers answer requests and publish events. {}",
+                    "They answer requests and publish events. {}",
                     passes(workers)
                 )
             }
@@ -79,12 +79,12 @@ fn answers_only(workers: &[WorkerView]) -> String {
         |worker: &WorkerView| major(&worker.identity.version) >= Some(1) && worker.schema == "none";
     match workers.iter().any(is_modern) {
         true => format!(
-            "its workers answer requests and publish no events. From Dynamo 1.0 on, answers carry no load: set {EVENT_SETTINGS} for workers and frontends, and {PASS_SETTINGS}"
+            "They answer requests and publish no events. From Dynamo 1.0 on, answers carry no load: set {EVENT_SETTINGS} for workers and frontends, and {PASS_SETTINGS}"
         ),
         false if workers.iter().all(|worker| worker.schema == "none") => {
-            "its workers answer requests, and their answers carry no load. It may come by kv_metrics events, which are published when it changes".to_owned()
+            "They answer requests, and their answers carry no load. It may come by kv_metrics events, which are published when it changes".to_owned()
         }
-        false => "its workers answer requests, and their load comes with the answers. Nothing is missing".to_owned(),
+        false => "They answer requests, and their load comes with the answers. Nothing is missing".to_owned(),
     }
 }
 
