@@ -77,6 +77,14 @@ pub enum Command {
   metrics list --watch 5s
   metrics list --watch --json     one JSON document per line")]
     List(ListArgs),
+    /// Check that everything is there that the collector needs: the connection, each permission, limits of the server,
+    /// clocks, services, and what Dynamo's workers need to be seen.
+    ///
+    /// Exit code 0 when nothing has to be mended.
+    #[command(after_help = "Examples:
+  metrics doctor --server nats://nats:4222
+  metrics doctor dynamo/my_component/my_endpoint --json")]
+    Doctor(DoctorArgs),
 }
 
 /// Flags of `explain`.
@@ -87,6 +95,17 @@ pub struct ExplainArgs {
     /// Show every instance with its subjects, and not only groups of them with counts.
     #[arg(long)]
     pub all: bool,
+    /// How to look.
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Flags of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Pools that are to have workers: namespace/component/endpoint; `*` in a name matches any text.
+    #[arg(value_name = "PATH")]
+    pub target: Vec<Selector>,
     /// How to look.
     #[command(flatten)]
     pub look: LookArgs,
@@ -287,15 +306,10 @@ pub struct SharedArgs {
     #[arg(long, env = "METRICS_ROUND_TIMEOUT", value_parser = time_within(ROUND_TIMEOUT), global = true, value_name = "TIME")]
     pub round_timeout: Option<Duration>,
 
-    /// Which log lines to write, e.g. `debug` or `metrics=debug`.
-    #[arg(
-        long,
-        env = "RUST_LOG",
-        default_value = "info,async_nats=warn",
-        global = true,
-        value_name = "FILTER"
-    )]
-    pub log: String,
+    /// Which log lines to write, e.g. `debug` or `metrics=debug`. The collector writes `info,async_nats=warn` by default,
+    /// commands that look once `warn`, and `list --watch` `error`.
+    #[arg(long, env = "RUST_LOG", global = true, value_name = "FILTER")]
+    pub log: Option<String>,
 
     /// How log lines are written.
     #[arg(long, env = "METRICS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command, ListArgs, SharedArgs};
 use crate::config::{self, Config};
-use crate::probe::{self, Copied};
+use crate::probe::{self, Copied, Health};
 use crate::app;
 
 /// No workers were found; only `explain` and `list` end with this code.
@@ -22,6 +22,12 @@ const NO_WORKERS: u8 = 3;
 
 /// NATS does not accept this user; trying again does not help until that is corrected.
 const REFUSED: u8 = 4;
+
+/// A permission is missing.
+const DENIED: u8 = 6;
+
+/// `doctor` has found something to mend.
+const UNWELL: u8 = 8;
 
 /// Reads the command line, runs the command, and returns how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers, 4
 /// refused by NATS.
@@ -57,7 +63,7 @@ fn prepare(log: &Log) -> Result<Prepared, clap::Error> {
         collect,
         shared,
     } = cli;
-    log.record(filter(&shared)?, shared.log_format);
+    log.record(filter(&shared, command.as_ref())?, shared.log_format);
     let servers = config::servers(&shared)?;
     let task = match command {
         Some(command) => Task::Once(command),
@@ -89,6 +95,12 @@ async fn run(prepared: Prepared, log: &Log) -> ExitCode {
             let watching = probe::watch(&servers, &shared, &look, interval);
             until_interrupted(watching).await.map(|()| ExitCode::SUCCESS)
         }
+        Task::Once(Command::Doctor(args)) => probe::doctor(args, &servers, &shared).await.map(|health| match health {
+            Health::Clean => ExitCode::SUCCESS,
+            Health::Denied => ExitCode::from(DENIED),
+            Health::NoWorkers => ExitCode::from(NO_WORKERS),
+            Health::Unwell => ExitCode::from(UNWELL),
+        }),
         Task::Nothing => {
             let text = probe::nothing_to_watch(&servers, &shared, &copied).await;
             log.lines().write_text(&text);
@@ -169,12 +181,17 @@ fn copied(matches: &ArgMatches) -> Copied {
     Copied::new(flags.iter().map(|(name, value)| (*name, value.as_deref())))
 }
 
-fn filter(shared: &SharedArgs) -> Result<EnvFilter, clap::Error> {
-    EnvFilter::try_new(&shared.log).map_err(|error| {
-        let message = format!(
-            "--log {:?} is no filter: {error}; write e.g. info or metrics=debug",
-            shared.log
-        );
+/// Which log lines are written. What commands show needs no lines about the same, and a list that replaces itself on a
+/// terminal is not to be torn.
+fn filter(shared: &SharedArgs, command: Option<&Command>) -> Result<EnvFilter, clap::Error> {
+    let default = match command {
+        None => "info,async_nats=warn",
+        Some(Command::List(ListArgs { watch: Some(_), .. })) => "error",
+        Some(_) => "warn",
+    };
+    let filter = shared.log.as_deref().unwrap_or(default);
+    EnvFilter::try_new(filter).map_err(|error| {
+        let message = format!("--log {filter:?} is no filter: {error}; write e.g. info or metrics=debug");
         Cli::command().error(ErrorKind::ValueValidation, message)
     })
 }

@@ -154,7 +154,7 @@ impl Engine {
     /// there is then.
     ///
     /// # Errors
-    /// Where NATS cannot be reached or asked.
+    /// Where NATS cannot be reached.
     pub(crate) async fn look(&mut self, listen_for: Duration) -> anyhow::Result<()> {
         let client = self.link.connect_now().await?;
         self.connected(client).await?;
@@ -166,13 +166,21 @@ impl Engine {
                 () = sleep_until(until), if self.core.is_settled() => {}
             }
         }
-        if self.finish == Some(Finish::Error) {
-            match self.link.refusal(subject::STATS) {
-                Some(refusal) => bail!("{refusal}"),
-                None => bail!("the connection to NATS was lost while asking; try again"),
-            }
-        }
         Ok(())
+    }
+
+    /// Whether the look could ask at all.
+    ///
+    /// # Errors
+    /// Where NATS denied that, or the connection was lost.
+    pub(crate) fn has_asked(&self) -> anyhow::Result<()> {
+        if self.finish != Some(Finish::Error) {
+            return Ok(());
+        }
+        match self.link.refusal(subject::STATS) {
+            Some(refusal) => bail!("{refusal}"),
+            None => bail!("the connection to NATS was lost while asking; try again"),
+        }
     }
 
     /// Goes on after a look, round after round, for so long.

@@ -4,7 +4,9 @@
 mod conclusion;
 mod copied;
 mod denied;
+mod doctor;
 mod explain;
+mod level;
 mod list;
 mod nothing;
 mod pools;
@@ -28,6 +30,7 @@ use crate::args::{ExplainArgs, LookArgs, SharedArgs};
 use crate::engine::Engine;
 
 pub use copied::Copied;
+pub use doctor::{Health, doctor};
 pub use nothing::nothing_to_watch;
 pub use watch::watch;
 
@@ -86,6 +89,7 @@ async fn look(
     };
     let mut engine = engine(servers, shared, wanted, settings)?;
     engine.look(listen_for).await?;
+    engine.has_asked()?;
     Ok(engine)
 }
 

@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod colour;
 pub mod environment;
 pub mod log;
 pub mod output;

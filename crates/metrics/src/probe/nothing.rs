@@ -43,6 +43,7 @@ async fn look(servers: &Servers, shared: &SharedArgs) -> anyhow::Result<Report> 
     };
     let mut engine = engine(servers, shared, None, settings)?;
     engine.look(LOOK).await?;
+    engine.has_asked()?;
     let denials = engine.link().denials();
     Ok(Report::new(&engine.inspect(None), &denials))
 }

@@ -33,6 +33,7 @@ pub async fn watch(
     };
     let mut engine = engine(servers, shared, None, settings)?;
     engine.look(args.listen_for.min(interval)).await?;
+    engine.has_asked()?;
     loop {
         let denials = engine.link().denials();
         let report = Report::new(&engine.inspect(None), &denials);

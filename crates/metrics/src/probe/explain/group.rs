@@ -109,12 +109,11 @@ impl Group {
             text.push_str(&format!(": {}", Shown(reason).up_to(REASON)));
         }
         if let Some(remedy) = &self.remedy {
-            text.push_str(&format!(": {}", Shown(remedy).up_to(REASON)));
+            text.push_str(&format!("; {}", Shown(remedy).up_to(REASON)));
         }
-        if !self.examples.is_empty() {
-            let examples: Vec<String> = self.examples.iter().map(|subject| Shown(subject).to_string()).collect();
-            text.push_str(&format!(" ({}", examples.join(", ")));
-            text.push_str(if self.count > self.examples.len() { ", …)" } else { ")" });
+        if let Some(example) = self.examples.first() {
+            let before = if self.count > 1 { "e.g. " } else { "" };
+            text.push_str(&format!(" ({before}{})", Shown(example)));
         }
         [self.outcome.to_owned(), self.count.to_string(), text]
     }

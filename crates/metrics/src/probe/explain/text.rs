@@ -20,8 +20,7 @@ impl fmt::Display for Instance {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.verdict)?;
-        write!(f, "{}", self.denied)?;
+        write!(f, "{}{}", self.verdict, self.denied)?;
         writeln!(f, "{}\n", self.counts())?;
         self.write_groups(f)?;
         self.write_senders(f)?;

@@ -73,14 +73,15 @@ impl Verdict {
         }
         let near = |group: &&Group| matches!(group.outcome, "near miss" | "unusable");
         if let Some(group) = groups.iter().find(near) {
-            let (endpoints, verb) = match group.count {
-                1 => ("1 endpoint", "is"),
-                n => (&*format!("{n} endpoints"), "are"),
-            };
+            let verb = if group.count == 1 { "is" } else { "are" };
             let reason = group.reason.as_deref().unwrap_or_default();
-            let remedy = group.remedy.as_ref().map_or_else(String::new, |remedy| format!(": {remedy}"));
+            let remedy = group.remedy.as_ref().map_or_else(String::new, |remedy| format!("; {remedy}"));
             return Self {
-                text: format!("{path} has no workers. {endpoints} of {} {verb} nearly one: {reason}{remedy}.", group.of),
+                text: format!(
+                    "{path} has no workers. {} of {} {verb} close ({reason}){remedy}.",
+                    counted(group.count, "endpoint"),
+                    group.of
+                ),
                 did_you_mean: None,
                 command: match (&group.pool, group.outcome) {
                     (Some(other), "near miss") => watch(other),
