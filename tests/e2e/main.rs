@@ -25,6 +25,7 @@ mod recordings;
 mod refused;
 mod rounds;
 mod scenarios;
+mod security;
 mod selectors;
 mod senders;
 mod shutdown;
