@@ -24,7 +24,7 @@ async fn explain_exits_3_and_names_what_differs_and_0_where_the_target_has_worke
     for part in [
         "dynamo_mycomponent_593024f1.my_endpoint-",
         "component differs in letter case",
-        "--component MyComponent",
+        "metrics --target dynamo/MyComponent/my_endpoint",
     ] {
         assert!(missed.stdout.contains(part), "{part}: {missed:?}");
     }
@@ -193,7 +193,8 @@ async fn a_wrong_flag_is_named_with_its_remedy_and_exits_2() {
     for (arguments, named) in [
         (["--component", "a", "--endpont", "b"].as_slice(), "--endpoint"),
         (&["--component", "a"], "--endpoint"),
-        (&[], "--component"),
+        (&[], "--target"),
+        (&["--target", "a/b/c", "--kv-target", "80"], "write 0.8"),
         (&["--target", "dynamo/backend"], "the endpoint is missing"),
         (
             &["--target", "a/b/c", "--poll-interval", "soon"],

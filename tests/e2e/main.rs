@@ -6,6 +6,7 @@
 mod command_line;
 mod diagnosis;
 mod discovery;
+mod doctor;
 mod etcd;
 mod events;
 mod files;
@@ -17,6 +18,7 @@ mod lifecycle;
 mod link;
 mod logging;
 mod messages;
+mod operators;
 mod outage;
 mod page;
 mod promises;

@@ -12,6 +12,8 @@ mod nothing;
 mod pools;
 mod similar;
 mod table;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
