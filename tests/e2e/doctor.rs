@@ -31,7 +31,9 @@ fn findings(output: &Finished, level: &str) -> Vec<Value> {
     let report: Value =
         serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let all = report["findings"].as_array().expect("findings").clone();
-    all.into_iter().filter(|finding| finding["level"] == level).collect()
+    all.into_iter()
+        .filter(|finding| finding["level"] == level)
+        .collect()
 }
 
 #[tokio::test]
@@ -44,10 +46,18 @@ async fn a_user_who_may_not_publish_is_given_the_lines_that_mend_it_and_they_do(
     let ill = doctor(server.url(), &[]).await;
     assert_eq!(ill.code, Some(6), "{ill:?}");
     let denied = "may not publish to $SRV.STATS:";
-    assert!(ill.stdout.lines().any(|line| line.starts_with("error") && line.contains(denied)), "{ill:?}");
+    assert!(
+        ill.stdout
+            .lines()
+            .any(|line| line.starts_with("error") && line.contains(denied)),
+        "{ill:?}"
+    );
     let line = |start: &str| {
         let mut lines = ill.stdout.lines().map(str::trim);
-        lines.find(|line| line.starts_with(start)).expect("the line that mends it").to_owned()
+        lines
+            .find(|line| line.starts_with(start))
+            .expect("the line that mends it")
+            .to_owned()
     };
     // As an operator does it: the two lines are copied into the configuration.
     let mended = [line("publish: ["), line("subscribe: [")].join("\n");
@@ -68,7 +78,8 @@ async fn each_permission_is_tried_and_the_missing_one_is_named() {
         ("subscribe", "namespace.>"),
     ];
     for (verb, subject) in all {
-        let server = NatsServer::configured(&config(&format!("{verb}: {{ deny: [{subject:?}] }}")), OPEN).await;
+        let server =
+            NatsServer::configured(&config(&format!("{verb}: {{ deny: [{subject:?}] }}")), OPEN).await;
         let ill = doctor(server.url(), &["--json"]).await;
         assert_eq!(ill.code, Some(6), "{subject}: {ill:?}");
         let errors = findings(&ill, "error");
@@ -77,7 +88,10 @@ async fn each_permission_is_tried_and_the_missing_one_is_named() {
         };
         let text = error["text"].as_str().unwrap_or_default();
         let stem = subject.trim_end_matches('>');
-        assert!(text.contains(&format!("may not {verb} to {stem}")), "{subject}: {text}");
+        assert!(
+            text.contains(&format!("may not {verb} to {stem}")),
+            "{subject}: {text}"
+        );
         let remedy = error["remedy"].as_str().unwrap_or_default();
         assert!(remedy.contains(subject), "{subject}: {remedy}");
     }
@@ -108,7 +122,10 @@ async fn a_target_without_workers_a_wrong_clock_and_a_small_payload_are_warnings
     let server = NatsServer::configured("max_payload: 65536", None).await;
     let absent = doctor(server.url(), &[TARGET]).await;
     assert_eq!(absent.code, Some(3), "{absent:?}");
-    assert!(absent.stdout.contains(&format!("{TARGET} has no workers")), "{absent:?}");
+    assert!(
+        absent.stdout.contains(&format!("{TARGET} has no workers")),
+        "{absent:?}"
+    );
     assert!(absent.stdout.contains("DYN_EVENT_PLANE"), "{absent:?}");
 
     let fleet = TestFleet::connect(&server).await;
@@ -116,7 +133,10 @@ async fn a_target_without_workers_a_wrong_clock_and_a_small_payload_are_warnings
     fleet.join(&future);
     let ill = doctor(server.url(), &["--json"]).await;
     let warnings = findings(&ill, "warning");
-    let checks: Vec<&str> = warnings.iter().filter_map(|finding| finding["check"].as_str()).collect();
+    let checks: Vec<&str> = warnings
+        .iter()
+        .filter_map(|finding| finding["check"].as_str())
+        .collect();
     assert_eq!(checks, ["limits", "clocks"], "{ill:?}");
     assert_eq!(ill.code, Some(8), "{ill:?}");
 }

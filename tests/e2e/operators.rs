@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use protocol::Layout;
 use rustix::process::Signal;
 use serde_json::Value;
-use tests::{Collector, Finished, Micro, NatsServer, Program, TestFleet, Workers, finish, free_port, metrics};
+use tests::{
+    Collector, Finished, Micro, NatsServer, Program, TestFleet, Workers, finish, free_port, metrics,
+};
 
 use crate::TARGET;
 
@@ -80,7 +82,10 @@ async fn two_workers_with_one_id_are_counted_alike_everywhere_and_both_instances
     assert_eq!(page.sum("llm_pool_workers", &[]), 2.0, "{page}");
 
     let explained = run(&server, &["explain", TARGET]).await;
-    assert!(explained.stdout.starts_with(&format!("{TARGET} has 2 workers.")), "{explained:?}");
+    assert!(
+        explained.stdout.starts_with(&format!("{TARGET} has 2 workers.")),
+        "{explained:?}"
+    );
     let listed = run(&server, &["list"]).await;
     let line = listed.stdout.lines().find(|line| line.starts_with(TARGET));
     let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
@@ -142,7 +147,11 @@ async fn list_shows_load_and_plain_services_and_again_while_it_watches() {
         [TARGET, "2/2", "20%", "6/200", "14", "srv", "0.1.0", "hashed"],
         "{listed:?}"
     );
-    assert_eq!(words("orders"), ["orders", "1", "0.1.0", "orders.create"], "{listed:?}");
+    assert_eq!(
+        words("orders"),
+        ["orders", "1", "0.1.0", "orders.create"],
+        "{listed:?}"
+    );
     assert!(listed.stdout.lines().all(|line| line.len() <= 100), "{listed:?}");
 
     let watching = |more: &[&str]| {
@@ -153,7 +162,10 @@ async fn list_shows_load_and_plain_services_and_again_while_it_watches() {
     watch.says(&[TARGET, "2/2"]).await;
     fleet.join(&Micro::worker(TARGET, Layout::Hashed, Some(3)));
     watch.says(&[TARGET, "3/3"]).await;
-    assert!(!watch.log().concat().contains('\u{1b}'), "no terminal is moved that is none");
+    assert!(
+        !watch.log().concat().contains('\u{1b}'),
+        "no terminal is moved that is none"
+    );
     watch.signal(Signal::INT);
     assert_eq!(watch.ended().await.code(), Some(0));
 
@@ -177,7 +189,14 @@ async fn without_anything_to_watch_metrics_says_how_to_say_it_and_what_there_is(
     fleet.join(&Micro::worker(TARGET, Layout::Hashed, Some(1)));
     let bare = finish(metrics(&["--server", server.url()])).await;
     assert_eq!(bare.code, Some(2), "{bare:?}");
-    for part in ["--target", "--service", "--all-services", "--config", "metrics list", TARGET] {
+    for part in [
+        "--target",
+        "--service",
+        "--all-services",
+        "--config",
+        "metrics list",
+        TARGET,
+    ] {
         assert!(bare.stderr.contains(part), "{part} in {bare:?}");
     }
     assert!(bare.stdout.is_empty(), "{bare:?}");
@@ -190,7 +209,11 @@ async fn without_anything_to_watch_metrics_says_how_to_say_it_and_what_there_is(
         let bare = finish(metrics(&["--server", url])).await;
         assert_eq!(bare.code, Some(2), "{bare:?}");
         assert!(bare.stderr.contains("--target"), "{bare:?}");
-        assert!(begun.elapsed() < Duration::from_secs(10), "it hangs for {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "it hangs for {:?}",
+            begun.elapsed()
+        );
     }
     silent.resume().await;
 }
@@ -199,11 +222,18 @@ async fn without_anything_to_watch_metrics_says_how_to_say_it_and_what_there_is(
 async fn advice_has_the_form_in_which_the_target_was_given() {
     let server = NatsServer::start().await;
     let fleet = TestFleet::connect(&server).await;
-    fleet.join(&Micro::worker("dynamo/MyComponent/my_endpoint", Layout::Hashed, Some(1)));
+    fleet.join(&Micro::worker(
+        "dynamo/MyComponent/my_endpoint",
+        Layout::Hashed,
+        Some(1),
+    ));
     let names = ["--component", "my_component", "--endpoint", "my_endpoint"];
     for (arguments, advice) in [
         (names.as_slice(), "use --component MyComponent"),
-        (&["--target", TARGET], "use --target dynamo/MyComponent/my_endpoint"),
+        (
+            &["--target", TARGET],
+            "use --target dynamo/MyComponent/my_endpoint",
+        ),
     ] {
         let mut collector = Collector::start(server.url(), arguments).await;
         collector.program().says(&["WARN", TARGET, advice]).await;

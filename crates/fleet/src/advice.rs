@@ -18,9 +18,16 @@ pub(crate) struct NearMissCount {
 }
 
 /// A key that is the same for all that is the same to a reader, and the text.
-pub(crate) fn describe_misses(wanted: &EndpointPath, form: Form, misses: &[NearMissCount]) -> (String, String) {
+pub(crate) fn describe_misses(
+    wanted: &EndpointPath,
+    form: Form,
+    misses: &[NearMissCount],
+) -> (String, String) {
     let named = &misses[..misses.len().min(NAMED_MISSES)];
-    let texts: Vec<String> = named.iter().map(|miss| describe_miss(wanted, form, miss)).collect();
+    let texts: Vec<String> = named
+        .iter()
+        .map(|miss| describe_miss(wanted, form, miss))
+        .collect();
     let mut text = texts.join("; ");
     if misses.len() > named.len() {
         text.push_str(&format!(

@@ -6,31 +6,20 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory};
-use link::{ConnectError, Servers};
-use program::{Log, usage};
+use link::Servers;
+use program::nats::Nats;
+use program::{Exit, Log, usage};
+use protocol::text::causes;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Command, ListArgs, SharedArgs};
-use crate::config::{self, Config};
-use crate::probe::{self, Copied, Health};
 use crate::app;
+use crate::args::{Cli, Command, ListArgs, SharedArgs};
+use crate::config::Config;
+use crate::probe::{self, Copied, Health};
 
-/// No workers were found; only `explain` and `list` end with this code.
-const NO_WORKERS: u8 = 3;
-
-/// NATS does not accept this user; trying again does not help until that is corrected.
-const REFUSED: u8 = 4;
-
-/// A permission is missing.
-const DENIED: u8 = 6;
-
-/// `doctor` has found something to mend.
-const UNWELL: u8 = 8;
-
-/// Reads the command line, runs the command, and returns how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers, 4
-/// refused by NATS.
+/// Reads the command line, runs the command, and returns how it ended; see [`Exit`].
 pub async fn main() -> ExitCode {
     let log = Log::open();
     match prepare(&log) {
@@ -51,7 +40,7 @@ enum Task {
 struct Prepared {
     task: Task,
     shared: SharedArgs,
-    servers: Servers,
+    nats: Nats,
     copied: Copied,
 }
 
@@ -64,16 +53,18 @@ fn prepare(log: &Log) -> Result<Prepared, clap::Error> {
         shared,
     } = cli;
     log.record(filter(&shared, command.as_ref())?, shared.log_format);
-    let servers = config::servers(&shared)?;
+    let nats = shared.nats.0.clone().resolve(&matches);
+    let nats = nats.map_err(|message| Cli::command().error(ErrorKind::ValueValidation, message))?;
+    nats.say_context();
     let task = match command {
         Some(command) => Task::Once(command),
         None if !Config::names_any(&collect) => Task::Nothing,
-        None => Task::Collect(Box::new(Config::resolve(collect, &shared, servers.clone())?)),
+        None => Task::Collect(Box::new(Config::resolve(collect, &shared, nats.clone())?)),
     };
     Ok(Prepared {
         task,
         shared,
-        servers,
+        nats,
         copied: copied(&matches),
     })
 }
@@ -82,48 +73,49 @@ async fn run(prepared: Prepared, log: &Log) -> ExitCode {
     let Prepared {
         task,
         shared,
-        servers,
+        nats,
         copied,
     } = prepared;
     let result = match task {
-        Task::Collect(config) => collect(*config, log).await.map(|()| ExitCode::SUCCESS),
-        Task::Once(Command::Explain(args)) => code(probe::explain(args, &servers, &shared, &copied).await),
+        Task::Collect(config) => collect(*config, log).await.map(|()| Exit::Done),
+        Task::Once(Command::Explain(args)) => found(probe::explain(args, &nats, &shared, &copied).await),
         Task::Once(Command::List(ListArgs { look, watch: None })) => {
-            code(probe::list(&servers, &shared, &look).await)
+            found(probe::list(&nats, &shared, &look).await)
         }
-        Task::Once(Command::List(ListArgs { look, watch: Some(interval) })) => {
-            let watching = probe::watch(&servers, &shared, &look, interval);
-            until_interrupted(watching).await.map(|()| ExitCode::SUCCESS)
+        Task::Once(Command::List(ListArgs {
+            look,
+            watch: Some(interval),
+        })) => {
+            let watching = probe::watch(&nats, &shared, &look, interval);
+            until_interrupted(watching).await.map(|()| Exit::Done)
         }
-        Task::Once(Command::Doctor(args)) => probe::doctor(args, &servers, &shared).await.map(|health| match health {
-            Health::Clean => ExitCode::SUCCESS,
-            Health::Denied => ExitCode::from(DENIED),
-            Health::NoWorkers => ExitCode::from(NO_WORKERS),
-            Health::Unwell => ExitCode::from(UNWELL),
-        }),
+        Task::Once(Command::Doctor(args)) => probe::doctor(args, &nats, &shared).await.map(Exit::from),
         Task::Nothing => {
-            let text = probe::nothing_to_watch(&servers, &shared, &copied).await;
+            let text = probe::nothing_to_watch(&nats, &shared, &copied).await;
             log.lines().write_text(&text);
-            Ok(ExitCode::from(usage::WRONG))
+            Ok(Exit::Wrong)
         }
     };
-    result.unwrap_or_else(|error| {
-        log.write_line(&format!("error: {error:#}"));
-        match error.downcast_ref::<ConnectError>() {
-            Some(ConnectError::Refused { .. }) => ExitCode::from(REFUSED),
-            _ => ExitCode::FAILURE,
-        }
-    })
+    let exit = result.unwrap_or_else(|error| {
+        log.write_line(&format!("error: {}", causes(error.as_ref())));
+        Exit::of(error.chain())
+    });
+    exit.into()
 }
 
-fn code(found: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
-    found.map(|found| {
-        if found {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(NO_WORKERS)
+fn found(workers: anyhow::Result<bool>) -> anyhow::Result<Exit> {
+    workers.map(|found| if found { Exit::Done } else { Exit::NoWorkers })
+}
+
+impl From<Health> for Exit {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Clean => Self::Done,
+            Health::Denied => Self::Denied,
+            Health::NoWorkers => Self::NoWorkers,
+            Health::Unwell => Self::Unwell,
         }
-    })
+    }
 }
 
 /// Ends what runs on without a result when SIGINT or SIGTERM comes.
@@ -154,7 +146,19 @@ async fn collect(config: Config, log: &Log) -> anyhow::Result<()> {
 }
 
 /// Flags of every command that say nothing about the connection, or hold a secret.
-const NOT_COPIED: [&str; 3] = ["round_timeout", "log", "log_format"];
+const NOT_COPIED: [&str; 11] = [
+    "round_timeout",
+    "log",
+    "log_format",
+    "timeout",
+    "auth_patience",
+    "user",
+    "password",
+    "token",
+    "nkey",
+    "jwt",
+    "nats_seed",
+];
 
 /// The connection flags of this command line. What the environment says, it says to the next command too.
 fn copied(matches: &ArgMatches) -> Copied {
@@ -185,8 +189,9 @@ fn copied(matches: &ArgMatches) -> Copied {
 /// terminal is not to be torn.
 fn filter(shared: &SharedArgs, command: Option<&Command>) -> Result<EnvFilter, clap::Error> {
     let default = match command {
-        None => "info,async_nats=warn",
+        None => "info,async_nats=off",
         Some(Command::List(ListArgs { watch: Some(_), .. })) => "error",
+        Some(Command::Doctor(_)) => "error,link=off",
         Some(_) => "warn",
     };
     let filter = shared.log.as_deref().unwrap_or(default);

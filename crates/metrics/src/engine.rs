@@ -178,7 +178,7 @@ impl Engine {
             return Ok(());
         }
         match self.link.refusal(subject::STATS) {
-            Some(refusal) => bail!("{refusal}"),
+            Some(refusal) => Err(refusal.into()),
             None => bail!("the connection to NATS was lost while asking; try again"),
         }
     }

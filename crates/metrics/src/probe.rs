@@ -23,7 +23,8 @@ use std::time::Duration;
 use anyhow::Context;
 use fleet::matching::Target;
 use fleet::{Finish, Form, Inspection, PathGlob, Plan, PoolName, PoolView, Selector, Settings};
-use link::{Link, Servers};
+use link::Link;
+use program::nats::Nats;
 use program::output::print_text;
 use protocol::{EndpointPath, subject};
 
@@ -48,7 +49,7 @@ const EVERYTHING: &str = "*/*/*";
 
 /// An engine that finds every pool, with `wanted` among them.
 fn engine(
-    servers: &Servers,
+    nats: &Nats,
     shared: &SharedArgs,
     wanted: Option<Selector>,
     settings: Settings,
@@ -66,13 +67,13 @@ fn engine(
         settings,
         ..Plan::watching(wanted.into_iter().chain([Selector::Glob(everything)]).collect())
     };
-    let link = Link::new(servers.clone(), app::options());
+    let link = Link::new(nats.servers.clone(), app::options(nats, &plan));
     Ok(Engine::new(plan, link).0)
 }
 
 /// Takes one look.
 async fn look(
-    servers: &Servers,
+    nats: &Nats,
     shared: &SharedArgs,
     wanted: Option<Selector>,
     listen_for: Duration,
@@ -89,7 +90,7 @@ async fn look(
         },
         ..Settings::default()
     };
-    let mut engine = engine(servers, shared, wanted, settings)?;
+    let mut engine = engine(nats, shared, wanted, settings)?;
     engine.look(listen_for).await?;
     engine.has_asked()?;
     Ok(engine)
@@ -116,7 +117,7 @@ fn summary(seen: &Inspection) -> String {
 /// Where NATS cannot be reached or asked.
 pub async fn explain(
     args: ExplainArgs,
-    servers: &Servers,
+    nats: &Nats,
     shared: &SharedArgs,
     copied: &Copied,
 ) -> anyhow::Result<bool> {
@@ -125,15 +126,16 @@ pub async fn explain(
         all,
         look: args,
     } = args;
-    let mut engine = look(servers, shared, Some(wanted.clone()), args.listen_for).await?;
-    let denials = engine.link().denials();
+    let mut engine = look(nats, shared, Some(wanted.clone()), args.listen_for).await?;
+    let link = engine.link().clone();
+    let (denials, grants) = (link.denials(), link.grants());
     let paths = match &wanted {
         Selector::Path(path) => vec![path.clone()],
         Selector::Glob(glob) => matching(glob, &engine.inspect(None)),
         Selector::Services(_) => Vec::new(),
     };
     if paths.is_empty() {
-        let everything = list::Report::new(&engine.inspect(None), &denials);
+        let everything = list::Report::new(&engine.inspect(None), (&denials, grants));
         let text = format!("no pool matches {wanted}. Here is what there is:\n{everything}");
         print(&everything, text, args.json)?;
         return Ok(false);
@@ -142,7 +144,7 @@ pub async fn explain(
     for path in paths {
         let target = Target::new(path, &shared.subject_pattern);
         let seen = engine.inspect(Some(&target));
-        let report = explain::Report::new(&target, &seen, &denials, args.listen_for, copied, all);
+        let report = explain::Report::new(&target, &seen, (&denials, grants), args.listen_for, copied, all);
         print(&report, report.to_string(), args.json)?;
         has_workers |= report.has_workers();
     }
@@ -162,10 +164,11 @@ fn matching(glob: &PathGlob, seen: &Inspection) -> Vec<EndpointPath> {
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
-pub async fn list(servers: &Servers, shared: &SharedArgs, args: &LookArgs) -> anyhow::Result<bool> {
-    let mut engine = look(servers, shared, None, args.listen_for).await?;
-    let denials = engine.link().denials();
-    let report = list::Report::new(&engine.inspect(None), &denials);
+pub async fn list(nats: &Nats, shared: &SharedArgs, args: &LookArgs) -> anyhow::Result<bool> {
+    let mut engine = look(nats, shared, None, args.listen_for).await?;
+    let link = engine.link().clone();
+    let (denials, grants) = (link.denials(), link.grants());
+    let report = list::Report::new(&engine.inspect(None), (&denials, grants));
     print(&report, report.to_string(), args.json)?;
     Ok(report.has_workers())
 }

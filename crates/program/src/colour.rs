@@ -20,7 +20,11 @@ mod tests {
     #[test]
     fn colours_need_a_terminal_and_no_color_forbids_them() {
         let check = |is_terminal, no_color: Option<&str>, expected| {
-            assert_eq!(is_wanted_in(is_terminal, no_color.map(OsStr::new)), expected, "{no_color:?}");
+            assert_eq!(
+                is_wanted_in(is_terminal, no_color.map(OsStr::new)),
+                expected,
+                "{no_color:?}"
+            );
         };
         check(true, None, true);
         check(true, Some(""), true);

@@ -55,10 +55,7 @@ impl Conclusion {
                 passes(workers)
             ),
             Presence::AnswersAndEvents => {
-                format!(
-                    "They answer requests and publish events. {}",
-                    passes(workers)
-                )
+                format!("They answer requests and publish events. {}", passes(workers))
             }
         };
         let level = match presence {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use link::Denials;
+use link::{Denials, Grants};
 use protocol::subject;
 use protocol::text::Shown;
 use serde::Serialize;
@@ -20,15 +20,23 @@ pub(super) struct Denied {
     pub(super) info: bool,
     /// Subjects of events.
     pub(super) events: Vec<String>,
+    /// The lines of the server's configuration that allow all of it.
+    pub(super) remedy: Vec<String>,
 }
 
 impl Denied {
-    pub(super) fn new(denials: &Denials) -> Self {
-        let is_inbox = |subject: &&String| subject.starts_with(subject::INBOX);
+    pub(super) fn new(denials: &Denials, grants: &Grants) -> Self {
         Self {
-            stats: denials.publish.iter().any(|denied| denied.starts_with(subject::STATS)),
-            info: denials.publish.iter().any(|denied| denied.starts_with(subject::INFO)),
-            events: denials.subscribe.iter().filter(|denied| !is_inbox(denied)).cloned().collect(),
+            stats: denials
+                .publish
+                .iter()
+                .any(|denied| denied.starts_with(subject::STATS)),
+            info: denials
+                .publish
+                .iter()
+                .any(|denied| denied.starts_with(subject::INFO)),
+            events: denials.subscribe.iter().cloned().collect(),
+            remedy: grants.lines().into(),
         }
     }
 
@@ -57,15 +65,28 @@ impl fmt::Display for Denied {
             )?;
         }
         if !self.events.is_empty() {
-            let named: Vec<String> = self.events.iter().take(NAMED).map(|denied| Shown(denied).to_string()).collect();
+            let named: Vec<String> = self
+                .events
+                .iter()
+                .take(NAMED)
+                .map(|denied| Shown(denied).to_string())
+                .collect();
             let more = self.events.len().saturating_sub(NAMED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             writeln!(
                 f,
                 "NATS does not let this user subscribe to {}{more}: workers that are known by their events alone are missing here.",
                 named.join(", ")
             )?;
         }
-        writeln!(f, "Give it these permissions in the server's configuration:\n{}\n", subject::LEAST_PERMISSIONS)
+        let lines = self.remedy.join("\n  ");
+        writeln!(
+            f,
+            "Give it these permissions in the server's configuration:\n  {lines}\n"
+        )
     }
 }

@@ -10,8 +10,9 @@ mod tests;
 use std::io::stdout;
 
 use fleet::{PathGlob, Plan, Selector, Settings};
-use link::{Link, Servers};
+use link::Link;
 use program::colour;
+use program::nats::Nats;
 use tokio::time::Instant;
 
 use self::finding::{Check, Finding, Report};
@@ -38,18 +39,8 @@ pub enum Health {
 ///
 /// # Errors
 /// Where NATS cannot be reached, or the connection is lost.
-pub async fn doctor(args: DoctorArgs, servers: &Servers, shared: &SharedArgs) -> anyhow::Result<Health> {
-    let link = Link::new(servers.clone(), app::options());
-    let begun = Instant::now();
-    let client = link.connect_now().await?;
-    let text = format!("connected to {servers} in {} ms", begun.elapsed().as_millis());
-    let mut findings = vec![
-        Finding::new(Level::Ok, Check::Connection, text),
-        link_checks::server(&client.server_info(), link_checks::is_compatible(&client)),
-    ];
-    let attempts = attempt::all(&link, &client).await?;
-    findings.extend(link_checks::round_trip(&attempts));
-
+pub async fn doctor(args: DoctorArgs, nats: &Nats, shared: &SharedArgs) -> anyhow::Result<Health> {
+    let servers = &nats.servers;
     let timeout = shared.round_timeout.unwrap_or(TIMEOUT);
     let everything: PathGlob = EVERYTHING.parse()?;
     let watched = args.target.iter().cloned().chain([Selector::Glob(everything)]);
@@ -63,11 +54,32 @@ pub async fn doctor(args: DoctorArgs, servers: &Servers, shared: &SharedArgs) ->
         },
         ..Plan::watching(watched.collect())
     };
+    // Records of requests are worth having, and not needed.
+    let needed = Plan {
+        request_traces: Vec::new(),
+        ..plan.clone()
+    };
+    let link = Link::new(servers.clone(), app::options(nats, &needed));
+    let begun = Instant::now();
+    let client = link.connect_now().await?;
+    let text = format!("connected to {servers} in {} ms", begun.elapsed().as_millis());
+    let mut findings = vec![
+        Finding::new(Level::Ok, Check::Connection, text),
+        link_checks::server(&client.server_info(), link_checks::is_compatible(&client)),
+    ];
+    let attempts = attempt::all(&link, &client).await?;
+    findings.extend(link_checks::round_trip(&attempts));
+
     let (mut engine, published) = Engine::new(plan, link.clone());
     engine.look(args.look.listen_for).await?;
     let seen = engine.inspect(None);
     let seconds = args.look.listen_for.as_secs_f64();
-    findings.extend(link_checks::permissions(&attempts, &link.denials()));
+    findings.extend(link_checks::permissions(
+        &attempts,
+        &link.denials(),
+        servers.inbox_prefix(),
+        link.grants(),
+    ));
     findings.extend(fleet_checks::limits(seen.replies, client.max_payload()));
     let hearing = published.borrow().snapshot.hearing.clone();
     findings.extend(fleet_checks::clocks(&seen, &hearing));

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use fleet::matching::{Part, SubjectLayout, Target};
 use fleet::{
-    EndpointReport, EventScope, Inspection, InstanceReport, PartialPath, PoolName, Seen, WorkerKey, WorkerView,
+    EndpointReport, EventScope, Inspection, InstanceReport, PartialPath, PoolName, Seen, WorkerKey,
+    WorkerView,
 };
-use link::Denials;
+use link::{Denials, Grants};
 use protocol::EndpointPath;
 use protocol::events::Topic;
 use serde::Serialize;
@@ -135,7 +136,7 @@ impl Report {
     pub(super) fn new(
         target: &Target,
         seen: &Inspection,
-        denials: &Denials,
+        link: (&Denials, &Grants),
         listened: Duration,
         copied: &Copied,
         shows_all: bool,
@@ -148,7 +149,11 @@ impl Report {
             .filter_map(|worker| Sender::new(worker, seen.now.as_secs_f64()));
         let near = |(place, count): &(PartialPath, usize)| {
             (place.namespace == path.namespace).then(|| {
-                let workers = if *count == 1 { "worker publishes" } else { "workers publish" };
+                let workers = if *count == 1 {
+                    "worker publishes"
+                } else {
+                    "workers publish"
+                };
                 format!("{count} {workers} events for {place}, which name no endpoint")
             })
         };
@@ -158,7 +163,10 @@ impl Report {
             endpoints.filter(|endpoint| is(&endpoint.judgement)).count()
         };
         let is_near = |judgement: &Judgement| {
-            matches!(judgement, Judgement::NearMiss { .. } | Judgement::DataUndecodable { .. })
+            matches!(
+                judgement,
+                Judgement::NearMiss { .. } | Judgement::DataUndecodable { .. }
+            )
         };
         let conclusion = Conclusion::of(&path.to_string(), pool, listened.as_secs_f64());
         let duplicates = pools::duplicates(path, seen);
@@ -166,7 +174,7 @@ impl Report {
         Self {
             target: path.to_string(),
             verdict: Verdict::new(path, seen, &groups, &duplicates, &conclusion, copied),
-            denied: Denied::new(denials),
+            denied: Denied::new(link.0, link.1),
             candidates: target
                 .candidates()
                 .map(|(layout, subject)| Candidate { layout, subject })

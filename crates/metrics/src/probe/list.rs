@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use fleet::{Inspection, InstanceReport, PoolName};
-use link::Denials;
+use link::{Denials, Grants};
 use protocol::text::Shown;
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ struct Service {
 }
 
 impl Report {
-    pub(super) fn new(seen: &Inspection, denials: &Denials) -> Self {
+    pub(super) fn new(seen: &Inspection, link: (&Denials, &Grants)) -> Self {
         let nameless = seen.nameless.iter().map(|(place, workers)| Nameless {
             namespace: place.namespace.to_string(),
             component: place.component.as_ref().map(ToString::to_string),
@@ -56,7 +56,7 @@ impl Report {
             pools: pools::of(seen),
             nameless: nameless.collect(),
             services: services(seen),
-            denied: Denied::new(denials),
+            denied: Denied::new(link.0, link.1),
             round: super::summary(seen),
             unreadable_replies: seen.unreadable,
         }
@@ -80,7 +80,10 @@ impl Report {
 fn services(seen: &Inspection) -> Vec<Service> {
     let mut services: BTreeMap<&str, Service> = BTreeMap::new();
     let is_worker = |instance: &&InstanceReport| {
-        let mut pools = instance.endpoints.iter().filter_map(|endpoint| endpoint.pool.as_ref());
+        let mut pools = instance
+            .endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.pool.as_ref());
         pools.any(|pool| matches!(pool, PoolName::Workers(_)))
     };
     for instance in seen.instances.iter().filter(|instance| !is_worker(instance)) {
@@ -92,7 +95,10 @@ fn services(seen: &Inspection) -> Vec<Service> {
         });
         service.instances += 1;
         service.versions.insert(instance.version.to_string());
-        let subjects = instance.endpoints.iter().map(|endpoint| endpoint.subject.to_string());
+        let subjects = instance
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.subject.to_string());
         service.endpoints.extend(subjects);
     }
     services.into_values().collect()
@@ -204,7 +210,11 @@ impl fmt::Display for Report {
         }
         if !self.services.is_empty() {
             let head = ["SERVICE", "INSTANCES", "VERSION", "ENDPOINTS"];
-            write!(f, "\n{}", Table::new(head, self.services.iter().map(Service::row)))?;
+            write!(
+                f,
+                "\n{}",
+                Table::new(head, self.services.iter().map(Service::row))
+            )?;
         }
         if self.unreadable_replies > 0 {
             writeln!(f, "replies that cannot be read: {}", self.unreadable_replies)?;
@@ -217,7 +227,11 @@ impl fmt::Display for Nameless {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let component = self.component.as_deref().unwrap_or("*");
         let place = format!("{}/{component}", self.namespace);
-        let (workers, verb) = if self.workers == 1 { ("worker", "is") } else { ("workers", "are") };
+        let (workers, verb) = if self.workers == 1 {
+            ("worker", "is")
+        } else {
+            ("workers", "are")
+        };
         write!(
             f,
             "{}: {} {workers} {verb} heard by events that name no {}; watch with --target {}",

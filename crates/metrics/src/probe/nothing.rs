@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use fleet::Settings;
-use link::Servers;
+use program::nats::Nats;
+use protocol::text::causes;
 use tokio::time::timeout;
 
 use super::list::Report;
@@ -17,11 +18,14 @@ const LOOK: Duration = Duration::from_millis(500);
 const LIMIT: Duration = Duration::from_millis(1500);
 
 /// How to say what to watch, and what there is on NATS if it answers soon.
-pub async fn nothing_to_watch(servers: &Servers, shared: &SharedArgs, copied: &Copied) -> String {
-    let there = match timeout(LIMIT, look(servers, shared)).await {
-        Ok(Ok(report)) if report.is_empty() => format!("Nothing answers at {servers} now: {}.\n", report.round()),
+pub async fn nothing_to_watch(nats: &Nats, shared: &SharedArgs, copied: &Copied) -> String {
+    let servers = &nats.servers;
+    let there = match timeout(LIMIT, look(nats, shared)).await {
+        Ok(Ok(report)) if report.is_empty() => {
+            format!("Nothing answers at {servers} now: {}.\n", report.round())
+        }
         Ok(Ok(report)) => format!("This is at {servers} now:\n\n{report}"),
-        Ok(Err(error)) => format!("What is there cannot be shown: {error:#}.\n"),
+        Ok(Err(error)) => format!("What is there cannot be shown: {}.\n", causes(error.as_ref())),
         Err(_) => format!("What is there cannot be shown: NATS at {servers} did not answer in time.\n"),
     };
     format!(
@@ -35,15 +39,16 @@ pub async fn nothing_to_watch(servers: &Servers, shared: &SharedArgs, copied: &C
     )
 }
 
-async fn look(servers: &Servers, shared: &SharedArgs) -> anyhow::Result<Report> {
+async fn look(nats: &Nats, shared: &SharedArgs) -> anyhow::Result<Report> {
     let settings = Settings {
         poll_interval: LIMIT * 2,
         round_timeout: LOOK,
         ..Settings::default()
     };
-    let mut engine = engine(servers, shared, None, settings)?;
+    let mut engine = engine(nats, shared, None, settings)?;
     engine.look(LOOK).await?;
     engine.has_asked()?;
-    let denials = engine.link().denials();
-    Ok(Report::new(&engine.inspect(None), &denials))
+    let link = engine.link().clone();
+    let (denials, grants) = (link.denials(), link.grants());
+    Ok(Report::new(&engine.inspect(None), (&denials, grants)))
 }

@@ -116,7 +116,8 @@ pub(super) fn duplicates(path: &EndpointPath, seen: &Inspection) -> Vec<Duplicat
 
 /// The pool of this path, if it is there.
 pub(super) fn view_of<'a>(path: &EndpointPath, seen: &'a Inspection) -> Option<&'a PoolView> {
-    let is_wanted = |pool: &&std::sync::Arc<PoolView>| matches!(&pool.name, PoolName::Workers(name) if name == path);
+    let is_wanted =
+        |pool: &&std::sync::Arc<PoolView>| matches!(&pool.name, PoolName::Workers(name) if name == path);
     seen.pools.iter().find(is_wanted).map(AsRef::as_ref)
 }
 
@@ -148,7 +149,9 @@ impl Pool {
             fresh: totals.fresh,
             load: Load {
                 kv_usage_ratio: totals.utilization[1].or_else(|| {
-                    let kv = Resource::ALL.iter().position(|resource| *resource == Resource::Kv);
+                    let kv = Resource::ALL
+                        .iter()
+                        .position(|resource| *resource == Resource::Kv);
                     Some(totals.spreads[kv?]?.mean)
                 }),
                 requests_running: totals.slots_active,

@@ -19,7 +19,10 @@ fn distance(wanted: &EndpointPath, found: &EndpointPath) -> Option<usize> {
         (wanted.component.as_str(), found.component.as_str()),
         (wanted.endpoint.as_str(), found.endpoint.as_str()),
     ];
-    names.into_iter().map(|(wanted, found)| between(wanted, found)).sum()
+    names
+        .into_iter()
+        .map(|(wanted, found)| between(wanted, found))
+        .sum()
 }
 
 /// The same for one name: at most one letter in three, and no more than three.
@@ -47,7 +50,11 @@ mod tests {
             let found = closest(&path(wanted), there.iter()).map(ToString::to_string);
             assert_eq!(found.as_deref(), expected, "{wanted} in {there:?}");
         }
-        let there = ["dynamo/x/my_endpoint", "dynamo/backend/generate", "prod/backend/generate"];
+        let there = [
+            "dynamo/x/my_endpoint",
+            "dynamo/backend/generate",
+            "prod/backend/generate",
+        ];
         check("dynamo/x/my_endpoin", &there, Some(there[0]));
         check("dynamo/x/my_endpiont", &there, Some(there[0]));
         check("dynamo/bakend/generate", &there, Some(there[1]));
@@ -61,6 +68,10 @@ mod tests {
         check("dynamo/x/my_endpoint", &there, None);
         check("dynamo/x/my_endpoin", &[], None);
         // The closest wins, whatever comes first.
-        check("a/worker/go", &["a/workers_b/go", "a/workers/go"], Some("a/workers/go"));
+        check(
+            "a/worker/go",
+            &["a/workers_b/go", "a/workers/go"],
+            Some("a/workers/go"),
+        );
     }
 }

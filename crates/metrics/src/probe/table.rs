@@ -16,7 +16,10 @@ pub(super) struct Table<const COLUMNS: usize> {
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    pub(super) fn new(head: [&'static str; COLUMNS], rows: impl IntoIterator<Item = [String; COLUMNS]>) -> Self {
+    pub(super) fn new(
+        head: [&'static str; COLUMNS],
+        rows: impl IntoIterator<Item = [String; COLUMNS]>,
+    ) -> Self {
         let rows = rows.into_iter().collect();
         Self { head, rows }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fleet::matching::Target;
 use fleet::{Arrived, Core, Effect, Form, Input, Now, Plan, Selector};
-use link::Denials;
+use link::{Denials, Grants};
 use protocol::subject;
 use serde_json::{Value, json};
 
@@ -134,16 +134,29 @@ fn explained(target: &str, services: &[Service], all: bool) -> explain::Report {
     let seen = core.inspect(Some(&target), Some(fleet::Finish::Stall), now);
     let copied = Copied::new([("server", Some("nats://nats:4222"))]);
     let listened = Duration::from_secs(3);
-    explain::Report::new(&target, &seen, &Denials::default(), listened, &copied, all)
+    explain::Report::new(
+        &target,
+        &seen,
+        (&Denials::default(), &Grants::default()),
+        listened,
+        &copied,
+        all,
+    )
 }
 
 fn listed(services: &[Service], denials: &Denials) -> list::Report {
     let (mut core, _, now) = look(TARGET, services);
-    list::Report::new(&core.inspect(None, Some(fleet::Finish::Stall), now), denials)
+    let grants = Grants::new(subject::ASKING, ["_INBOX.>", subject::EVENTS]);
+    list::Report::new(
+        &core.inspect(None, Some(fleet::Finish::Stall), now),
+        (denials, &grants),
+    )
 }
 
 fn mixed() -> Vec<Service> {
-    let mut services: Vec<Service> = (1..=3).map(|id| worker("my_component", "my_endpoint", id)).collect();
+    let mut services: Vec<Service> = (1..=3)
+        .map(|id| worker("my_component", "my_endpoint", id))
+        .collect();
     services.push(worker("MyComponent", "my_endpoint", 7));
     services.push(worker("planner", "plan", 8));
     services.push(orders("a", "orders.create"));
@@ -159,8 +172,12 @@ fn a_list_shows_the_load_of_each_pool_and_other_services() {
 #[test]
 fn an_empty_list_says_what_is_denied_and_how_to_mend_it() {
     let mut denials = Denials::default();
-    denials.publish.insert(subject::info_of_service("svc").expect("a token"));
-    denials.subscribe.insert(subject::event(&"dynamo".parse().expect("a name"), "kv_metrics"));
+    denials
+        .publish
+        .insert(subject::info_of_service("svc").expect("a token"));
+    denials
+        .subscribe
+        .insert(subject::event(&"dynamo".parse().expect("a name"), "kv_metrics"));
     insta::assert_snapshot!(listed(&[], &denials));
 }
 
@@ -182,8 +199,14 @@ fn two_instances_with_one_id_are_one_worker_and_both_are_named() {
 #[test]
 fn the_verdict_comes_first_and_names_the_command() {
     insta::assert_snapshot!("explain_present", explained(TARGET, &mixed(), false));
-    insta::assert_snapshot!("explain_slip", explained("dynamo/my_component/my_endpoin", &mixed(), false));
-    insta::assert_snapshot!("explain_close", explained("dynamo/other/my_endpoint", &mixed(), false));
+    insta::assert_snapshot!(
+        "explain_slip",
+        explained("dynamo/my_component/my_endpoin", &mixed(), false)
+    );
+    insta::assert_snapshot!(
+        "explain_close",
+        explained("dynamo/other/my_endpoint", &mixed(), false)
+    );
     insta::assert_snapshot!("explain_all", explained(TARGET, &mixed(), true));
 }
 
@@ -194,7 +217,9 @@ fn where_nothing_is_similar_the_settings_follow() {
 
 #[test]
 fn next_to_a_thousand_workers_the_text_is_short_and_json_is_complete() {
-    let services: Vec<Service> = (1..=1000).map(|id| worker("my_component", "my_endpoint", id)).collect();
+    let services: Vec<Service> = (1..=1000)
+        .map(|id| worker("my_component", "my_endpoint", id))
+        .collect();
     let report = explained("dynamo/decode/my_endpoint", &services, false);
     let lines = report.to_string().lines().count();
     assert!(lines < 25, "{lines} lines:\n{report}");

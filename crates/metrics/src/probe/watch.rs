@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use fleet::Settings;
-use link::Servers;
+use program::nats::Nats;
 use program::output::offer_text;
 
 use super::list::Report;
@@ -21,7 +21,7 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 /// # Errors
 /// Where NATS cannot be reached or asked at first, or refuses this user later.
 pub async fn watch(
-    servers: &Servers,
+    nats: &Nats,
     shared: &SharedArgs,
     args: &LookArgs,
     interval: Duration,
@@ -31,12 +31,13 @@ pub async fn watch(
         round_timeout: shared.round_timeout.unwrap_or(TIMEOUT).min(interval),
         ..Settings::default()
     };
-    let mut engine = engine(servers, shared, None, settings)?;
+    let mut engine = engine(nats, shared, None, settings)?;
     engine.look(args.listen_for.min(interval)).await?;
     engine.has_asked()?;
     loop {
-        let denials = engine.link().denials();
-        let report = Report::new(&engine.inspect(None), &denials);
+        let link = engine.link().clone();
+        let (denials, grants) = (link.denials(), link.grants());
+        let report = Report::new(&engine.inspect(None), (&denials, grants));
         let text = match args.json {
             true => serde_json::to_string(&report).context("failed to write JSON")? + "\n",
             false => block(&report, engine.link().is_connected()),
@@ -50,7 +51,15 @@ pub async fn watch(
 
 fn block(report: &Report, is_connected: bool) -> String {
     let time = humantime::format_rfc3339_seconds(SystemTime::now());
-    let link = if is_connected { "" } else { "; the connection to NATS is lost" };
-    let (before, after) = if stdout().is_terminal() { (CLEAR, "") } else { ("", "\n") };
+    let link = if is_connected {
+        ""
+    } else {
+        "; the connection to NATS is lost"
+    };
+    let (before, after) = if stdout().is_terminal() {
+        (CLEAR, "")
+    } else {
+        ("", "\n")
+    };
     format!("{before}{time}  {}{link}\n{report}{after}", report.round())
 }

@@ -24,14 +24,20 @@ pub(super) fn markdown(programs: &[&Path], processes: &Processes) -> Result<Stri
 
 /// Adds one command, and those that it has.
 fn add(text: &mut String, program: &Path, words: &[&str], processes: &Processes) -> Result<()> {
-    let name = program.file_name().context("a program has a name")?.to_string_lossy();
+    let name = program
+        .file_name()
+        .context("a program has a name")?
+        .to_string_lossy();
     let mut command = Command::new(program);
     // Help shows the values of variables, and is as wide as the terminal.
     command.args(words).arg("--help").env_clear().stdin(Stdio::null());
     let help = processes.capture(&mut command, HELP)?;
     let title = [&[&*name], words].concat().join(" ");
     let level = "#".repeat(words.len() + 2);
-    text.push_str(&format!("\n{level} `{title}`\n\n```text\n{}\n```\n", help.trim_end()));
+    text.push_str(&format!(
+        "\n{level} `{title}`\n\n```text\n{}\n```\n",
+        help.trim_end()
+    ));
     for subcommand in subcommands(&help) {
         add(text, program, &[words, &[subcommand]].concat(), processes)?;
     }

@@ -52,7 +52,9 @@ pub(super) async fn all(link: &Link, client: &Client) -> anyhow::Result<Attempts
     let mut trying = Trying {
         link,
         client,
-        inbox: Inbox::open(client).await.context("failed to subscribe to an inbox")?,
+        inbox: Inbox::open(client)
+            .await
+            .context("failed to subscribe to an inbox")?,
         number: 0,
     };
     let stats = trying.publish(subject::STATS.to_owned()).await?;
@@ -65,7 +67,7 @@ pub(super) async fn all(link: &Link, client: &Client) -> anyhow::Result<Attempts
         other => other,
     };
     let is_answered = [stats, stats_of_one, info].contains(&Outcome::Allowed);
-    let inbox = match link.denials().subscribe.iter().any(|denied| denied.starts_with(subject::INBOX)) {
+    let inbox = match link.denials().inbox {
         true => Outcome::Denied,
         false if is_answered => Outcome::Allowed,
         false => Outcome::Silent,
@@ -128,7 +130,10 @@ impl Trying<'_> {
             let number = self.ask(&subject).await?;
             replies.clear();
             while !replies.iter().any(|reply| reply.round == Some(number)) {
-                if timeout_at(until, self.inbox.next_batch(&mut replies)).await.is_err() {
+                if timeout_at(until, self.inbox.next_batch(&mut replies))
+                    .await
+                    .is_err()
+                {
                     return Ok(None);
                 }
             }
@@ -141,8 +146,11 @@ impl Trying<'_> {
     async fn ask(&mut self, subject: &str) -> anyhow::Result<u64> {
         self.number += 1;
         let reply_to = self.inbox.subject(self.number);
-        let sent = self.client.publish_with_reply(subject.to_owned(), reply_to, "".into());
-        sent.await.with_context(|| format!("failed to publish to {subject}"))?;
+        let sent = self
+            .client
+            .publish_with_reply(subject.to_owned(), reply_to, "".into());
+        sent.await
+            .with_context(|| format!("failed to publish to {subject}"))?;
         Ok(self.number)
     }
 }

@@ -22,7 +22,6 @@ pub(super) enum Check {
     Limits,
     Clocks,
     Replies,
-    Accounts,
     Services,
     Pool,
     Target,
@@ -97,7 +96,6 @@ impl Check {
             Self::Limits => "limits",
             Self::Clocks => "clocks",
             Self::Replies => "replies",
-            Self::Accounts => "accounts",
             Self::Services => "services",
             Self::Pool => "pool",
             Self::Target => "target",
@@ -114,9 +112,17 @@ impl fmt::Display for Report {
             remedy,
         } in &self.findings
         {
-            let style = if self.has_colours { level.style() } else { Style::new() };
+            let style = if self.has_colours {
+                level.style()
+            } else {
+                Style::new()
+            };
             let (level, check) = (level.as_str(), check.as_str());
-            writeln!(f, "{style}{level:<7}{style:#}  {check:<10}  {}", Shown(text).up_to(TEXT))?;
+            writeln!(
+                f,
+                "{style}{level:<7}{style:#}  {check:<10}  {}",
+                Shown(text).up_to(TEXT)
+            )?;
             for line in remedy.iter().flat_map(|remedy| remedy.lines()) {
                 writeln!(f, "{:21}{}", "", Shown(line).up_to(TEXT))?;
             }
@@ -125,6 +131,11 @@ impl fmt::Display for Report {
             1 => format!("1 {noun}"),
             n => format!("{n} {noun}s"),
         };
-        writeln!(f, "\n{}, {}", plural(self.errors, "error"), plural(self.warnings, "warning"))
+        writeln!(
+            f,
+            "\n{}, {}",
+            plural(self.errors, "error"),
+            plural(self.warnings, "warning")
+        )
     }
 }

@@ -6,8 +6,8 @@ use fleet::{Hearing, Inspection, PathGlob, PoolName, Selector};
 use protocol::EndpointPath;
 
 use super::super::conclusion::{Conclusion, Presence};
-use super::super::pools::{self, Pool};
 use super::super::level::Level;
+use super::super::pools::{self, Pool};
 use super::finding::{Check, Finding};
 
 /// What one reply is taken to have, in bytes: those of Dynamo's workers have about as many.
@@ -25,7 +25,10 @@ const CLOCK_SLACK: f64 = 5.0;
 /// Whether a round's replies and the largest single one pass.
 pub(super) fn limits(replies: u64, max_payload: usize) -> Vec<Finding> {
     let bytes = replies * REPLY_BYTES;
-    let expected = format!("{replies} replies of about {REPLY_BYTES} B in a round are {}", size(bytes));
+    let expected = format!(
+        "{replies} replies of about {REPLY_BYTES} B in a round are {}",
+        size(bytes)
+    );
     let pending = if bytes > MAX_PENDING / 2 {
         Finding::new(
             Level::Warning,
@@ -37,13 +40,19 @@ pub(super) fn limits(replies: u64, max_payload: usize) -> Vec<Finding> {
             size(bytes * 4)
         ))
     } else {
-        let text = format!("{expected}; a server lets {} wait by default (max_pending)", size(MAX_PENDING));
+        let text = format!(
+            "{expected}; a server lets {} wait by default (max_pending)",
+            size(MAX_PENDING)
+        );
         Finding::new(Level::Ok, Check::Limits, text)
     };
     let passes = format!("max_payload is {}", size(max_payload as u64));
     let payload = if max_payload < LARGEST_REPLY {
         let text = format!("{passes}: a service with many endpoints or much data cannot answer");
-        let remedy = format!("set max_payload in the server's configuration to {} or more", size(LARGEST_REPLY as u64));
+        let remedy = format!(
+            "set max_payload in the server's configuration to {} or more",
+            size(LARGEST_REPLY as u64)
+        );
         Finding::new(Level::Warning, Check::Limits, text).with_remedy(remedy)
     } else {
         Finding::new(Level::Ok, Check::Limits, passes)
@@ -99,7 +108,10 @@ pub(super) fn clocks(seen: &Inspection, hearing: &Hearing) -> Vec<Finding> {
 
 /// Every pool that is there, and what its workers need to show more.
 pub(super) fn pools(seen: &Inspection, seconds: f64) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = pools::of(seen).iter().flat_map(|pool| of_pool(pool, seen, seconds)).collect();
+    let mut findings: Vec<Finding> = pools::of(seen)
+        .iter()
+        .flat_map(|pool| of_pool(pool, seen, seconds))
+        .collect();
     for (place, workers) in &seen.nameless {
         let text = format!("{place}: {workers} workers publish events that name no endpoint");
         findings.push(Finding::new(Level::Note, Check::Pool, text).with_remedy(format!(
@@ -125,7 +137,8 @@ fn of_pool(pool: &Pool, seen: &Inspection, seconds: f64) -> Vec<Finding> {
     }
     if pool.unusable > 0 {
         let text = format!("{path}: the data of {} endpoints cannot be used", pool.unusable);
-        findings.push(Finding::new(Level::Warning, Check::Pool, text).with_remedy("`metrics explain` shows why"));
+        findings
+            .push(Finding::new(Level::Warning, Check::Pool, text).with_remedy("`metrics explain` shows why"));
     }
     for duplicate in &pool.duplicates {
         let text = format!("{path}: {duplicate}");
@@ -141,7 +154,11 @@ pub(super) fn services(seen: &Inspection) -> Vec<Finding> {
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
     let is_worker = |name: &Option<PoolName>| matches!(name, Some(PoolName::Workers(_)));
     for instance in &seen.instances {
-        if !instance.endpoints.iter().any(|endpoint| is_worker(&endpoint.pool)) {
+        if !instance
+            .endpoints
+            .iter()
+            .any(|endpoint| is_worker(&endpoint.pool))
+        {
             *names.entry(&instance.service).or_default() += 1;
         }
     }
@@ -155,7 +172,8 @@ pub(super) fn services(seen: &Inspection) -> Vec<Finding> {
         0 => {}
         n => {
             let instances: usize = names.values().sum();
-            let text = format!("{n} other services answer, with {instances} instances; `metrics list` shows them");
+            let text =
+                format!("{n} other services answer, with {instances} instances; `metrics list` shows them");
             findings.push(Finding::new(Level::Ok, Check::Services, text));
         }
     }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use async_nats::ServerInfo;
-use link::Denials;
+use link::{Denials, Grants};
 use protocol::subject;
 use protocol::text::Shown;
 
-use super::attempt::{Attempts, Outcome};
 use super::super::level::Level;
+use super::attempt::{Attempts, Outcome};
 use super::finding::{Check, Finding};
 
 /// The oldest server that is tested.
@@ -19,14 +19,18 @@ const LONG: Duration = Duration::from_millis(250);
 
 /// Which server it is.
 pub(super) fn server(info: &ServerInfo, is_compatible: bool) -> Finding {
-    let cluster = info.cluster.as_ref().map_or_else(String::new, |cluster| format!(", cluster {cluster}"));
+    let cluster = info
+        .cluster
+        .as_ref()
+        .map_or_else(String::new, |cluster| format!(", cluster {cluster}"));
     let text = format!("{} is nats-server {}{cluster}", info.server_name, info.version);
     match is_compatible {
         true => Finding::new(Level::Ok, Check::Server, text),
         false => {
             let (major, minor, patch) = OLDEST;
-            Finding::new(Level::Warning, Check::Server, text)
-                .with_remedy(format!("update it to {major}.{minor}.{patch} or later: older ones are not tested"))
+            Finding::new(Level::Warning, Check::Server, text).with_remedy(format!(
+                "update it to {major}.{minor}.{patch} or later: older ones are not tested"
+            ))
         }
     }
 }
@@ -43,15 +47,25 @@ pub(super) fn round_trip(attempts: &Attempts) -> Option<Finding> {
     let text = format!("{:.1} ms", time.as_secs_f64() * 1e3);
     Some(match time > LONG {
         false => Finding::new(Level::Ok, Check::RoundTrip, text),
-        true => Finding::new(Level::Warning, Check::RoundTrip, text)
-            .with_remedy("run the collector nearer to this server, or raise --poll-interval and --round-timeout"),
+        true => Finding::new(Level::Warning, Check::RoundTrip, text).with_remedy(
+            "run the collector nearer to this server, or raise --poll-interval and --round-timeout",
+        ),
     })
 }
 
 /// Each permission; the lines that grant all of them follow the last that is missing.
-pub(super) fn permissions(attempts: &Attempts, denials: &Denials) -> Vec<Finding> {
+pub(super) fn permissions(
+    attempts: &Attempts,
+    denials: &Denials,
+    inbox: &str,
+    grants: &Grants,
+) -> Vec<Finding> {
     let answers = [
-        (attempts.stats, subject::STATS.to_owned(), "no worker that answers requests is found"),
+        (
+            attempts.stats,
+            subject::STATS.to_owned(),
+            "no worker that answers requests is found",
+        ),
         (
             attempts.stats_of_one,
             format!("{}.>", subject::STATS),
@@ -78,15 +92,15 @@ pub(super) fn permissions(attempts: &Attempts, denials: &Denials) -> Vec<Finding
         });
     }
     findings.push(match attempts.inbox {
-        Outcome::Allowed => ok(format!("may subscribe to {}.>: replies come", subject::INBOX)),
-        Outcome::Denied => error(format!("may not subscribe to {}.>: no reply comes", subject::INBOX)),
+        Outcome::Allowed => ok(format!("may subscribe to {inbox}.>: replies come")),
+        Outcome::Denied => error(format!("may not subscribe to {inbox}.>: no reply comes")),
         Outcome::Silent => Finding::new(
             Level::Warning,
             Check::Permission,
-            format!("subscribing to {}.> is not denied, and no reply came", subject::INBOX),
+            format!("subscribing to {inbox}.> is not denied, and no reply came"),
         ),
     });
-    let is_event = |denied: &&String| !denied.starts_with(subject::INBOX) && *denied != subject::REQUEST_TRACE;
+    let is_event = |denied: &&String| *denied != subject::REQUEST_TRACE;
     let mut events = denials.subscribe.iter().filter(is_event);
     findings.push(match events.next() {
         None => ok("may subscribe to the subjects of events".to_owned()),
@@ -105,8 +119,8 @@ pub(super) fn permissions(attempts: &Attempts, denials: &Denials) -> Vec<Finding
     }
     if let Some(last) = findings.iter_mut().rfind(|finding| finding.level == Level::Error) {
         last.remedy = Some(format!(
-            "give this user these permissions in the server's configuration, and reload it:\n{}",
-            subject::LEAST_PERMISSIONS
+            "give this user these permissions in the server's configuration, and reload it:\n  {}",
+            grants.lines().join("\n  ")
         ));
     }
     findings

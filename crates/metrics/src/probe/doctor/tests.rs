@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use link::Denials;
+use link::{Denials, Grants};
 use protocol::subject;
 
 use super::super::level::Level;
@@ -19,9 +19,13 @@ fn attempts() -> Attempts {
     }
 }
 
+fn grants() -> Grants {
+    Grants::new(subject::ASKING, ["_INBOX.>", subject::EVENTS])
+}
+
 fn report(attempts: &Attempts, denials: &Denials) -> Report {
     let mut findings: Vec<Finding> = link_checks::round_trip(attempts).into_iter().collect();
-    findings.extend(link_checks::permissions(attempts, denials));
+    findings.extend(link_checks::permissions(attempts, denials, "_INBOX", &grants()));
     Report::new(findings, false)
 }
 
@@ -74,7 +78,10 @@ fn limits_are_too_small_for_a_large_fleet() {
 fn levels_have_colours_where_they_are_wanted_and_nowhere_else() {
     let findings = || vec![Finding::new(Level::Error, Check::Limits, "x\u{1b}[2J")];
     let coloured = Report::new(findings(), true).to_string();
-    assert!(coloured.starts_with("\u{1b}[1m\u{1b}[31merror  \u{1b}[0m"), "{coloured:?}");
+    assert!(
+        coloured.starts_with("\u{1b}[1m\u{1b}[31merror  \u{1b}[0m"),
+        "{coloured:?}"
+    );
     assert!(!coloured.contains("\u{1b}[2J"), "{coloured:?}");
     assert!(!Report::new(findings(), false).to_string().contains('\u{1b}'));
 }

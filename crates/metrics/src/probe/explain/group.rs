@@ -83,19 +83,44 @@ impl Group {
         let (rank, group) = match &endpoint.judgement {
             Judgement::Matched { layout, load, .. } => {
                 let reason = Some(format!("layout {layout}; {load}"));
-                (0, Self { reason, ..Self::new("matched", of) })
+                (
+                    0,
+                    Self {
+                        reason,
+                        ..Self::new("matched", of)
+                    },
+                )
             }
             Judgement::Duplicate { .. } => {
                 let reason = Some("another instance is shown under this id".to_owned());
-                (1, Self { reason, ..Self::new("duplicate", of) })
+                (
+                    1,
+                    Self {
+                        reason,
+                        ..Self::new("duplicate", of)
+                    },
+                )
             }
             Judgement::DataUndecodable { reason, .. } => {
                 let reason = Some(format!("data undecodable: {reason}"));
-                (2, Self { reason, ..Self::new("unusable", of) })
+                (
+                    2,
+                    Self {
+                        reason,
+                        ..Self::new("unusable", of)
+                    },
+                )
             }
             Judgement::NearMiss { reason, remedy, .. } => {
                 let (reason, remedy) = (Some(reason.clone()), remedy.clone());
-                (3, Self { reason, remedy, ..Self::new("near miss", of) })
+                (
+                    3,
+                    Self {
+                        reason,
+                        remedy,
+                        ..Self::new("near miss", of)
+                    },
+                )
             }
             Judgement::Foreign => (4, Self::new("foreign", of)),
         };

@@ -28,7 +28,9 @@ impl fmt::Display for Report {
             writeln!(f, "{}\n", Shown(place).up_to(REASON))?;
         }
         if self.shows_all {
-            self.services.iter().try_for_each(|service| write!(f, "{service}"))?;
+            self.services
+                .iter()
+                .try_for_each(|service| write!(f, "{service}"))?;
         }
         self.write_subjects(f)?;
         if self.unreadable_replies > 0 {
@@ -50,7 +52,11 @@ impl Report {
             "{}: {} {}; {} near {}, {} foreign",
             self.round,
             self.matched,
-            if self.matched == 1 { "worker matched" } else { "workers matched" },
+            if self.matched == 1 {
+                "worker matched"
+            } else {
+                "workers matched"
+            },
             self.near_misses,
             if self.near_misses == 1 { "miss" } else { "misses" },
             self.foreign

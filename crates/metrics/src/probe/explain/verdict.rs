@@ -45,7 +45,10 @@ impl Verdict {
         let count = pools::view_of(path, seen).map_or(0, |pool| pool.workers.len());
         let watch = |path: &EndpointPath| Some(copied.command(&["--target", &path.to_string()]));
         if count > 0 {
-            let twice: Vec<String> = duplicates.iter().map(|duplicate| format!(" {duplicate}.")).collect();
+            let twice: Vec<String> = duplicates
+                .iter()
+                .map(|duplicate| format!(" {duplicate}."))
+                .collect();
             return Self {
                 text: format!(
                     "{path} has {}. {}.{}",
@@ -75,7 +78,10 @@ impl Verdict {
         if let Some(group) = groups.iter().find(near) {
             let verb = if group.count == 1 { "is" } else { "are" };
             let reason = group.reason.as_deref().unwrap_or_default();
-            let remedy = group.remedy.as_ref().map_or_else(String::new, |remedy| format!("; {remedy}"));
+            let remedy = group
+                .remedy
+                .as_ref()
+                .map_or_else(String::new, |remedy| format!("; {remedy}"));
             return Self {
                 text: format!(
                     "{path} has no workers. {} of {} {verb} close ({reason}){remedy}.",
@@ -102,14 +108,20 @@ impl Verdict {
 /// The other pools that have workers, and how many.
 fn others<'a>(path: &EndpointPath, seen: &'a Inspection) -> Vec<(&'a EndpointPath, usize)> {
     let other = |pool: &'a std::sync::Arc<fleet::PoolView>| match &pool.name {
-        PoolName::Workers(other) if other != path && !pool.workers.is_empty() => Some((other, pool.workers.len())),
+        PoolName::Workers(other) if other != path && !pool.workers.is_empty() => {
+            Some((other, pool.workers.len()))
+        }
         _ => None,
     };
     seen.pools.iter().filter_map(other).collect()
 }
 
 fn there(others: &[(&EndpointPath, usize)]) -> String {
-    let named: Vec<String> = others.iter().take(NAMED_POOLS).map(|(path, _)| path.to_string()).collect();
+    let named: Vec<String> = others
+        .iter()
+        .take(NAMED_POOLS)
+        .map(|(path, _)| path.to_string())
+        .collect();
     match others.len() {
         0 => ", and no other pool has any".to_owned(),
         1 => format!(", and no similar pool has any. There is {}", named[0]),
