@@ -9,6 +9,7 @@ mod discovery;
 mod doctor;
 mod etcd;
 mod events;
+mod exit_codes;
 mod files;
 mod floods;
 mod generations;

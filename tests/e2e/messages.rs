@@ -164,7 +164,10 @@ async fn nobody_silence_and_a_denied_permission_are_three_messages() {
     let fleet = TestFleet::connect(&server).await;
     fleet.join(&Micro::worker(TARGET, Layout::Hashed, Some(1)));
     let mut collector = Collector::watching(&server, TARGET, &[]).await;
-    collector.program().says(&[DENIED, "publish", "$SRV.>"]).await;
+    collector
+        .program()
+        .says(&[DENIED, "publish", "$SRV.STATS.>"])
+        .await;
     let page = collector.rounds(3).await;
     only(collector.program(), DENIED);
     assert_eq!(

@@ -172,7 +172,7 @@ async fn names_that_only_the_plain_layout_can_carry_are_found_by_path_by_glob_an
     let words: Vec<&str> = line.unwrap_or_default()[ODD.len()..].split_whitespace().collect();
     assert_eq!(
         words,
-        ["1/1", "1%", "3/100", "7", "srv", "0.1.0", "plain"],
+        ["1/1", "0%", "3/100", "7", "srv", "0.1.0", "plain"],
         "{listed:?}"
     );
     let explained = finish(metrics(&["explain", ODD, "--server", server.url()])).await;

@@ -34,7 +34,7 @@ fn load() -> Value {
 
 /// A worker in the plain layout.
 fn worker(component: &'static str, endpoint: &str, id: u64) -> Service {
-    let name: &str = Box::leak(format!("dynamo_{component}").into_boxed_str());
+    let name: &str = Box::leak(format!("dynamo_{}", component.to_lowercase()).into_boxed_str());
     Service {
         name,
         id: format!("i{id}"),
@@ -124,7 +124,7 @@ fn look(target: &str, services: &[Service]) -> (Core, Target, Now) {
         };
         core.handle(input, now.plus(Duration::from_millis(2)));
     }
-    let end = now.plus(Duration::from_secs(2));
+    let end = now.plus(Duration::from_millis(1500));
     core.handle(Input::Tick, end);
     (core, Target::new(path, &[]), end)
 }

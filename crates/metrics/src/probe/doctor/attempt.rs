@@ -10,7 +10,13 @@ use protocol::subject;
 use tokio::time::{Instant, timeout_at};
 
 /// How long an answer is waited for.
+const ANSWER: Duration = Duration::from_millis(300);
+
+/// How long the server is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long after its PONG an error of the server may take through this program.
+const SETTLING: Duration = Duration::from_millis(200);
 
 /// How often the round trip is measured.
 const TRIPS: usize = 5;
@@ -21,11 +27,11 @@ const NOBODY: &str = "metrics-doctor";
 /// What came of the request to one subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Something answered, be it the server itself.
+    /// Something answered, be it the server itself; or the server went on without an error.
     Allowed,
     /// The server denied it.
     Denied,
-    /// Neither came.
+    /// Nothing came, not even from the server.
     Silent,
 }
 
@@ -56,6 +62,7 @@ pub(super) async fn all(link: &Link, client: &Client) -> anyhow::Result<Attempts
             .await
             .context("failed to subscribe to an inbox")?,
         number: 0,
+        is_answered: false,
     };
     let stats = trying.publish(subject::STATS.to_owned()).await?;
     let of_one = subject::stats_of(NOBODY, NOBODY).context("the name fits into a subject")?;
@@ -66,16 +73,12 @@ pub(super) async fn all(link: &Link, client: &Client) -> anyhow::Result<Attempts
         Outcome::Allowed => trying.publish(single).await?,
         other => other,
     };
-    let is_answered = [stats, stats_of_one, info].contains(&Outcome::Allowed);
     let inbox = match link.denials().inbox {
         true => Outcome::Denied,
-        false if is_answered => Outcome::Allowed,
+        false if trying.is_answered => Outcome::Allowed,
         false => Outcome::Silent,
     };
-    let round_trip = match stats_of_one {
-        Outcome::Allowed => trying.round_trip(of_one).await?,
-        _ => None,
-    };
+    let round_trip = trying.round_trip().await;
     Ok(Attempts {
         stats,
         stats_of_one,
@@ -90,22 +93,41 @@ struct Trying<'a> {
     client: &'a Client,
     inbox: Inbox,
     number: u64,
+    /// Whether any reply came.
+    is_answered: bool,
 }
 
 impl Trying<'_> {
     async fn publish(&mut self, subject: String) -> anyhow::Result<Outcome> {
-        let until = Instant::now() + PATIENCE;
         let number = self.ask(&subject).await?;
+        if self.is_decided(&subject, number, ANSWER).await {
+            return Ok(self.outcome(&subject));
+        }
+        // Something listens and does not answer. The server reports what it denies before it answers a PING.
+        if !self.link.check(PATIENCE).await {
+            return Ok(Outcome::Silent);
+        }
+        self.is_decided(&subject, number, SETTLING).await;
+        Ok(self.outcome(&subject))
+    }
+
+    fn outcome(&self, subject: &str) -> Outcome {
+        match self.link.denials().publish.contains(subject) {
+            true => Outcome::Denied,
+            false => Outcome::Allowed,
+        }
+    }
+
+    /// Waits for an answer, or for the server's denial.
+    async fn is_decided(&mut self, subject: &str, number: u64, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
         let mut changes = self.link.clone();
         let mut replies: Vec<Reply> = Vec::new();
         loop {
-            let denials = self.link.denials();
-            if denials.publish.contains(&subject) {
-                return Ok(Outcome::Denied);
-            }
+            self.is_answered |= !replies.is_empty();
             let is_answer = |reply: &Reply| reply.round == Some(number);
-            if replies.iter().any(is_answer) {
-                return Ok(Outcome::Allowed);
+            if self.link.denials().publish.contains(subject) || replies.iter().any(is_answer) {
+                return true;
             }
             replies.clear();
             let next = async {
@@ -115,32 +137,22 @@ impl Trying<'_> {
                 }
             };
             if timeout_at(until, next).await.is_err() {
-                return Ok(Outcome::Silent);
+                return false;
             }
         }
     }
 
-    /// The median of a few.
-    async fn round_trip(&mut self, subject: String) -> anyhow::Result<Option<Duration>> {
-        let mut trips = Vec::with_capacity(TRIPS);
-        let mut replies: Vec<Reply> = Vec::new();
-        let until = Instant::now() + PATIENCE;
+    /// The shortest of a few PINGs: what comes on top is this program's own.
+    async fn round_trip(&self) -> Option<Duration> {
+        let mut shortest = None;
         for _ in 0..TRIPS {
             let asked = Instant::now();
-            let number = self.ask(&subject).await?;
-            replies.clear();
-            while !replies.iter().any(|reply| reply.round == Some(number)) {
-                if timeout_at(until, self.inbox.next_batch(&mut replies))
-                    .await
-                    .is_err()
-                {
-                    return Ok(None);
-                }
+            if self.link.check(PATIENCE).await {
+                let trip = asked.elapsed();
+                shortest = Some(shortest.map_or(trip, |known: Duration| known.min(trip)));
             }
-            trips.push(asked.elapsed());
         }
-        trips.sort_unstable();
-        Ok(trips.get(TRIPS / 2).copied())
+        shortest
     }
 
     async fn ask(&mut self, subject: &str) -> anyhow::Result<u64> {

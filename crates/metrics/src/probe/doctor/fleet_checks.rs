@@ -25,8 +25,9 @@ const CLOCK_SLACK: f64 = 5.0;
 /// Whether a round's replies and the largest single one pass.
 pub(super) fn limits(replies: u64, max_payload: usize) -> Vec<Finding> {
     let bytes = replies * REPLY_BYTES;
+    let noun = if replies == 1 { "reply" } else { "replies" };
     let expected = format!(
-        "{replies} replies of about {REPLY_BYTES} B in a round are {}",
+        "a round of {replies} {noun} of about {REPLY_BYTES} B each is {}",
         size(bytes)
     );
     let pending = if bytes > MAX_PENDING / 2 {

@@ -82,13 +82,12 @@ pub(super) fn permissions(
         findings.push(match outcome {
             Outcome::Allowed => ok(format!("may publish to {subject}")),
             Outcome::Denied => error(format!("may not publish to {subject}: {without}")),
-            // The inbox is to blame, or nothing is.
-            Outcome::Silent if attempts.inbox == Outcome::Denied => continue,
             Outcome::Silent => Finding::new(
-                Level::Note,
+                Level::Warning,
                 Check::Permission,
-                format!("publishing to {subject} is not denied, and nothing answers"),
-            ),
+                format!("the server says nothing of a request to {subject}"),
+            )
+            .with_remedy("it may be overloaded or hang: look at its log, and try again"),
         });
     }
     findings.push(match attempts.inbox {
@@ -98,16 +97,20 @@ pub(super) fn permissions(
             Level::Warning,
             Check::Permission,
             format!("subscribing to {inbox}.> is not denied, and no reply came"),
-        ),
+        )
+        .with_remedy("services listen and do not answer: they may hang, or may not be allowed to reply"),
     });
     let is_event = |denied: &&String| *denied != subject::REQUEST_TRACE;
     let mut events = denials.subscribe.iter().filter(is_event);
     findings.push(match events.next() {
         None => ok("may subscribe to the subjects of events".to_owned()),
         Some(first) => error(format!(
-            "may not subscribe to {} and {} more subjects of events: workers that are known by their events alone are missing",
+            "may not subscribe to {}{}: workers that are known by their events alone are missing",
             Shown(first),
-            events.count()
+            match events.count() {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            }
         )),
     });
     if denials.subscribe.contains(subject::REQUEST_TRACE) {

@@ -54,11 +54,8 @@ fn the_lines_that_grant_what_is_missing_follow_it() {
 #[test]
 fn a_denied_inbox_is_not_blamed_on_the_subjects_that_are_asked() {
     let denied = Attempts {
-        stats: Outcome::Silent,
-        stats_of_one: Outcome::Silent,
-        info: Outcome::Silent,
         inbox: Outcome::Denied,
-        round_trip: None,
+        ..attempts()
     };
     let report = report(&denied, &Denials::default());
     assert_eq!(health(&report), Health::Denied);
