@@ -31,6 +31,7 @@ mod scenarios;
 mod security;
 mod selectors;
 mod senders;
+mod services;
 mod shutdown;
 mod simulator;
 mod stdout;

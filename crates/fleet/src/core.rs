@@ -10,6 +10,7 @@ mod doubles;
 mod endpoints;
 pub(crate) mod events;
 mod inspect;
+mod mappings;
 mod opt_in;
 mod places;
 mod plan;
@@ -18,9 +19,10 @@ mod registry;
 mod replies;
 mod report;
 mod rounds;
+mod services;
 mod traces;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use slotmap::SlotMap;
 use crate::aging::Aging;
 use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
+use crate::mapped::{Active, MappingBook};
 use crate::nameless::Nameless;
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
@@ -40,8 +43,9 @@ use crate::roster::{InstanceKey, PoolKey, Roster};
 use crate::round::{Round, Slowest};
 use crate::router::Router;
 use crate::snapshot::{LinkView, PoolName, Snapshot};
+use crate::sums::Departures;
 use crate::voice::Voice;
-use crate::{Finish, Now, Plan, Settings};
+use crate::{Finish, Now, Plan, Profile, Settings};
 
 use events::Early;
 use opt_in::Requests;
@@ -201,6 +205,10 @@ pub struct Core {
     hearing: Hearing,
     frontends: Frontends,
     registry: Option<Registry>,
+    /// The plan's mappings.
+    mappings: Vec<Active>,
+    /// What was counted of mappings, by metric; also of those that a former plan had.
+    mapping_books: BTreeMap<Arc<str>, Arc<MappingBook>>,
     traces: Traces,
     requests: Requests,
     nameless: Nameless,
@@ -218,6 +226,15 @@ pub struct Core {
     dirty_since: Option<Duration>,
     words: HashSet<Arc<str>>,
     descriptions: HashSet<Arc<Description>>,
+    profiles: HashSet<Arc<Profile>>,
+    /// How many pools of plain services there are.
+    service_pools: usize,
+    /// What instances and pools of plain services had counted when they went.
+    departures: Departures,
+    /// Endpoints of plain services that were left out because there are too many pools.
+    endpoints_ignored: u64,
+    /// The labels of the metadata that is shown.
+    metadata: Arc<[Arc<str>]>,
     budget: budget::Budget,
     effects: Vec<Effect>,
 }
@@ -258,6 +275,8 @@ impl Core {
             hearing: Hearing::default(),
             frontends,
             registry: None,
+            mappings: Vec::new(),
+            mapping_books: BTreeMap::new(),
             traces: Traces::default(),
             requests: Requests::default(),
             nameless: Nameless::default(),
@@ -274,10 +293,18 @@ impl Core {
             dirty_since: None,
             words: HashSet::new(),
             descriptions: HashSet::new(),
+            profiles: HashSet::new(),
+            service_pools: 0,
+            departures: Departures::default(),
+            endpoints_ignored: 0,
+            metadata: Arc::default(),
             budget: budget::Budget::default(),
             effects: Vec::new(),
         };
+        core.show_metadata();
+        core.activate_mappings();
         core.make_target_pools();
+        core.make_named_services();
         core.listen();
         core.publish(now);
         core

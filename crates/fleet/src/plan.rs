@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{EndpointPath, PathError, SubjectPattern};
 
+use crate::mapping::Mapping;
 use crate::requests::Buckets;
-use crate::{PathGlob, Selector};
+use crate::{MetadataLabel, NameGlob, PathGlob, PoolName, Selector};
 
 /// What the state machine works by.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,10 +21,18 @@ pub struct Plan {
     pub forms: BTreeMap<EndpointPath, Form>,
     /// What not to watch, whatever selects it.
     pub excludes: Vec<PathGlob>,
+    /// Plain services not to watch, whatever selects them.
+    pub excluded_services: Vec<NameGlob>,
+    /// Metadata of instances that is shown.
+    pub metadata: Vec<MetadataLabel>,
     /// Subject formats of the user's own.
     pub patterns: Vec<SubjectPattern>,
     /// What workers do not report themselves; of several for one pool, the first.
     pub capacities: Vec<Capacity>,
+    /// Labels that an operator gives to pools; of several for one pool, the first.
+    pub labels: Vec<Labelled>,
+    /// Numbers in the data of workers and services that become metrics.
+    pub mappings: Vec<Arc<Mapping>>,
     /// Subjects on which frontends publish a record for each request.
     pub request_traces: Vec<String>,
     /// How requests are counted. Books that are open already keep their buckets.
@@ -54,6 +64,15 @@ pub struct Capacity {
     pub slots: Option<u64>,
     /// KV-cache blocks that each worker has.
     pub kv_blocks: Option<u64>,
+}
+
+/// Labels that an operator gives to what a selector selects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// Which pools.
+    pub pools: Selector,
+    /// Name and value of each.
+    pub labels: Arc<[(String, String)]>,
 }
 
 /// Why a text is no [`Capacity`].
@@ -127,14 +146,23 @@ impl fmt::Display for CapacityError {
 impl std::error::Error for CapacityError {}
 
 impl Plan {
+    pub(crate) fn labels_of(&self, name: &PoolName) -> Arc<[(String, String)]> {
+        let known = self.labels.iter().find(|known| known.pools.selects(name));
+        known.map_or_else(Arc::default, |known| known.labels.clone())
+    }
+
     /// A plan that watches this, by the default rules.
     pub fn watching(selectors: Vec<Selector>) -> Self {
         Self {
             selectors,
             forms: BTreeMap::new(),
             excludes: Vec::new(),
+            excluded_services: Vec::new(),
+            metadata: Vec::new(),
             patterns: Vec::new(),
             capacities: Vec::new(),
+            labels: Vec::new(),
+            mappings: Vec::new(),
             request_traces: vec![protocol::subject::REQUEST_TRACE.to_owned()],
             buckets: Buckets::default(),
             settings: Settings::default(),

@@ -8,6 +8,7 @@ use slotmap::SlotMap;
 
 use crate::aging::Aging;
 use crate::histogram::{PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
+use crate::mapped::Active;
 use crate::matching::Target;
 use crate::outcome::{EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
 use crate::plan::Capacity;
@@ -15,6 +16,7 @@ use crate::registry::Registered;
 use crate::requests::RequestBooks;
 use crate::roster::WorkerIdx;
 use crate::snapshot::{PoolName, PoolView, WorkerKey, WorkerView};
+use crate::sums::Sums;
 use crate::worker::{Capacities, Worker};
 use crate::{Histogram, Now, Settings};
 
@@ -27,10 +29,16 @@ pub(crate) struct Pool {
     pub(crate) name: PoolName,
     /// The exact path that is watched; `None` for a pool that a glob found, which is dropped with its last worker.
     pub(crate) target: Option<Arc<Target>>,
+    /// Whether a service is watched by its exact name, so that it is reported even while it has no instances.
+    pub(crate) is_named: bool,
     /// The place of the target in the plan.
     pub(crate) place: Option<usize>,
     /// What its workers can hold, where that is configured.
     pub(crate) capacity: Option<Capacity>,
+    /// Labels that its operator gives it.
+    pub(crate) labels: Arc<[(String, String)]>,
+    /// What is mapped of its workers' data.
+    pub(crate) mappings: Vec<Active>,
     pub(crate) workers: SlotMap<WorkerIdx, Worker>,
     pub(crate) by_key: HashMap<WorkerKey, WorkerIdx>,
     /// The workers in the order of their keys.
@@ -43,6 +51,10 @@ pub(crate) struct Pool {
     /// Every worker has answered the last round, so that all are fresh and none is gone.
     pub(crate) all_answered: bool,
     pub(crate) books: Books,
+    /// What instances of a plain service have counted that are gone.
+    pub(crate) departed: Sums,
+    /// What all of them have counted, as it was last shown.
+    pub(crate) sums: Sums,
     pub(crate) up: bool,
     pub(crate) missing: u64,
     pub(crate) round_ended: Option<Duration>,
@@ -85,8 +97,11 @@ impl Pool {
         Self {
             name,
             target,
+            is_named: false,
             place: None,
             capacity: None,
+            labels: Arc::default(),
+            mappings: Vec::new(),
             workers: SlotMap::with_key(),
             by_key: HashMap::new(),
             order: Vec::new(),
@@ -106,12 +121,29 @@ impl Pool {
                 requests: None,
                 ignored: 0,
             },
+            departed: Sums::default(),
+            sums: Sums::default(),
             up: false,
             missing: 0,
             round_ended: None,
             view: None,
             workers_changed: false,
             view_until: Duration::ZERO,
+        }
+    }
+
+    /// Takes other mappings. What those before found is forgotten until the next reply.
+    pub(crate) fn map_anew(&mut self, mappings: Vec<Active>) {
+        if mappings
+            .iter()
+            .map(|active| &active.mapping)
+            .eq(self.mappings.iter().map(|active| &active.mapping))
+        {
+            return;
+        }
+        self.mappings = mappings;
+        for worker in self.workers.values_mut() {
+            worker.found = None;
         }
     }
 
@@ -132,6 +164,7 @@ impl Pool {
     pub(crate) fn remove(&mut self, idx: WorkerIdx) -> Option<Worker> {
         let worker = self.workers.remove(idx)?;
         self.by_key.remove(&worker.identity.key);
+        worker.add_to(&mut self.departed);
         self.changed();
         Some(worker)
     }
@@ -179,6 +212,17 @@ impl Pool {
         finish
     }
 
+    /// What all instances of a plain service's endpoint have counted.
+    pub(crate) fn sums(&mut self) -> Option<Sums> {
+        if matches!(self.name, PoolName::Workers(_)) {
+            return None;
+        }
+        let mut sums = self.departed;
+        self.workers.values().for_each(|worker| worker.add_to(&mut sums));
+        self.sums = self.sums.max(sums);
+        Some(self.sums)
+    }
+
     /// How many workers are fresh at the end of a round.
     pub(crate) fn fresh(&self, aging: &Aging, now: Now, settings: &Settings) -> usize {
         if self.all_answered {
@@ -214,8 +258,10 @@ impl Pool {
         };
         let view = Arc::new(PoolView {
             name: self.name.clone(),
+            labels: self.labels.clone(),
             settings: *settings,
             workers,
+            sums: self.sums(),
             up: self.up,
             missing: self.missing,
             round_ended: self.round_ended,

@@ -10,6 +10,7 @@ mod identity;
 mod late;
 mod laws;
 mod link;
+mod mappings;
 mod notices;
 mod opt_in;
 mod plans;
@@ -17,6 +18,7 @@ mod recordings;
 mod results;
 mod rounds;
 mod senders;
+mod services;
 mod traces;
 mod visibility;
 

@@ -9,9 +9,11 @@ use time::OffsetDateTime;
 
 use crate::aging::{Aging, Seen};
 use crate::heard::Heard;
+use crate::mapped::Found;
 use crate::plan::Capacity;
 use crate::roster::{InstanceKey, SlotKey};
 use crate::snapshot::{CapacitySource, Identity, WorkerView};
+use crate::sums::{Departed, Sums};
 use crate::{Now, Settings, WorkerState};
 
 /// One worker of a pool.
@@ -25,10 +27,14 @@ pub(crate) struct Worker {
     pub(crate) seen: Seen,
     /// What events report of it.
     pub(crate) heard: Option<Box<Heard>>,
+    /// What mappings found in its last reply.
+    pub(crate) found: Option<Box<Found>>,
     /// The round that waits for it, and the one that it answered last.
     pub(crate) expected_in: u64,
     pub(crate) answered_in: u64,
     counters: Counters,
+    /// What it had counted when it last went, which the pool's sums have already.
+    counted: Sums,
     before: Before,
     step: Step,
     load: Option<WorkerStats>,
@@ -61,7 +67,7 @@ pub(crate) type Step = (u64, u64);
 
 /// The worker's counters as its instances reported them, added up over restarts.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counters {
+pub(crate) struct Counters {
     requests: Accumulated,
     errors: Accumulated,
     seconds: Option<Accumulated>,
@@ -148,6 +154,16 @@ impl Accumulated {
     }
 }
 
+impl Counters {
+    fn sums(&self) -> Sums {
+        Sums {
+            requests: self.requests.total(),
+            errors: self.errors.total(),
+            processing_seconds: self.seconds.map_or(0.0, Accumulated::total),
+        }
+    }
+}
+
 impl Before {
     /// A new instance is a restart, unless it started earlier: then it is a second one that goes on. With the same
     /// instance, only another *known* start time is a restart, because a reply that leaves the time out, or writes it
@@ -184,9 +200,11 @@ impl Worker {
             holder,
             seen,
             heard: None,
+            found: None,
             expected_in: 0,
             answered_in: 0,
             counters: Counters::default(),
+            counted: Sums::default(),
             before: Before::default(),
             step: (0, 0),
             load: None,
@@ -194,6 +212,28 @@ impl Worker {
             lookup_blocks: 0,
             hit_blocks: 0,
         }
+    }
+
+    /// Goes on from where it was when it went.
+    pub(crate) fn resume(&mut self, departed: Departed) {
+        self.counters = departed.counters;
+        self.counted = departed.counters.sums();
+        self.holder.started = departed.started;
+        // A step that has been, so that the next one is held against what was before it.
+        self.step = (0, 1);
+    }
+
+    /// What is remembered of it when it goes.
+    pub(crate) fn departed(&self) -> Departed {
+        Departed {
+            counters: self.counters,
+            started: self.holder.started,
+        }
+    }
+
+    /// Adds what it has counted to the sums of its pool.
+    pub(crate) fn add_to(&self, sums: &mut Sums) {
+        sums.add_since(self.counters.sums(), self.counted);
     }
 
     /// Takes in what an instance reports now; the caller has made sure that it may speak for the worker, and that its load
@@ -275,6 +315,9 @@ impl Worker {
     /// Whether its time for requests is only that of acknowledging them: Dynamo 1.x answers a request at once, without
     /// anything in it, and sends the result another way.
     fn only_acknowledges(&self) -> bool {
+        if *self.identity.layout == *Identity::PLAIN {
+            return false;
+        }
         let major = self.identity.version.split('.').next().unwrap_or_default();
         self.shape.is_none() && major.parse().is_ok_and(|major: u64| major >= 1)
     }
@@ -343,6 +386,7 @@ impl Worker {
                 .heard
                 .as_ref()
                 .map(|heard| Box::new(heard.view(aging, now, settings))),
+            mapped: self.found.as_ref().map(|found| found.mapped.clone()),
         }
     }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use fleet::{Capacity, MeasureBuckets, PathGlob, Selector};
+use fleet::{Capacity, MeasureBuckets, MetadataLabel, NameGlob, PathGlob, Selector};
 use program::environment::without_empty_variables;
 use program::nats::{Everywhere, NatsArgs};
 use program::time::{Bounds, time_within};
 use program::{Exit, LogFormat};
 use protocol::{Component, EndpointName, Namespace, SubjectPattern};
 
-use crate::export::{Compat, ExportOptions, WorkerSeries};
+use crate::export::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
 
 const EXAMPLES: &str = "Examples:
   metrics --component my_component --endpoint my_endpoint
@@ -22,6 +22,8 @@ const EXAMPLES: &str = "Examples:
       watch every component of a namespace, and not the test ones
   metrics --target 'dynamo-*/backend/generate' --capacity 'dynamo-*/*/*:slots=256,kv_blocks=8192'
       watch today's Dynamo, whose namespaces end with a hash and whose workers report no capacities
+  metrics --all-services --exclude-service 'test-*' --metadata-labels host,pod
+      watch every NATS service, in any language, and say where its instances run
   metrics --component backend --endpoint generate --subject-pattern 'w.{namespace}.{component}.{endpoint}.{worker_id:dec}'
   metrics list
       every pool of workers that there is
@@ -170,6 +172,28 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_EXCLUDE", value_delimiter = ',', value_name = "PATH")]
     pub exclude: Vec<PathGlob>,
 
+    /// A plain NATS service to watch: any that answers $SRV.STATS; may be repeated. `*` matches any text: 'orders-*'. One without
+    /// `*` is reported even while it has no instances.
+    #[arg(long, env = "METRICS_SERVICE", value_delimiter = ',', value_parser = NameGlob::of_services, value_name = "NAME")]
+    pub service: Vec<NameGlob>,
+
+    /// Watch every NATS service that answers $SRV.STATS. Workers that no --target selects are instances of services, too.
+    #[arg(long, env = "METRICS_ALL_SERVICES")]
+    pub all_services: bool,
+
+    /// A plain NATS service not to watch, whatever selects it; `*` as in --service; may be repeated.
+    #[arg(long, env = "METRICS_EXCLUDE_SERVICE", value_delimiter = ',', value_parser = NameGlob::of_services, value_name = "NAME")]
+    pub exclude_service: Vec<NameGlob>,
+
+    /// Keys of the metadata in INFO replies to show as labels of llm_worker_info and nats_service_info; `pod` becomes meta_pod.
+    #[arg(
+        long,
+        env = "METRICS_METADATA_LABELS",
+        value_delimiter = ',',
+        value_name = "KEY"
+    )]
+    pub metadata_labels: Vec<MetadataLabel>,
+
     /// Time between rounds, from 50ms to 1h: `2`, `2s` or `500ms`.
     #[arg(long, env = "METRICS_POLL_INTERVAL", default_value = "2s", value_parser = time_within(POLL_INTERVAL), value_name = "TIME")]
     pub poll_interval: Duration,
@@ -266,7 +290,11 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_WORKER_SERIES", default_value_t = WorkerSeries::Full, value_parser = words::<WorkerSeries>(WorkerSeries::WORDS))]
     pub worker_series: WorkerSeries,
 
-    /// Series on the page above which workers are left out; the figures of pools stay exact.
+    /// Whether each instance of a plain service has series of its own; the sums of its endpoints are always shown.
+    #[arg(long, env = "METRICS_INSTANCE_SERIES", default_value_t = InstanceSeries::On, value_parser = words::<InstanceSeries>(InstanceSeries::WORDS))]
+    pub instance_series: InstanceSeries,
+
+    /// Series on the page above which workers and instances are left out; the figures of pools stay exact.
     #[arg(long, env = "METRICS_MAX_SERIES", default_value_t = ExportOptions::MAX_SERIES, value_name = "N")]
     pub max_series: u64,
 

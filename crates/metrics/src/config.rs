@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use fleet::{Buckets, Form, OptInTopics, PathGlob, Plan, Selector, Settings};
+use fleet::{Buckets, Form, MetadataLabel, NameGlob, OptInTopics, PathGlob, Plan, Selector, Settings};
 use link::Servers;
 use program::nats::Nats;
 use protocol::{EndpointPath, PathError, subject};
@@ -35,7 +35,10 @@ pub struct Config {
 impl Config {
     /// Whether the flags and the environment name anything to watch.
     pub fn names_any(collect: &CollectArgs) -> bool {
-        collect.component.is_some() || !collect.target.is_empty()
+        collect.component.is_some()
+            || !collect.target.is_empty()
+            || !collect.service.is_empty()
+            || collect.all_services
     }
 
     /// Puts flags together.
@@ -74,6 +77,10 @@ impl Config {
             },
             ..Settings::default()
         };
+        MetadataLabel::check(&collect.metadata_labels)
+            .map_err(|error| wrong(format!("--metadata-labels: {error}")))?;
+        let every_service = collect.all_services.then(|| NameGlob::new("*"));
+        let services = collect.service.into_iter().chain(every_service);
         let mut buckets = Buckets::default();
         for measure in collect.buckets {
             buckets.set(measure);
@@ -82,14 +89,24 @@ impl Config {
         let flags = collect.component.zip(collect.endpoint);
         let named = flags.map(|(component, endpoint)| named(&collect.namespace, &component, &endpoint));
         let named = named.transpose().map_err(|error| wrong(error.to_string()))?;
-        let forms = named.iter().filter_map(|selector| match selector {
-            Selector::Path(path) => Some((path.clone(), Form::Names)),
-            _ => None,
-        });
+        let forms = named
+            .iter()
+            .filter_map(|selector| match selector {
+                Selector::Path(path) => Some((path.clone(), Form::Names)),
+                _ => None,
+            })
+            .collect();
+        let selectors: Vec<_> = named
+            .into_iter()
+            .chain(collect.target)
+            .chain(services.map(Selector::Services))
+            .collect();
         Ok(Self {
             plan: Plan {
-                forms: forms.collect(),
+                forms,
                 excludes: collect.exclude,
+                excluded_services: collect.exclude_service,
+                metadata: collect.metadata_labels,
                 patterns: shared.subject_pattern.clone(),
                 capacities: collect.capacity,
                 request_traces: match collect.request_trace_subject.is_empty() {
@@ -98,7 +115,7 @@ impl Config {
                 },
                 buckets,
                 settings,
-                ..Plan::watching(named.into_iter().chain(collect.target).collect())
+                ..Plan::watching(selectors)
             },
             nats,
             etcd,
@@ -107,6 +124,7 @@ impl Config {
             export: ExportOptions {
                 compat: collect.compat,
                 worker_series: collect.worker_series,
+                instance_series: collect.instance_series,
                 max_series: collect.max_series,
             },
             grace: collect.grace,

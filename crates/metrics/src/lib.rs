@@ -17,6 +17,7 @@ mod engine;
 pub mod etcd;
 pub mod export;
 mod listening;
+pub mod mapping;
 pub mod page;
 pub mod probe;
 pub mod published;

@@ -75,6 +75,7 @@ mod connect_error;
 mod hello;
 mod load;
 mod login;
+mod metadata;
 mod passes;
 mod request;
 mod secret;

@@ -240,13 +240,22 @@ impl WorkerSubject {
     /// The name of the micro endpoint: the subject with every `.` as `-`, and `_` for what NATS allows in
     /// subjects but not in the names of micro endpoints.
     pub fn micro_name(&self) -> String {
-        let fold = |c: char| match c {
-            '.' => '-',
-            c if c.is_ascii_alphanumeric() || c == '-' => c,
-            _ => '_',
-        };
-        self.to_string().chars().map(fold).collect()
+        micro_name_of(&self.to_string())
     }
+}
+
+/// The name that Dynamo and the SDK give to the micro endpoint of a subject.
+///
+/// ```
+/// assert_eq!(protocol::subject::micro_name_of("a_b.gen-ff"), "a_b-gen-ff");
+/// ```
+pub fn micro_name_of(subject: &str) -> String {
+    let fold = |c: char| match c {
+        '.' => '-',
+        c if c.is_ascii_alphanumeric() || c == '-' => c,
+        _ => '_',
+    };
+    subject.chars().map(fold).collect()
 }
 
 impl fmt::Display for WorkerSubject {

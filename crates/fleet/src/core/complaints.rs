@@ -94,7 +94,7 @@ impl Core {
     /// Data in which no load field is known is not wrong, but is hardly meant so.
     pub(super) fn say_unknown_fields(&mut self, pool: PoolKey, endpoint: &EndpointLoad<'_>, now: Now) {
         let Ok(reading) = &endpoint.load else { return };
-        if reading.other_fields.is_empty() {
+        if reading.other_fields.is_empty() || !self.pools[pool].mappings.is_empty() {
             return;
         }
         let name = self.pools[pool].name.to_string();
@@ -123,18 +123,18 @@ impl Core {
 /// What a reply with this endpoint is, if it is neither late nor a duplicate.
 pub(super) fn result_of(endpoint: &EndpointLoad<'_>) -> ReplyResult {
     let by_load = match &endpoint.load {
-        Ok(reading) if reading.refused.is_empty() => ReplyResult::Ok,
         Ok(reading) => refusal(&reading.refused),
         Err(LoadError::Stats(StatsRefusal::NothingUsable(errors))) => refusal(errors),
         Err(_) => ReplyResult::Malformed,
     };
-    match endpoint.refused.is_empty() {
-        true => by_load,
-        false => by_load.max(refusal(&endpoint.refused)),
-    }
+    by_load.max(refusal(&endpoint.refused))
 }
 
+/// What a reply with these faults is.
 fn refusal(errors: &[StatsError]) -> ReplyResult {
+    if errors.is_empty() {
+        return ReplyResult::Ok;
+    }
     match errors.iter().all(|error| error.fault.is_out_of_range()) {
         true => ReplyResult::OutOfRange,
         false => ReplyResult::Malformed,

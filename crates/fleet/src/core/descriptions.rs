@@ -19,13 +19,10 @@ const MAX_HINTS: usize = 4096;
 
 impl Core {
     pub(super) fn described(&mut self, asked: Option<(&str, &str)>, payload: &[u8], now: Now) {
-        let reply = InfoReply::read(payload).unwrap_or_else(|_| InfoReply {
-            service: String::new(),
-            id: String::new(),
-            description: None,
-        });
+        let reply = InfoReply::read(payload).unwrap_or_default();
         let (service, id) = asked.unwrap_or((&reply.service, &reply.id));
-        let answer = match reply.description.clone() {
+        let profile = self.profile(service, &reply);
+        let answer = match reply.worker() {
             Some(description) => Answer::Described(self.one_copy(description)),
             None => Answer::Nondescript,
         };
@@ -35,11 +32,13 @@ impl Core {
                 let service = self.word(service);
                 let heard_in = self.aging.rounds();
                 if let Some(key) = self.roster.add(service, Arc::from(id), answer) {
-                    self.roster.instance_mut(key).heard_in = heard_in;
+                    let instance = self.roster.instance_mut(key);
+                    (instance.heard_in, instance.profile) = (heard_in, profile);
                 }
             }
             return;
         };
+        self.set_profile(key, profile, now);
         if self
             .roster
             .instance(key)
@@ -141,6 +140,7 @@ impl Core {
     fn remove_worker(&mut self, pool: PoolKey, worker: WorkerIdx) {
         let pool = &mut self.pools[pool];
         let Some(worker) = pool.remove(worker) else { return };
+        self.departures.gone(&pool.name, &worker);
         if let Some(round) = self.round.as_mut().filter(|round| round.is_open)
             && worker.expected_in == round.number
         {

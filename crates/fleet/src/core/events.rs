@@ -251,6 +251,7 @@ impl Core {
             version: none.clone(),
             layout: none.clone(),
             subject: none,
+            profile: None,
         };
         let idx = pool.add(Worker::new(identity.into(), Holder::none(), self.aging.unseen()));
         self.senders += 1;

@@ -80,6 +80,8 @@ pub enum Seen {
         shape: &'static str,
         /// What is wrong with what it reports.
         complaint: Option<String>,
+        /// What is wrong with mapped values in its data.
+        unmapped: Option<String>,
         /// Another instance, which is younger, is shown under the same id.
         is_duplicate: bool,
     },
@@ -166,6 +168,7 @@ impl Core {
                     layout: layout.clone(),
                     shape: slot.shape,
                     complaint: slot.complaint.as_deref().map(str::to_owned),
+                    unmapped: slot.unmapped.as_deref().map(str::to_owned),
                     is_duplicate: pool.workers.get(*worker).is_some_and(held_by_other),
                 }
             }

@@ -55,7 +55,10 @@ impl Core {
             rounds_skipped: self.rounds_skipped,
             link: self.link,
             hearing: self.hearing.clone(),
+            metadata: self.metadata.clone(),
+            endpoints_ignored: self.endpoints_ignored,
             registry: self.registry.as_ref().map(Registry::view),
+            mappings: self.mapping_views(),
             frontends: (self.frontends.records != Records::default()).then(|| self.frontends.clone()),
         }
     }

@@ -46,7 +46,7 @@ impl Core {
                     missing: self.missing(*key, now),
                 },
                 (0, Finish::Error) => Standing::Unknown,
-                (0, _) if pool.target.is_none() => Standing::Unknown,
+                (0, _) if pool.target.is_none() && !pool.is_named => Standing::Unknown,
                 (0, _) => {
                     let is_wanted = self.voice.wants_reason(*key);
                     if explained >= MAX_EXPLAINED || !is_wanted {
@@ -67,28 +67,30 @@ impl Core {
         if self.pools.values().any(lacks_workers) {
             self.ask_for_hints();
         }
+        self.say_too_many_pools(now);
         self.voice.round_ended();
     }
 
     pub(super) fn say_news(&mut self, key: PoolKey, standing: Standing, now: Now) {
         let pool = &self.pools[key];
         let name = pool.name.to_string();
+        let [one, many] = pool.name.members();
         let answers = pool.workers.values().any(|worker| worker.seen.has_answered());
         for news in self.voice.news(key, standing, now.mono) {
             let (level, text) = match news {
-                News::Appeared(1) if answers => (Level::Info, "1 worker answers now".to_owned()),
-                News::Appeared(count) if answers => (Level::Info, format!("{count} workers answer now")),
+                News::Appeared(1) if answers => (Level::Info, format!("1 {one} answers now")),
+                News::Appeared(count) if answers => (Level::Info, format!("{count} {many} answer now")),
                 News::Appeared(1) => (Level::Info, "1 worker is heard now, by its events".to_owned()),
                 News::Appeared(count) => (
                     Level::Info,
                     format!("{count} workers are heard now, by their events"),
                 ),
-                News::Absent(text) => (Level::Warn, format!("no worker of {name} answered; {text}")),
+                News::Absent(text) => (Level::Warn, format!("no {one} of {name} answered; {text}")),
                 News::Lost(text) => (Level::Warn, text),
-                News::Whole(count) => (Level::Info, format!("all {count} workers answer again")),
+                News::Whole(count) => (Level::Info, format!("all {count} {many} answer again")),
                 News::Gone(workers) => (
                     Level::Info,
-                    format!("workers were given up after --gone-after missed rounds: {workers}"),
+                    format!("{many} were given up after --gone-after missed rounds: {workers}"),
                 ),
             };
             self.say(Notice::new(level, text).with("target", &name));
@@ -118,7 +120,7 @@ impl Core {
     fn absence(&self, key: PoolKey, finish: Finish, replies: u64) -> Standing {
         let pool = &self.pools[key];
         let Some(target) = &pool.target else {
-            return Standing::Unknown;
+            return self.absence_of_service(key, finish, replies);
         };
         let absence = self.near_misses(key, target);
         let has_events =

@@ -232,6 +232,7 @@ impl Core {
                 .collect();
             for idx in gone {
                 if let Some(worker) = pool.remove(idx) {
+                    self.departures.gone(&pool.name, &worker);
                     self.voice.gone(pool_key, worker.identity.worker_id.to_string());
                 }
             }

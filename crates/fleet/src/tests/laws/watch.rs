@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::Bench;
-use crate::{PoolView, Snapshot, WorkerState, WorkerView};
+use crate::{PoolName, PoolView, Snapshot, Sums, WorkerState, WorkerView};
 
 /// The same bench, looked at.
 pub(super) fn watched(mut bench: Bench) -> Bench {
     let mut seen = 0;
     let mut counted = BTreeMap::new();
     let mut judged = 0;
+    let mut sums = BTreeMap::new();
     bench.watch = Some(Box::new(move |bench| {
         bench.core.assert_consistent();
         // What is not held has been counted once for each pool that was there.
@@ -27,6 +28,7 @@ pub(super) fn watched(mut bench: Bench) -> Bench {
                 in_order(&bench.snapshots[at - 1], &bench.snapshots[at]);
             }
             recent(bench, &bench.snapshots[at]);
+            sums_rise(&mut sums, &bench.snapshots[at]);
         }
         seen = bench.snapshots.len();
     }));
@@ -50,6 +52,16 @@ fn in_order(before: &Snapshot, after: &Snapshot) {
                 assert!(rises, "{known:?} {worker:?}");
             }
         }
+    }
+}
+
+/// Panics where the sums of a plain service's endpoint run backwards, also when its pool has gone meanwhile.
+fn sums_rise(known: &mut BTreeMap<PoolName, Sums>, snapshot: &Snapshot) {
+    for pool in &snapshot.pools {
+        assert_eq!(pool.sums.is_some(), matches!(pool.name, PoolName::Service { .. }));
+        let Some(sums) = pool.sums else { continue };
+        let before = known.insert(pool.name.clone(), sums).unwrap_or_default();
+        assert_eq!(before.max(sums), sums, "{pool:?}");
     }
 }
 

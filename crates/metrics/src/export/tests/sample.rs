@@ -66,6 +66,9 @@ pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
         hearing: Hearing::default(),
         frontends: None,
         registry: None,
+        metadata: Arc::default(),
+        endpoints_ignored: 0,
+        mappings: Vec::new(),
     }
 }
 
@@ -95,6 +98,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
             version: version.into(),
             layout: layout.into(),
             subject: "s.e-1".into(),
+            profile: None,
         }),
         state: WorkerState::Fresh,
         schema: "flat",
@@ -109,6 +113,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
         hit_blocks: 4,
         events: None,
         capacity: CapacitySource::Reported,
+        mapped: None,
     }
 }
 
