@@ -168,7 +168,7 @@ pub(super) fn services(seen: &Inspection) -> Vec<Finding> {
         0 if seen.instances.is_empty() => findings.push(Finding::new(
             Level::Note,
             Check::Services,
-            format!("{}", super::super::summary(seen)),
+            super::super::summary(seen),
         )),
         0 => {}
         n => {

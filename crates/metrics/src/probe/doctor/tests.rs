@@ -1,3 +1,5 @@
+//! What the doctor prints about connections of every kind.
+
 use std::time::Duration;
 
 use link::{Denials, Grants};
