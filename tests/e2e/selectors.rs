@@ -170,7 +170,11 @@ async fn names_that_only_the_plain_layout_can_carry_are_found_by_path_by_glob_an
     assert_eq!(listed.code, Some(0), "{listed:?}");
     let line = listed.stdout.lines().find(|line| line.starts_with(ODD));
     let words: Vec<&str> = line.unwrap_or_default()[ODD.len()..].split_whitespace().collect();
-    assert_eq!(words, ["1", "srv", "0/1", "0.1.0", "plain", "flat"], "{listed:?}");
+    assert_eq!(
+        words,
+        ["1/1", "0%", "3/100", "7", "srv", "0.1.0", "plain"],
+        "{listed:?}"
+    );
     let explained = finish(metrics(&["explain", ODD, "--server", server.url()])).await;
     assert_eq!(explained.code, Some(0), "{explained:?}");
     assert!(explained.stdout.contains("1 worker matched"), "{explained:?}");

@@ -59,7 +59,7 @@ pub use outcome::{
     WorkerState,
 };
 pub use passes::{EngineLoad, PassCounts};
-pub use plan::{Capacity, CapacityError, Labelled, OptInTopics, Plan, Settings};
+pub use plan::{Capacity, CapacityError, Form, Labelled, OptInTopics, Plan, Settings};
 pub use profile::{MetadataLabel, NoMetadataKey, Profile};
 pub use registry::{MAX_REGISTERED, Registrant, RegistryNews, RegistryReport};
 pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};

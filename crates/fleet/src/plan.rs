@@ -1,11 +1,12 @@
 //! [`Plan`]: what to watch and by which rules. Two plans can be compared, and a running core takes a new one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{PathError, SubjectPattern};
+use protocol::{EndpointPath, PathError, SubjectPattern};
 
 use crate::mapping::Mapping;
 use crate::requests::Buckets;
@@ -16,6 +17,8 @@ use crate::{MetadataLabel, NameGlob, PathGlob, PoolName, Selector};
 pub struct Plan {
     /// What to watch.
     pub selectors: Vec<Selector>,
+    /// In which form exact paths were asked for, where it is not [`Form::Target`]. Advice is written in the same form.
+    pub forms: BTreeMap<EndpointPath, Form>,
     /// What not to watch, whatever selects it.
     pub excludes: Vec<PathGlob>,
     /// Plain services not to watch, whatever selects them.
@@ -36,6 +39,20 @@ pub struct Plan {
     pub buckets: Buckets,
     /// The rules.
     pub settings: Settings,
+}
+
+/// How a path was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// By `--namespace`, `--component` and `--endpoint`.
+    Names,
+    /// By `--target`.
+    #[default]
+    Target,
+    /// By a key of a configuration file.
+    File,
+    /// As the argument of a command.
+    Argument,
 }
 
 /// How much the workers of some pools can hold, as their operator knows it.
@@ -138,6 +155,7 @@ impl Plan {
     pub fn watching(selectors: Vec<Selector>) -> Self {
         Self {
             selectors,
+            forms: BTreeMap::new(),
             excludes: Vec::new(),
             excluded_services: Vec::new(),
             metadata: Vec::new(),
@@ -149,6 +167,11 @@ impl Plan {
             buckets: Buckets::default(),
             settings: Settings::default(),
         }
+    }
+
+    /// In which form this path was asked for.
+    pub fn form_of(&self, path: &EndpointPath) -> Form {
+        self.forms.get(path).copied().unwrap_or_default()
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use fleet::{Buckets, MetadataLabel, NameGlob, OptInTopics, PathGlob, Plan, Selector, Settings};
+use fleet::{Buckets, Form, MetadataLabel, NameGlob, OptInTopics, PathGlob, Plan, Selector, Settings};
 use link::Servers;
+use program::nats::Nats;
 use protocol::{EndpointPath, PathError, subject};
 
 use crate::args::{Cli, CollectArgs, SharedArgs};
@@ -17,8 +18,8 @@ use crate::export::ExportOptions;
 pub struct Config {
     /// What to watch, and by which rules.
     pub plan: Plan,
-    /// Where NATS is.
-    pub servers: Servers,
+    /// Where NATS is, and how to connect to it.
+    pub nats: Nats,
     /// Where etcd is, if workers register what they can hold there.
     pub etcd: Option<EtcdServers>,
     /// Address of the page.
@@ -32,11 +33,19 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether the flags and the environment name anything to watch.
+    pub fn names_any(collect: &CollectArgs) -> bool {
+        collect.component.is_some()
+            || !collect.target.is_empty()
+            || !collect.service.is_empty()
+            || collect.all_services
+    }
+
     /// Puts flags together.
     ///
     /// # Errors
     /// A clap error, which exits with 2, where flags that are each valid contradict each other.
-    pub fn resolve(collect: CollectArgs, shared: &SharedArgs, servers: Servers) -> Result<Self, clap::Error> {
+    pub fn resolve(collect: CollectArgs, shared: &SharedArgs, nats: Nats) -> Result<Self, clap::Error> {
         let wrong = |message: String| Cli::command().error(ErrorKind::ValueValidation, message);
         if collect.stale_after >= collect.gone_after {
             return Err(wrong(format!(
@@ -80,18 +89,21 @@ impl Config {
         let flags = collect.component.zip(collect.endpoint);
         let named = flags.map(|(component, endpoint)| named(&collect.namespace, &component, &endpoint));
         let named = named.transpose().map_err(|error| wrong(error.to_string()))?;
+        let forms = named
+            .iter()
+            .filter_map(|selector| match selector {
+                Selector::Path(path) => Some((path.clone(), Form::Names)),
+                _ => None,
+            })
+            .collect();
         let selectors: Vec<_> = named
             .into_iter()
             .chain(collect.target)
             .chain(services.map(Selector::Services))
             .collect();
-        if selectors.is_empty() {
-            return Err(wrong(
-                "there is nothing to watch: name workers by --target or --component and --endpoint, or services by --service or --all-services".to_owned(),
-            ));
-        }
         Ok(Self {
             plan: Plan {
+                forms,
                 excludes: collect.exclude,
                 excluded_services: collect.exclude_service,
                 metadata: collect.metadata_labels,
@@ -105,7 +117,7 @@ impl Config {
                 settings,
                 ..Plan::watching(selectors)
             },
-            servers,
+            nats,
             etcd,
             host: collect.host,
             port: collect.metrics_port,
@@ -139,21 +151,7 @@ fn named(namespace: &str, component: &str, endpoint: &str) -> Result<Selector, P
     }
 }
 
-/// Where NATS is. clap would show a wrong value, password and all, so it does not parse this flag.
-///
-/// # Errors
-/// A clap error, which exits with 2 and shows no secret.
-pub fn servers(shared: &SharedArgs) -> Result<Servers, clap::Error> {
-    shared.server.parse().map_err(|error| {
-        let shown = Servers::redact(&shared.server);
-        let message = format!(
-            "invalid value '{shown}' for '--server <URL>': {error}; write e.g. nats://127.0.0.1:4222"
-        );
-        Cli::command().error(ErrorKind::ValueValidation, message)
-    })
-}
-
-/// Where etcd is; the same holds for a wrong value.
+/// Where etcd is. clap would show a wrong value, password and all, so it does not parse this flag.
 fn etcd_servers(text: &str) -> Result<EtcdServers, clap::Error> {
     text.parse().map_err(|error| {
         let shown = Servers::redact(text);

@@ -41,7 +41,7 @@ impl Core {
             .map_or_else(Others::default, |target| self.others(key, target));
         let described = pool.target.as_ref().map(|target| &target.path);
         let described = described.filter(|_| !others.misses.is_empty());
-        let described = described.map(|path| describe_misses(path, &others.misses));
+        let described = described.map(|path| describe_misses(path, self.plan.form_of(path), &others.misses));
         let is_own = |miss: &NearMissCount| matches!(miss.miss.reason, Reason::DataUndecodable { .. });
         let because = |key: &str, why: String| Standing::Absent {
             key: key.to_owned(),

@@ -59,6 +59,8 @@ pub struct EndpointReport {
     pub subject: Arc<str>,
     /// The subject's parts: service, endpoint and id; `None` where it has no dot.
     pub parts: Option<(String, String, Option<WorkerId>)>,
+    /// The pool that it belongs to, whichever was asked for.
+    pub pool: Option<PoolName>,
     /// What it is.
     pub seen: Seen,
 }
@@ -176,12 +178,16 @@ impl Core {
             _ => {
                 match target.map(|target| (target, target.classify(&slot.subject, instance.description()))) {
                     Some((target, Outcome::NearMiss(miss))) => Seen::NearMiss {
-                        remedy: advice::remedy(&target.path, &miss),
+                        remedy: advice::remedy(&target.path, self.plan.form_of(&target.path), &miss),
                         miss,
                     },
                     _ => Seen::Foreign,
                 }
             }
+        };
+        let pool = match &slot.route {
+            Route::Member { pool, .. } => self.pools.get(*pool).map(|pool| pool.name.clone()),
+            _ => None,
         };
         let parts = SubjectParts::split(&slot.subject).map(|parts| {
             let (endpoint, id) = match &seen {
@@ -203,6 +209,7 @@ impl Core {
         Some(EndpointReport {
             subject: slot.subject.clone(),
             parts,
+            pool,
             seen,
         })
     }

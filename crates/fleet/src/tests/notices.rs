@@ -28,13 +28,13 @@ fn an_absence_says_what_was_seen_instead_and_what_to_type() {
     assert_eq!(
         absence(&[(&subject(1), CAMEL), (&subject(2), CAMEL)]),
         "Warn no worker of dynamo/my_component/my_endpoint answered; 2 workers of dynamo/MyComponent/my_endpoint did \
-         (component differs in letter case and punctuation): use --component MyComponent \
+         (component differs in letter case and punctuation): use --target dynamo/MyComponent/my_endpoint \
          target=dynamo/my_component/my_endpoint"
     );
     let longer = "dynamo_my_component_1854ce00.my_endpoint_v2-1";
     let said = absence(&[(longer, "Dynamo component my_component in namespace dynamo")]);
     assert!(
-        said.contains("(longer endpoint name): use --endpoint my_endpoint_v2"),
+        said.contains("(longer endpoint name): use --target dynamo/my_component/my_endpoint_v2"),
         "{said}"
     );
 }

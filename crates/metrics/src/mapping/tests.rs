@@ -1,3 +1,5 @@
+//! What people write, and what is refused with which words.
+
 use super::*;
 
 const GOOD: &str = r#"service = "orders", pointer = "/queues/*/wait_ms", name = "orders_wait_seconds", type = "gauge",
