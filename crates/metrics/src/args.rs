@@ -4,22 +4,17 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use fleet::{Capacity, MeasureBuckets, PathGlob, Selector};
-use program::LogFormat;
 use program::environment::without_empty_variables;
+use program::nats::{Everywhere, NatsArgs};
+use program::time::{Bounds, time_within};
+use program::{Exit, LogFormat};
 use protocol::{Component, EndpointName, Namespace, SubjectPattern};
 
 use crate::export::{Compat, ExportOptions, WorkerSeries};
 
-/// Finds inference workers on NATS, reads their load and serves it to Prometheus and to people.
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    about,
-    subcommand_negates_reqs = true,
-    args_conflicts_with_subcommands = false,
-    after_help = "Examples:
+const EXAMPLES: &str = "Examples:
   metrics --component my_component --endpoint my_endpoint
       watch dynamo/my_component/my_endpoint on nats://127.0.0.1:4222, page on http://127.0.0.1:9091/metrics
   metrics --target prod/decode/generate --target prod/prefill/generate --server nats://nats:4222 --host 0.0.0.0
@@ -31,9 +26,16 @@ use crate::export::{Compat, ExportOptions, WorkerSeries};
   metrics list
       every pool of workers that there is
   metrics explain dynamo/my_component/my_endpoint
-      why each service is, or is not, a worker of it
+      why each service is, or is not, a worker of it";
 
-Exit codes: 0 done, 1 failed, 2 wrong flags, 3 no workers (explain and list), 4 NATS refuses this user."
+/// Finds inference workers on NATS, reads their load and serves it to Prometheus and to people.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = false,
+    after_help = format!("{EXAMPLES}\n\n{}", Exit::table(&Exit::ALL))
 )]
 pub struct Cli {
     /// Without a subcommand: collect and serve.
@@ -52,9 +54,9 @@ impl Cli {
     ///
     /// # Errors
     /// Where they are wrong, with the flag, the value and the remedy, or where help is asked for.
-    pub fn from_env() -> Result<Self, clap::Error> {
+    pub fn from_env() -> Result<(Self, ArgMatches), clap::Error> {
         let matches = without_empty_variables(Self::command()).try_get_matches()?;
-        Self::from_arg_matches(&matches)
+        Ok((Self::from_arg_matches(&matches)?, matches))
     }
 }
 
@@ -241,17 +243,9 @@ pub struct CollectArgs {
 /// Flags of every command.
 #[derive(Debug, Args)]
 pub struct SharedArgs {
-    /// NATS server, or several separated by commas.
-    #[arg(
-        short,
-        long,
-        env = "NATS_URL",
-        default_value = "nats://127.0.0.1:4222",
-        global = true,
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    pub server: String,
+    /// How to connect to NATS.
+    #[command(flatten)]
+    pub nats: Everywhere<NatsArgs>,
 
     /// A subject format of your own, in addition to the built-in ones; may be repeated.
     ///
@@ -275,7 +269,7 @@ pub struct SharedArgs {
     #[arg(
         long,
         env = "RUST_LOG",
-        default_value = "info,async_nats=warn",
+        default_value = "info,async_nats=off",
         global = true,
         value_name = "FILTER"
     )]
@@ -286,36 +280,12 @@ pub struct SharedArgs {
     pub log_format: LogFormat,
 }
 
-/// The shortest and the longest time that a flag takes.
-type Bounds = (Duration, Duration);
-
 const POLL_INTERVAL: Bounds = (Duration::from_millis(50), Duration::from_secs(3600));
 const ROUND_TIMEOUT: Bounds = (Duration::from_millis(10), Duration::from_secs(3600));
 const EVENT_MAX_AGE: Bounds = (Duration::from_secs(1), Duration::from_secs(86_400));
 const EVENT_IDLE: Bounds = (Duration::from_secs(1), Duration::from_secs(30 * 86_400));
 const LISTEN_FOR: Bounds = (Duration::ZERO, Duration::from_secs(3600));
 const GRACE: Bounds = (Duration::from_millis(1), Duration::from_secs(600));
-
-/// Reads a number of seconds, or a number with a unit.
-fn time_within((shortest, longest): Bounds) -> impl Fn(&str) -> Result<Duration, String> + Clone {
-    move |text| {
-        let bounds = format!(
-            "write a time from {} to {}, as a number of seconds or e.g. 500ms, 2s, 1m",
-            humantime::format_duration(shortest),
-            humantime::format_duration(longest)
-        );
-        let parsed = match text.trim().parse::<f64>() {
-            Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
-            Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
-        };
-        match parsed {
-            Ok(time) if time < shortest => Err(format!("it is too short; {bounds}")),
-            Ok(time) if time > longest => Err(format!("it is too long; {bounds}")),
-            Ok(time) => Ok(time),
-            Err(error) => Err(format!("{error}; {bounds}")),
-        }
-    }
-}
 
 /// Reads one of a few words, which `--help` lists.
 fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
@@ -361,30 +331,5 @@ mod tests {
     fn no_variable_has_a_name_that_kubernetes_sets_for_a_service() {
         let colliding = program::environment::colliding_variables(&Cli::command());
         assert!(colliding.is_empty(), "{colliding:?}");
-    }
-
-    #[test]
-    fn times_are_read_as_people_write_them_and_within_their_bounds() {
-        fn check(text: &str, expected: Option<u64>) {
-            let read = time_within(POLL_INTERVAL)(text);
-            assert_eq!(read.ok().map(|time| time.as_millis() as u64), expected, "{text}");
-        }
-        check("2", Some(2000));
-        check("0.5", Some(500));
-        check("2s", Some(2000));
-        check("500ms", Some(500));
-        check("1m", Some(60_000));
-        check("1h", Some(3_600_000));
-        check("50ms", Some(50));
-        for refused in [
-            "0", "-1", "soon", "NaN", "inf", "1e19", "1e-9", "49ms", "3601", "",
-        ] {
-            check(refused, None);
-        }
-        let error = time_within(POLL_INTERVAL)("1e-9").expect_err("too short");
-        assert_eq!(
-            error,
-            "it is too short; write a time from 50ms to 1h, as a number of seconds or e.g. 500ms, 2s, 1m"
-        );
     }
 }

@@ -5,28 +5,22 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use link::{ConnectError, Servers};
-use program::{Log, usage};
+use program::nats::Nats;
+use program::{Exit, Log, usage};
+use protocol::text::causes;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command, SharedArgs};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::{app, probe};
 
-/// No workers were found; only `explain` and `list` end with this code.
-const NO_WORKERS: u8 = 3;
-
-/// NATS does not accept this user; trying again does not help until that is corrected.
-const REFUSED: u8 = 4;
-
-/// Reads the command line, runs the command, and returns how it ended: 0 done, 1 failed, 2 wrong flags, 3 no workers, 4
-/// refused by NATS.
+/// Reads the command line, runs the command, and returns how it ended; see [`Exit`].
 pub async fn main() -> ExitCode {
     let log = Log::open();
     match prepare(&log) {
-        Ok((task, shared, servers)) => run(task, &shared, &servers, &log).await,
+        Ok((task, shared, nats)) => run(task, &shared, &nats, &log).await,
         Err(error) => usage::end(&error, &log),
     }
 }
@@ -38,44 +32,44 @@ enum Task {
 }
 
 /// Reads flags and environment, and starts the log. All that can be wrong with them is found here.
-fn prepare(log: &Log) -> Result<(Task, SharedArgs, Servers), clap::Error> {
+fn prepare(log: &Log) -> Result<(Task, SharedArgs, Nats), clap::Error> {
+    let (cli, matches) = Cli::from_env()?;
     let Cli {
         command,
         collect,
         shared,
-    } = Cli::from_env()?;
+    } = cli;
     log.record(filter(&shared)?, shared.log_format);
-    let servers = config::servers(&shared)?;
+    let nats = shared.nats.0.clone().resolve(&matches);
+    let nats = nats.map_err(|message| Cli::command().error(ErrorKind::ValueValidation, message))?;
+    nats.say_context();
     let task = match command {
         Some(command) => Task::Once(command),
-        None => Task::Collect(Box::new(Config::resolve(collect, &shared, servers.clone())?)),
+        None => Task::Collect(Box::new(Config::resolve(collect, &shared, nats.clone())?)),
     };
-    Ok((task, shared, servers))
+    Ok((task, shared, nats))
 }
 
-async fn run(task: Task, shared: &SharedArgs, servers: &Servers, log: &Log) -> ExitCode {
+async fn run(task: Task, shared: &SharedArgs, nats: &Nats, log: &Log) -> ExitCode {
     let result = match task {
         Task::Collect(config) => collect(*config, log).await.map(|()| ExitCode::SUCCESS),
         Task::Once(Command::Explain { target, look }) => {
-            code(probe::explain(target, servers, shared, &look).await)
+            code(probe::explain(target, nats, shared, &look).await)
         }
-        Task::Once(Command::List { look }) => code(probe::list(servers, shared, &look).await),
+        Task::Once(Command::List { look }) => code(probe::list(nats, shared, &look).await),
     };
     result.unwrap_or_else(|error| {
-        log.write_line(&format!("error: {error:#}"));
-        match error.downcast_ref::<ConnectError>() {
-            Some(ConnectError::Refused { .. }) => ExitCode::from(REFUSED),
-            _ => ExitCode::FAILURE,
-        }
+        log.write_line(&format!("error: {}", causes(error.as_ref())));
+        Exit::of(error.chain()).into()
     })
 }
 
 fn code(found: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
     found.map(|found| {
         if found {
-            ExitCode::SUCCESS
+            Exit::Done.into()
         } else {
-            ExitCode::from(NO_WORKERS)
+            Exit::NoWorkers.into()
         }
     })
 }

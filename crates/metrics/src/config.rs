@@ -6,6 +6,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use fleet::{Buckets, OptInTopics, PathGlob, Plan, Selector, Settings};
 use link::Servers;
+use program::nats::Nats;
 use protocol::{EndpointPath, PathError, subject};
 
 use crate::args::{Cli, CollectArgs, SharedArgs};
@@ -17,8 +18,8 @@ use crate::export::ExportOptions;
 pub struct Config {
     /// What to watch, and by which rules.
     pub plan: Plan,
-    /// Where NATS is.
-    pub servers: Servers,
+    /// Where NATS is, and how to connect to it.
+    pub nats: Nats,
     /// Where etcd is, if workers register what they can hold there.
     pub etcd: Option<EtcdServers>,
     /// Address of the page.
@@ -36,7 +37,7 @@ impl Config {
     ///
     /// # Errors
     /// A clap error, which exits with 2, where flags that are each valid contradict each other.
-    pub fn resolve(collect: CollectArgs, shared: &SharedArgs, servers: Servers) -> Result<Self, clap::Error> {
+    pub fn resolve(collect: CollectArgs, shared: &SharedArgs, nats: Nats) -> Result<Self, clap::Error> {
         let wrong = |message: String| Cli::command().error(ErrorKind::ValueValidation, message);
         if collect.stale_after >= collect.gone_after {
             return Err(wrong(format!(
@@ -89,7 +90,7 @@ impl Config {
                 settings,
                 ..Plan::watching(named.into_iter().chain(collect.target).collect())
             },
-            servers,
+            nats,
             etcd,
             host: collect.host,
             port: collect.metrics_port,
@@ -122,21 +123,7 @@ fn named(namespace: &str, component: &str, endpoint: &str) -> Result<Selector, P
     }
 }
 
-/// Where NATS is. clap would show a wrong value, password and all, so it does not parse this flag.
-///
-/// # Errors
-/// A clap error, which exits with 2 and shows no secret.
-pub fn servers(shared: &SharedArgs) -> Result<Servers, clap::Error> {
-    shared.server.parse().map_err(|error| {
-        let shown = Servers::redact(&shared.server);
-        let message = format!(
-            "invalid value '{shown}' for '--server <URL>': {error}; write e.g. nats://127.0.0.1:4222"
-        );
-        Cli::command().error(ErrorKind::ValueValidation, message)
-    })
-}
-
-/// Where etcd is; the same holds for a wrong value.
+/// Where etcd is. clap would show a wrong value, password and all, so it does not parse this flag.
 fn etcd_servers(text: &str) -> Result<EtcdServers, clap::Error> {
     text.parse().map_err(|error| {
         let shown = Servers::redact(text);

@@ -181,7 +181,7 @@ impl Engine {
         }
         if self.finish == Some(Finish::Error) {
             match self.link.refusal(subject::STATS) {
-                Some(refusal) => bail!("{refusal}"),
+                Some(refusal) => return Err(refusal.into()),
                 None => bail!("the connection to NATS was lost while asking; try again"),
             }
         }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::Context;
 use fleet::matching::Target;
 use fleet::{Finish, Inspection, PathGlob, Plan, PoolName, PoolView, Selector, Settings};
-use link::{Link, Servers};
+use link::Link;
+use program::nats::Nats;
 use program::output::print_text;
 use protocol::{EndpointPath, subject};
 
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const EVERYTHING: &str = "*/*/*";
 
 async fn look(
-    servers: &Servers,
+    nats: &Nats,
     shared: &SharedArgs,
     wanted: Option<Selector>,
     listen_for: Duration,
@@ -51,7 +52,7 @@ async fn look(
         },
         ..Plan::watching(wanted.into_iter().chain([Selector::Glob(everything)]).collect())
     };
-    let link = Link::new(servers.clone(), app::options());
+    let link = Link::new(nats.servers.clone(), app::options(nats, &plan));
     let (engine, _) = Engine::new(plan, link);
     engine.look(listen_for).await
 }
@@ -77,11 +78,11 @@ fn summary(seen: &Inspection) -> String {
 /// Where NATS cannot be reached or asked.
 pub async fn explain(
     wanted: Selector,
-    servers: &Servers,
+    nats: &Nats,
     shared: &SharedArgs,
     look_args: &LookArgs,
 ) -> anyhow::Result<bool> {
-    let mut seen = look(servers, shared, Some(wanted.clone()), look_args.listen_for).await?;
+    let mut seen = look(nats, shared, Some(wanted.clone()), look_args.listen_for).await?;
     let paths = match &wanted {
         Selector::Path(path) => vec![path.clone()],
         Selector::Glob(glob) => matching(glob, &seen.inspect(None)),
@@ -116,8 +117,8 @@ fn matching(glob: &PathGlob, seen: &Inspection) -> Vec<EndpointPath> {
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
-pub async fn list(servers: &Servers, shared: &SharedArgs, look_args: &LookArgs) -> anyhow::Result<bool> {
-    let mut seen = look(servers, shared, None, look_args.listen_for).await?;
+pub async fn list(nats: &Nats, shared: &SharedArgs, look_args: &LookArgs) -> anyhow::Result<bool> {
+    let mut seen = look(nats, shared, None, look_args.listen_for).await?;
     let report = list::Report::new(&seen.inspect(None));
     print(&report, report.to_string(), look_args.json)?;
     Ok(report.has_workers())

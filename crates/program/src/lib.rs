@@ -1,10 +1,15 @@
-//! What both programs do at their edge: read the environment, write a log, print to stdout, refuse a wrong command line.
+//! What both programs do at their edge: read the environment and the flags of a connection, write a log, print to stdout,
+//! refuse a wrong command line, and end with an exit code.
 
 #![warn(missing_docs)]
 
 pub mod environment;
+pub mod exit;
 pub mod log;
+pub mod nats;
 pub mod output;
+pub mod time;
 pub mod usage;
 
+pub use exit::Exit;
 pub use log::{Log, LogFormat};

@@ -5,18 +5,15 @@ use std::env::var_os;
 use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 
-use crate::Log;
 use crate::output::print_text;
-
-/// The exit code of a wrong command line.
-pub const WRONG: u8 = 2;
+use crate::{Exit, Log};
 
 /// Prints what was asked for, with exit code 0, or writes what is wrong to the log, with exit code 2.
 #[must_use]
 pub fn end(error: &clap::Error, log: &Log) -> ExitCode {
     if error.use_stderr() {
         log.lines().write_text(&rendered(error, &stderr()));
-        return ExitCode::from(WRONG);
+        return Exit::Wrong.into();
     }
     match print_text(&rendered(error, &stdout())) {
         Ok(()) => ExitCode::SUCCESS,

@@ -30,6 +30,12 @@ pub const STATS: &str = "$SRV.STATS";
 /// The prefix of all subjects of the NATS micro protocol, for messages about permissions.
 pub const SERVICE_API: &str = "$SRV.>";
 
+/// What a collector publishes to when it asks services: permissions to ask all of them, and single ones.
+pub const ASKING: [&str; 3] = [STATS, "$SRV.STATS.>", "$SRV.INFO.>"];
+
+/// All events of Dynamo's workers and of this project's.
+pub const EVENTS: &str = "namespace.>";
+
 /// The subjects that together are [`SERVICE_API`] and nothing else: a verb for all services, for those of a name, and
 /// for one instance. A process that answers for many services subscribes to these three once.
 pub const SERVICE_API_LEVELS: [&str; 3] = ["$SRV.*", "$SRV.*.*", "$SRV.*.*.*"];
