@@ -124,9 +124,10 @@ async fn advice_can_be_pasted_into_a_shell_whatever_a_component_is_called() {
         Some(1),
     ));
     let mut collector = Collector::watching(&server, TARGET, &[]).await;
-    let advice = "use --component 'x;reboot'";
-    collector.program().says(&["WARN", TARGET, advice]).await;
+    let path = "'dynamo/x;reboot/my_endpoint'";
+    let advice = format!("use --target {path}");
+    collector.program().says(&["WARN", TARGET, &advice]).await;
     let look = ["explain", TARGET, "--server", server.url()];
     let explained = finish(metrics(&look)).await;
-    assert!(explained.stdout.contains(advice), "{explained:?}");
+    assert!(explained.stdout.contains(&format!("use {path}")), "{explained:?}");
 }

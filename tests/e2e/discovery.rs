@@ -246,7 +246,9 @@ async fn a_worker_in_a_nested_namespace_is_found_listed_and_hinted_at_by_its_ful
     let path = "child/my_component/my_endpoint";
     let explained = finish(metrics(&["explain", path, "--server", server.url()])).await;
     assert!(
-        explained.stdout.contains("use --namespace nest.child"),
+        explained
+            .stdout
+            .contains("metrics --target nest.child/my_component/my_endpoint"),
         "{explained:?}"
     );
 }

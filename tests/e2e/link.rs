@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::link::{ConnectError, Inbox, Link, Options, Reply, ReplyKind};
+use ::link::{CauseKind, Inbox, Link, Options, Reply, ReplyKind};
 use futures_util::FutureExt;
 use tests::{Collector, NatsServer, eventually, free_port};
 
@@ -91,7 +91,7 @@ async fn a_link_waits_for_its_server_and_a_command_does_not() {
     let port = free_port();
     let link = link(&format!("nats://127.0.0.1:{port}"));
     let error = link.connect_now().await.expect_err("nothing listens there");
-    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
+    assert!(matches!(error.kind(), CauseKind::Unreachable), "{error}");
     let mut connecting = Box::pin(link.connect());
     assert!(connecting.as_mut().now_or_never().is_none());
     assert!(!link.is_connected());

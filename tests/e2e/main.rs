@@ -4,10 +4,13 @@
 //! *not* happen, it says by the collector's own clock, its rounds.
 
 mod command_line;
+mod configuration;
 mod diagnosis;
 mod discovery;
+mod doctor;
 mod etcd;
 mod events;
+mod exit_codes;
 mod files;
 mod floods;
 mod generations;
@@ -17,6 +20,7 @@ mod lifecycle;
 mod link;
 mod logging;
 mod messages;
+mod operators;
 mod outage;
 mod page;
 mod promises;
@@ -25,8 +29,10 @@ mod recordings;
 mod refused;
 mod rounds;
 mod scenarios;
+mod security;
 mod selectors;
 mod senders;
+mod services;
 mod shutdown;
 mod simulator;
 mod stdout;

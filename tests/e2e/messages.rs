@@ -47,32 +47,32 @@ async fn what_differs_is_said_for_every_part_of_the_path_and_in_every_layout() {
         (
             "dynamo/mycomponent/my_endpoint",
             Layout::Plain,
-            "use --component mycomponent",
+            "use --target dynamo/mycomponent/my_endpoint",
         ),
         (
             "dynamo/my.component/my_endpoint",
             Layout::Plain,
-            "use --component my.component",
+            "use --target dynamo/my.component/my_endpoint",
         ),
         (
             "dynamo/planner/my_endpoint",
             Layout::Hashed,
-            "use --component planner",
+            "use --target dynamo/planner/my_endpoint",
         ),
         (
             "prod/my_component/my_endpoint",
             Layout::HashedPipe,
-            "use --namespace prod",
+            "use --target prod/my_component/my_endpoint",
         ),
         (
             "dynamo/my_component/my_endpoint_v2",
             Layout::Hashed,
-            "use --endpoint my_endpoint_v2",
+            "use --target dynamo/my_component/my_endpoint_v2",
         ),
         (
             "dynamo/my_component/My-Endpoint",
             Layout::Plain,
-            "use --endpoint My-Endpoint",
+            "use --target dynamo/my_component/My-Endpoint",
         ),
     ] {
         let server = NatsServer::start().await;
@@ -164,7 +164,10 @@ async fn nobody_silence_and_a_denied_permission_are_three_messages() {
     let fleet = TestFleet::connect(&server).await;
     fleet.join(&Micro::worker(TARGET, Layout::Hashed, Some(1)));
     let mut collector = Collector::watching(&server, TARGET, &[]).await;
-    collector.program().says(&[DENIED, "publish", "$SRV.>"]).await;
+    collector
+        .program()
+        .says(&[DENIED, "publish", "$SRV.STATS.>"])
+        .await;
     let page = collector.rounds(3).await;
     only(collector.program(), DENIED);
     assert_eq!(

@@ -15,7 +15,7 @@ use tokio::process::Command;
 use crate::TARGET;
 
 /// Upstream's names, which stand on the page beside our own unless `--compat off`.
-const UPSTREAM: [&str; 9] = [
+pub(crate) const UPSTREAM: [&str; 9] = [
     "llm_kv_blocks_active",
     "llm_kv_blocks_total",
     "llm_requests_active_slots",
@@ -318,7 +318,7 @@ async fn promtool_finds_nothing_to_remark_but_upstreams_names() {
 }
 
 /// What `promtool check metrics` says: its exit code and its remarks, each beginning with a metric's name.
-async fn check_metrics(promtool: &Path, page: &str) -> (Option<i32>, Vec<String>) {
+pub(crate) async fn check_metrics(promtool: &Path, page: &str) -> (Option<i32>, Vec<String>) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(page.as_bytes()).unwrap();
     std::io::Seek::rewind(&mut file).unwrap();

@@ -74,6 +74,7 @@ async fn a_worker_that_is_slower_than_every_round_is_counted_shown_and_named_wit
     let look = [
         "explain",
         TARGET,
+        "--all",
         "--round-timeout",
         "5s",
         "--server",
@@ -115,7 +116,7 @@ async fn a_service_that_answers_with_status_503_does_not_hide_why_a_target_has_n
     fleet.slow("STATS", &similar, 100 * MS);
     let _unavailable = Unavailable::connect(&server).await;
     let mut collector = Collector::watching(&server, TARGET, &["--poll-interval", "1s"]).await;
-    let advice = ["WARN", TARGET, "use --component planner"];
+    let advice = ["WARN", TARGET, "use --target dynamo/planner/my_endpoint"];
     collector.program().says(&advice).await;
     let wrong = collector.program().lines_with(&["no service answered at all"]);
     assert_eq!(wrong, [""; 0]);

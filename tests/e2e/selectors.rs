@@ -64,7 +64,7 @@ async fn a_glob_shows_the_pools_of_components_as_they_start_and_drops_one_when_i
     assert!(!page.text().contains("decode"), "nothing of it is left\n{page}");
     collector
         .program()
-        .says(&["INFO", "given up", "dynamo/decode/my_endpoint"])
+        .says(&["INFO", "left: ", "dynamo/decode/my_endpoint"])
         .await;
     assert_eq!(collector.ready().await, 200);
 }
@@ -170,7 +170,11 @@ async fn names_that_only_the_plain_layout_can_carry_are_found_by_path_by_glob_an
     assert_eq!(listed.code, Some(0), "{listed:?}");
     let line = listed.stdout.lines().find(|line| line.starts_with(ODD));
     let words: Vec<&str> = line.unwrap_or_default()[ODD.len()..].split_whitespace().collect();
-    assert_eq!(words, ["1", "srv", "0/1", "0.1.0", "plain", "flat"], "{listed:?}");
+    assert_eq!(
+        words,
+        ["1/1", "0%", "3/100", "7", "srv", "0.1.0", "plain"],
+        "{listed:?}"
+    );
     let explained = finish(metrics(&["explain", ODD, "--server", server.url()])).await;
     assert_eq!(explained.code, Some(0), "{explained:?}");
     assert!(explained.stdout.contains("1 worker matched"), "{explained:?}");
@@ -193,7 +197,8 @@ async fn an_event_of_one_target_is_no_unknown_workers_event_of_another_in_its_na
         .has("llm_kv_lookup_blocks_total", &[("worker_id", "1")], 10.0)
         .await;
     let events = |result| page.sum("llm_collector_events_total", &[("result", result)]);
-    assert_eq!((events("ok"), events("unknown_worker")), (1.0, 0.0), "{page}");
+    let results = ["ok", "foreign", "unknown_worker"].map(events);
+    assert_eq!(results, [1.0, 1.0, 0.0], "{page}");
     collector.program().says(&["WARN", "no worker of", empty]).await;
     collector.rounds(2).await;
     let hints = collector.program().lines_with(&["DYN_REQUEST_PLANE"]);

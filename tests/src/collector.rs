@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::header::{ACCEPT, HeaderMap};
 use rustix::process::Signal;
+use tokio::process::Command;
 
 use crate::{NatsServer, Page, Program, eventually, metrics};
 
@@ -37,7 +38,13 @@ impl Collector {
     /// Starts a collector with arguments of its own, and waits until its page is served.
     pub async fn start(server: &str, arguments: &[&str]) -> Self {
         let mut command = metrics(arguments);
-        command.args(["--server", server, "--metrics-port", "0"]);
+        command.args(["--server", server]);
+        Self::launch(command).await
+    }
+
+    /// Starts a collector by a command of the test's own, and waits until its page is served.
+    pub async fn launch(mut command: Command) -> Self {
+        command.args(["--metrics-port", "0"]);
         // By environment, so that a test may say otherwise by a flag.
         command.env("METRICS_POLL_INTERVAL", "200ms");
         let mut program = Program::start("metrics", command);

@@ -2,6 +2,8 @@
 //! page that Prometheus reads.
 //!
 //! * [`NatsServer`]: in a container, or a local process where there is no Docker.
+//! * [`Setup`], [`Authority`] and [`Operator`]: how such a server is secured; [`NatsCluster`]: three that belong together.
+//! * [`Access`] and [`Files`]: how a program gets into a secured server.
 //! * [`Collector`] and [`Workers`]: the programs `metrics` and `mock-worker`, with all they log.
 //! * [`TestFleet`]: NATS micro services that answer exactly the bytes they are given; [`Micro`] writes well-formed
 //!   ones, [`Recording`] holds those of real workers.
@@ -16,11 +18,15 @@
 
 #![warn(missing_docs)]
 
+mod access;
+mod certificates;
+mod cluster;
 mod collector;
 mod etcd;
 mod fleet;
 mod micro;
 mod nats_server;
+mod operator;
 mod page;
 mod patience;
 mod program;
@@ -32,11 +38,15 @@ pub mod tools;
 mod unavailable;
 mod workers;
 
+pub use access::{Access, Files};
+pub use certificates::{Authority, Identity};
+pub use cluster::NatsCluster;
 pub use collector::{Collector, HttpReply};
 pub use etcd::Etcd;
 pub use fleet::TestFleet;
 pub use micro::{Micro, load};
-pub use nats_server::{NatsServer, free_port};
+pub use nats_server::{NatsServer, Setup, free_port};
+pub use operator::{Account, Operator, User};
 pub use page::{Page, Sample};
 pub use patience::eventually;
 pub use program::{Finished, Program, finish};

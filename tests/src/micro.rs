@@ -16,6 +16,8 @@ pub struct Micro {
     pub started: String,
     /// The description in its INFO reply.
     pub description: String,
+    /// The metadata in its INFO reply.
+    pub metadata: Value,
     /// Its endpoints, as they stand in its STATS reply.
     pub endpoints: Vec<Value>,
 }
@@ -55,6 +57,7 @@ impl Micro {
             version: "0.1.0".to_owned(),
             started: "2026-01-02T03:04:05.123456789Z".to_owned(),
             description: String::new(),
+            metadata: json!({}),
             endpoints: Vec::new(),
         }
     }
@@ -141,7 +144,7 @@ impl Micro {
         };
         json!({
             "type": "io.nats.micro.v1.info_response", "name": self.service, "id": self.id,
-            "version": self.version, "description": self.description, "metadata": {},
+            "version": self.version, "description": self.description, "metadata": self.metadata,
             "endpoints": self.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         })
         .to_string()

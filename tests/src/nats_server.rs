@@ -5,21 +5,27 @@
 
 mod container;
 mod process;
+mod setup;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use async_nats::{Client, ConnectOptions};
+use serde_json::Value;
 
 use self::container::Container;
 use self::process::Process;
 use crate::eventually;
 use crate::tools::variable_text;
 
+pub(crate) use self::setup::Node;
+pub use self::setup::Setup;
+
 /// A running server; it is gone when this is dropped.
 #[derive(Debug)]
 pub struct NatsServer {
     url: String,
+    addresses: Addresses,
     host: Host,
     login: Option<(&'static str, &'static str)>,
 }
@@ -30,48 +36,71 @@ enum Host {
     Process(Process),
 }
 
-/// How a server is to be.
-#[derive(Debug, Default)]
-struct Wish<'a> {
-    /// The port it has on this machine; any, if not said.
-    port: Option<u16>,
-    /// The text of its configuration file.
-    config: Option<&'a str>,
+/// Where it listens, each as `host:port`.
+#[derive(Debug)]
+struct Addresses {
+    clients: String,
+    monitor: String,
+    websocket: Option<String>,
 }
 
 impl NatsServer {
     /// Starts a server and waits until it answers.
     pub async fn start() -> Self {
-        Self::wished(Wish::default(), None).await
+        Self::started(&Setup::default(), None).await
     }
 
     /// Starts a server on a port of the caller's, which it keeps when it is stopped and started again.
     pub async fn start_on(port: u16) -> Self {
-        Self::wished(
-            Wish {
-                port: Some(port),
-                config: None,
-            },
-            None,
-        )
-        .await
+        Self::started(&Setup::default().port(port), None).await
     }
 
     /// Starts a server with a configuration file, in which the test itself is `login`: user and password.
     pub async fn configured(config: &str, login: Option<(&'static str, &'static str)>) -> Self {
-        Self::wished(
-            Wish {
-                port: None,
-                config: Some(config),
-            },
-            login,
-        )
-        .await
+        Self::started(&Setup::config(config), login).await
+    }
+
+    /// Starts a server that the test itself may not be able to connect to, and waits until it is ready for clients.
+    pub async fn set_up(setup: &Setup) -> Self {
+        let server = Self::launched(setup, None).await;
+        eventually("the server reports that it is ready", async || {
+            server.try_monitor("healthz").await.map(|_| ())
+        })
+        .await;
+        server
+    }
+
+    /// Starts Debian's server, the oldest that is supported, as a local process. `None` where it is not installed.
+    pub async fn oldest(setup: &Setup, test: &str) -> Option<Self> {
+        let program = crate::tools::program("E2E_NATS_SERVER_OLDEST", test)?;
+        let (addresses, process) = Process::start(&program.to_string_lossy(), setup);
+        let server = Self::at(addresses, Host::Process(process), None);
+        eventually("the server reports that it is ready", async || {
+            server.try_monitor("healthz").await.map(|_| ())
+        })
+        .await;
+        Some(server)
     }
 
     /// Where it listens, e.g. `nats://127.0.0.1:4222`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it listens, e.g. `127.0.0.1:4222`.
+    pub fn address(&self) -> &str {
+        &self.addresses.clients
+    }
+
+    /// Where it takes WebSocket connections, e.g. `127.0.0.1:8080`.
+    ///
+    /// # Panics
+    /// When its configuration has none.
+    pub fn websocket_address(&self) -> &str {
+        self.addresses
+            .websocket
+            .as_deref()
+            .expect("the configuration has a WebSocket port")
     }
 
     /// A connection to it.
@@ -92,6 +121,50 @@ impl NatsServer {
                 .map_err(|error| error.to_string())
         })
         .await
+    }
+
+    /// One of the server's own HTTP pages, e.g. `connz`.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn monitor(&self, page: &str) -> Value {
+        eventually(&format!("the server shows {page}"), async || {
+            self.try_monitor(page).await
+        })
+        .await
+    }
+
+    /// Replaces files, lets the server read its configuration again, and waits until it has.
+    pub async fn reload(&self, files: &[(&str, &[u8])]) {
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, content)| ((*name).to_owned(), content.to_vec()))
+            .collect();
+        let loaded = async || self.monitor("varz").await["config_load_time"].clone();
+        let before = loaded().await;
+        match &self.host {
+            Host::Container(container) => {
+                container.write(&files).await;
+                container.hang_up().await;
+            }
+            Host::Process(process) => {
+                process.write(&files);
+                process.hang_up();
+            }
+        }
+        eventually(
+            "the server has read its new configuration",
+            async || match loaded().await {
+                now if now != before => Ok(()),
+                now => Err(format!("it is of {now}; {}", self.log().await)),
+            },
+        )
+        .await;
+    }
+
+    /// Replaces its configuration; see [`reload`](Self::reload).
+    pub async fn reconfigure(&self, config: &str) {
+        self.reload(&[(setup::CONFIG, config.as_bytes())]).await;
     }
 
     /// Ends it, as an operator would.
@@ -127,27 +200,76 @@ impl NatsServer {
         }
     }
 
-    async fn wished(wish: Wish<'_>, login: Option<(&'static str, &'static str)>) -> Self {
-        let (url, host) = match (
+    pub(crate) async fn launched(setup: &Setup, login: Option<(&'static str, &'static str)>) -> Self {
+        match Self::kind() {
+            Kind::Image(image) => {
+                let (addresses, container) = Container::start(&image, setup).await;
+                Self::at(addresses, Host::Container(Box::new(container)), login)
+            }
+            Kind::Program(program) => {
+                let (addresses, process) = Process::start(&program, setup);
+                Self::at(addresses, Host::Process(process), login)
+            }
+        }
+    }
+
+    /// What servers are started from.
+    pub(crate) fn kind() -> Kind {
+        match (
             variable_text("E2E_NATS_IMAGE"),
             variable_text("E2E_NATS_SERVER_BIN"),
         ) {
-            (Some(image), _) => {
-                let (url, container) = Container::start(&image, &wish).await;
-                (url, Host::Container(Box::new(container)))
-            }
-            (None, Some(program)) => {
-                let (url, process) = Process::start(&program, &wish);
-                (url, Host::Process(process))
-            }
+            (Some(image), _) => Kind::Image(image),
+            (None, Some(program)) => Kind::Program(program),
             (None, None) => panic!(
                 "neither E2E_NATS_IMAGE nor E2E_NATS_SERVER_BIN is set, so there is no NATS server; run `cargo xtask e2e`"
             ),
-        };
-        let server = Self { url, host, login };
+        }
+    }
+
+    /// What it has logged, for messages; nothing is kept of a local process.
+    async fn log(&self) -> String {
+        match &self.host {
+            Host::Container(container) => container.log().await,
+            Host::Process(_) => String::new(),
+        }
+    }
+
+    async fn started(setup: &Setup, login: Option<(&'static str, &'static str)>) -> Self {
+        let server = Self::launched(setup, login).await;
         server.client().await;
         server
     }
+
+    fn at(addresses: Addresses, host: Host, login: Option<(&'static str, &'static str)>) -> Self {
+        Self {
+            url: format!("nats://{}", addresses.clients),
+            addresses,
+            host,
+            login,
+        }
+    }
+
+    async fn try_monitor(&self, page: &str) -> Result<Value, String> {
+        let url = format!("http://{}/{page}", self.addresses.monitor);
+        let reply = reqwest::get(&url)
+            .await
+            .and_then(reqwest::Response::error_for_status);
+        let body = match reply {
+            Ok(reply) => reply.bytes().await,
+            Err(error) => Err(error),
+        };
+        let body = body.map_err(|error| format!("{url}: {error:?}"))?;
+        serde_json::from_slice(&body).map_err(|error| format!("{url}: {error}"))
+    }
+}
+
+/// What servers are started from.
+pub(crate) enum Kind {
+    /// An image, as `name:tag`.
+    Image(String),
+    /// A program.
+    Program(String),
 }
 
 /// A port on which nothing listens, and which no other caller in this process gets.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `E2E_NATS_IMAGE` | an image, as `name:tag`, whose entrypoint is nats-server |
 //! | `E2E_NATS_SERVER_BIN` | a nats-server program, used where there is no image |
+//! | `E2E_NATS_SERVER_OLDEST` | a nats-server of the oldest version that is supported |
 //! | `E2E_PYTHON` | a Python that has `nats-py` |
 //! | `E2E_PROMTOOL`, `E2E_PROMETHEUS` | Prometheus' programs |
 //! | `E2E_ETCD` | an etcd server |

@@ -1,6 +1,7 @@
 //! [`Workers`]: the program `mock-worker`.
 
 use rustix::process::Signal;
+use tokio::process::Command;
 
 use crate::{Finished, NatsServer, Program, built, finish};
 
@@ -17,11 +18,16 @@ impl Workers {
         let mut command = built("mock-worker");
         // By environment, so that a command may come first.
         command.args(arguments).env("NATS_URL", server.url());
+        Self::launch(server.url(), command).await
+    }
+
+    /// Starts it by a command of the test's own, and waits until its workers are ready; `server` is for `ctl`.
+    pub async fn launch(server: &str, command: Command) -> Self {
         let mut program = Program::start("mock-worker", command);
         program.says(&["ready"]).await;
         Self {
             program,
-            server: server.url().to_owned(),
+            server: server.to_owned(),
         }
     }
 

@@ -52,7 +52,7 @@ Examples:
   cargo xtask bench sim               how fast the simulation is
   cargo xtask bench collector         what the collector costs, next to a program that only counts
   cargo xtask bench events            what it uses for each event
-  cargo xtask docs                    docs/metrics.md and the plots in docs/images, generated anew
+  cargo xtask docs                    docs/metrics.md, docs/cli.md and the plots, generated anew
 
 Exit status: 0 done, 1 something failed, 2 wrong usage, 130 interrupted.";
 

@@ -26,7 +26,8 @@ use crate::workspace::Workspace;
 /// What must not be absent.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Requirements {
-    /// Fail, rather than leave tests out, when promtool, prometheus, etcd or Python's nats-py is absent
+    /// Fail, rather than leave tests out, when promtool, prometheus, etcd, Debian's nats-server or Python's
+    /// nats-py is absent
     #[arg(long = "require-tools")]
     pub(crate) tools: bool,
     /// Fail, rather than use a local NATS server, when Docker or its NATS image is absent
@@ -101,6 +102,13 @@ impl TestEnvironment {
             "the scrape by a real Prometheus is left out",
         )?;
         this.provide_etcd(required, workspace)?;
+        let oldest = nats_server::oldest(workspace, processes).map(Into::into);
+        this.add(
+            "E2E_NATS_SERVER_OLDEST",
+            oldest,
+            required.tools,
+            "the test of the oldest NATS server is left out",
+        )?;
         if required.dynamo {
             this.provide_dynamo(Choice::All, workspace, processes)?;
         } else {

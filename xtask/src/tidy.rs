@@ -17,7 +17,7 @@ const ARCHITECTURE: &str = "docs/ARCHITECTURE.md";
 /// Which of the workspace's crates each crate may import. The SDK, behind a feature of `protocol`, imports none either.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
-    ("program", &[]),
+    ("program", &["link"]),
     ("link", &["protocol"]),
     ("fleet", &["protocol"]),
     ("metrics", &["protocol", "link", "fleet", "program"]),

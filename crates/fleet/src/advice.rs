@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use protocol::EndpointPath;
 
-use crate::matching::{NearMiss, Part, Reason};
+use crate::Form;
+use crate::matching::{NearMiss, Reason};
 
 /// Near misses that one message names.
 const NAMED_MISSES: usize = 3;
@@ -17,9 +18,16 @@ pub(crate) struct NearMissCount {
 }
 
 /// A key that is the same for all that is the same to a reader, and the text.
-pub(crate) fn describe_misses(wanted: &EndpointPath, misses: &[NearMissCount]) -> (String, String) {
+pub(crate) fn describe_misses(
+    wanted: &EndpointPath,
+    form: Form,
+    misses: &[NearMissCount],
+) -> (String, String) {
     let named = &misses[..misses.len().min(NAMED_MISSES)];
-    let texts: Vec<String> = named.iter().map(|miss| describe_miss(wanted, miss)).collect();
+    let texts: Vec<String> = named
+        .iter()
+        .map(|miss| describe_miss(wanted, form, miss))
+        .collect();
     let mut text = texts.join("; ");
     if misses.len() > named.len() {
         text.push_str(&format!(
@@ -42,14 +50,14 @@ fn key(miss: &NearMiss) -> String {
     format!("{reason} {:?} {:?};", miss.part, miss.found)
 }
 
-fn describe_miss(wanted: &EndpointPath, NearMissCount { miss, count }: &NearMissCount) -> String {
+fn describe_miss(wanted: &EndpointPath, form: Form, NearMissCount { miss, count }: &NearMissCount) -> String {
     let subject = match (&miss.found, count) {
         (Some(found), 1) => format!("1 worker of {found} did"),
         (Some(found), n) => format!("{n} workers of {found} did"),
         (None, 1) => "1 similar service answered".to_owned(),
         (None, n) => format!("{n} similar services answered"),
     };
-    match remedy(wanted, miss) {
+    match remedy(wanted, form, miss) {
         Some(remedy) => format!("{subject} ({miss}): {remedy}"),
         None => format!("{subject} ({miss})"),
     }
@@ -60,8 +68,9 @@ fn quoted(name: &str) -> Cow<'_, str> {
     shlex::try_quote(name).unwrap_or_else(|_| "''".into())
 }
 
-/// What to type, or to mend, so that the near miss becomes a match. Names in it are quoted for a shell.
-pub(crate) fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
+/// What to type, or to mend, so that the near miss becomes a match, in the form in which the path was asked for. Names in
+/// it are quoted for a shell.
+pub(crate) fn remedy(wanted: &EndpointPath, form: Form, miss: &NearMiss) -> Option<String> {
     match (&miss.reason, &miss.found) {
         (Reason::DataUndecodable { .. }, _) => {
             Some("correct what the worker puts into its statistics".to_owned())
@@ -76,20 +85,27 @@ pub(crate) fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
         ),
         (Reason::UnknownLayout, _) => Some("describe its subject with --subject-pattern".to_owned()),
         (_, None) => Some("`metrics list` shows the exact names".to_owned()),
-        (_, Some(found)) => {
-            let changed = |part| match part {
-                Part::Namespace => (found.namespace != wanted.namespace)
-                    .then(|| format!("--namespace {}", quoted(found.namespace.as_str()))),
-                Part::Component => (found.component != wanted.component)
-                    .then(|| format!("--component {}", quoted(found.component.as_str()))),
-                Part::Endpoint => (found.endpoint != wanted.endpoint)
-                    .then(|| format!("--endpoint {}", quoted(found.endpoint.as_str()))),
+        (_, Some(found)) => (found != wanted).then(|| ask_for(wanted, form, found)),
+    }
+}
+
+/// How to ask for another path.
+fn ask_for(wanted: &EndpointPath, form: Form, found: &EndpointPath) -> String {
+    let path = found.to_string();
+    match form {
+        Form::Target => format!("use --target {}", quoted(&path)),
+        Form::Argument => format!("use {}", quoted(&path)),
+        Form::File => format!("write {path:?} in the configuration file"),
+        Form::Names => {
+            let flag = |name, found: &str, wanted: &str| {
+                (found != wanted).then(|| format!(" --{name} {}", quoted(found)))
             };
-            let flags: Vec<String> = [Part::Namespace, Part::Component, Part::Endpoint]
-                .into_iter()
-                .filter_map(changed)
-                .collect();
-            (!flags.is_empty()).then(|| format!("use {}", flags.join(" ")))
+            let flags = [
+                flag("namespace", found.namespace.as_str(), wanted.namespace.as_str()),
+                flag("component", found.component.as_str(), wanted.component.as_str()),
+                flag("endpoint", found.endpoint.as_str(), wanted.endpoint.as_str()),
+            ];
+            format!("use{}", flags.into_iter().flatten().collect::<String>())
         }
     }
 }
@@ -97,17 +113,22 @@ pub(crate) fn remedy(wanted: &EndpointPath, miss: &NearMiss) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matching::Part;
+
+    fn advice(form: Form, found: &str) -> String {
+        let wanted: EndpointPath = "dynamo/my_component/my_endpoint".parse().expect("a path");
+        let miss = NearMiss {
+            reason: Reason::OtherComponent,
+            part: Some(Part::Component),
+            found: Some(found.parse().expect("a path")),
+        };
+        remedy(&wanted, form, &miss).expect("a remedy")
+    }
 
     #[test]
     fn advice_can_be_pasted_into_a_shell_whatever_the_names_are() {
         fn check(component: &str, expected: &str) {
-            let wanted: EndpointPath = "dynamo/my_component/my_endpoint".parse().expect("a path");
-            let miss = NearMiss {
-                reason: Reason::OtherComponent,
-                part: Some(Part::Component),
-                found: Some(format!("dynamo/{component}/my_endpoint").parse().expect("a path")),
-            };
-            let advice = remedy(&wanted, &miss).expect("a remedy");
+            let advice = advice(Form::Names, &format!("dynamo/{component}/my_endpoint"));
             assert_eq!(advice, expected);
             let words = shlex::split(&advice).expect("words");
             assert_eq!(words, ["use", "--component", component]);
@@ -117,5 +138,21 @@ mod tests {
         check("$(reboot)", "use --component '$(reboot)'");
         check("it's", "use --component \"it's\"");
         check("`id`", "use --component '`id`'");
+    }
+
+    #[test]
+    fn advice_has_the_form_in_which_the_path_was_asked_for() {
+        let found = "prod/my component/my_endpoint";
+        for (form, expected) in [
+            (Form::Names, "use --namespace prod --component 'my component'"),
+            (Form::Target, "use --target 'prod/my component/my_endpoint'"),
+            (Form::Argument, "use 'prod/my component/my_endpoint'"),
+            (
+                Form::File,
+                r#"write "prod/my component/my_endpoint" in the configuration file"#,
+            ),
+        ] {
+            assert_eq!(advice(form, found), expected);
+        }
     }
 }

@@ -143,6 +143,16 @@ impl Seen {
         }
     }
 
+    /// How many rounds the worker has missed, of those that prove something.
+    pub(crate) fn missed(&self, aging: &Aging) -> u32 {
+        aging.gone_rounds.saturating_sub(self.gone_rounds)
+    }
+
+    /// When it last answered in time.
+    pub(crate) fn answered_at(&self) -> Option<Duration> {
+        self.fresh.map(|fresh| fresh.at)
+    }
+
     /// When a fresh worker ceases to be so for its age.
     pub(crate) fn fresh_until(&self, settings: &Settings) -> Option<Duration> {
         self.fresh.map(|fresh| fresh.at + settings.fresh_for())
@@ -155,7 +165,7 @@ impl Seen {
 
     /// Whether the worker has missed so many rounds that it is gone.
     pub(crate) fn is_gone(&self, aging: &Aging, settings: &Settings) -> bool {
-        aging.gone_rounds.saturating_sub(self.gone_rounds) >= settings.gone_after
+        self.missed(aging) >= settings.gone_after
     }
 
     /// Whether it has ever answered.

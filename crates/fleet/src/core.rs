@@ -1,5 +1,6 @@
 //! [`Core`]: the collector's state machine. `handle(input, now)` returns what is to be done; it never waits.
 
+mod absence;
 mod ahead;
 mod budget;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod doubles;
 mod endpoints;
 pub(crate) mod events;
 mod inspect;
+mod mappings;
 mod opt_in;
 mod places;
 mod plan;
@@ -18,9 +20,10 @@ mod registry;
 mod replies;
 mod report;
 mod rounds;
+mod services;
 mod traces;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +32,10 @@ use protocol::Description;
 use slotmap::SlotMap;
 
 use crate::aging::Aging;
+use crate::changes::ChangeLog;
 use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
+use crate::mapped::{Active, MappingBook};
 use crate::nameless::Nameless;
 use crate::notice::{About, Level, Limiter, Notice};
 use crate::pool::{Common, Pool};
@@ -40,12 +45,13 @@ use crate::roster::{InstanceKey, PoolKey, Roster};
 use crate::round::{Round, Slowest};
 use crate::router::Router;
 use crate::snapshot::{LinkView, PoolName, Snapshot};
+use crate::sums::Departures;
 use crate::voice::Voice;
-use crate::{Finish, Now, Plan, Settings};
+use crate::{Finish, Now, Plan, Profile, Settings};
 
 use events::Early;
 use opt_in::Requests;
-use places::Places;
+use places::{Places, SharedPlaces};
 use traces::Traces;
 
 pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
@@ -197,10 +203,16 @@ pub struct Core {
     /// Services that had no room in this round.
     turned_away: HashSet<Arc<str>>,
     places: Places,
+    shared_places: SharedPlaces,
     early: Early,
     hearing: Hearing,
     frontends: Frontends,
+    changes: ChangeLog,
     registry: Option<Registry>,
+    /// The plan's mappings.
+    mappings: Vec<Active>,
+    /// What was counted of mappings, by metric; also of those that a former plan had.
+    mapping_books: BTreeMap<Arc<str>, Arc<MappingBook>>,
     traces: Traces,
     requests: Requests,
     nameless: Nameless,
@@ -218,6 +230,15 @@ pub struct Core {
     dirty_since: Option<Duration>,
     words: HashSet<Arc<str>>,
     descriptions: HashSet<Arc<Description>>,
+    profiles: HashSet<Arc<Profile>>,
+    /// How many pools of plain services there are.
+    service_pools: usize,
+    /// What instances and pools of plain services had counted when they went.
+    departures: Departures,
+    /// Endpoints of plain services that were left out because there are too many pools.
+    endpoints_ignored: u64,
+    /// The labels of the metadata that is shown.
+    metadata: Arc<[Arc<str>]>,
     budget: budget::Budget,
     effects: Vec<Effect>,
 }
@@ -254,10 +275,14 @@ impl Core {
             hints: HashMap::new(),
             turned_away: HashSet::new(),
             places: Places::default(),
+            shared_places: SharedPlaces::default(),
             early: Early::default(),
             hearing: Hearing::default(),
             frontends,
+            changes: ChangeLog::default(),
             registry: None,
+            mappings: Vec::new(),
+            mapping_books: BTreeMap::new(),
             traces: Traces::default(),
             requests: Requests::default(),
             nameless: Nameless::default(),
@@ -274,10 +299,18 @@ impl Core {
             dirty_since: None,
             words: HashSet::new(),
             descriptions: HashSet::new(),
+            profiles: HashSet::new(),
+            service_pools: 0,
+            departures: Departures::default(),
+            endpoints_ignored: 0,
+            metadata: Arc::default(),
             budget: budget::Budget::default(),
             effects: Vec::new(),
         };
+        core.show_metadata();
+        core.activate_mappings();
         core.make_target_pools();
+        core.make_named_services();
         core.listen();
         core.publish(now);
         core

@@ -131,7 +131,7 @@ impl Service {
         let is_open = |key: &InstanceKey| {
             roster
                 .instance(*key)
-                .is_some_and(|instance| instance.answer.is_open())
+                .is_some_and(|instance| instance.answer.is_open() || instance.lacks_profile)
         };
         queue.retain(is_open);
         let for_all = queue.len() > AT_ONCE && queue.len() * 10 > self.described;

@@ -21,6 +21,9 @@ const PATIENCE: Duration = HEARTBEAT
     .checked_div(2)
     .expect("two is not zero");
 
+/// The ranks of an engine begin anew within this time of each other.
+const RANKS_BEGIN_WITHIN: Duration = Duration::from_secs(30);
+
 /// What events report of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
@@ -38,6 +41,8 @@ pub(crate) struct Heard {
     assigned: Vec<(u64, Stamped<u64>)>,
     passes: Vec<RankPasses>,
     counts: PassCounts,
+    /// When its engine last began anew.
+    began_anew: Option<Duration>,
     cache: Option<Box<Cache>>,
     pub(crate) sequences: Option<Box<Sequences>>,
     lost: [u64; Topic::ALL.len()],
@@ -126,8 +131,15 @@ impl Heard {
         (known.source, known.at, known.link_epoch) = (event.source, now, link_epoch);
     }
 
-    /// Takes in passes of one rank.
-    pub(crate) fn passes(&mut self, rank: u64, sum: &PassSum, now: Now, aging: &Aging, settings: &Settings) {
+    /// Takes in passes of one rank. Returns whether they show that the engine has begun anew; all its ranks do so together.
+    pub(crate) fn passes(
+        &mut self,
+        rank: u64,
+        sum: &PassSum,
+        now: Now,
+        aging: &Aging,
+        settings: &Settings,
+    ) -> bool {
         self.has_passes = true;
         self.counts.add(&sum.counts);
         let place = match self.passes.iter().position(|known| known.rank == rank) {
@@ -137,14 +149,20 @@ impl Heard {
                 self.passes
                     .retain(|rank| rank.is_current(now, aging.link_epoch, limit));
                 if self.passes.len() >= MAX_RANKS {
-                    return;
+                    return false;
                 }
                 self.passes.push(RankPasses::new(rank, sum));
                 self.passes.len() - 1
             }
         };
+        let is_recent = |at: Duration| now.mono.saturating_sub(at) < RANKS_BEGIN_WITHIN;
+        let begins_anew = self.passes[place].begins_anew(sum, now) && !self.began_anew.is_some_and(is_recent);
+        if begins_anew {
+            self.began_anew = Some(now.mono);
+        }
         let lost = sum.lost + self.passes[place].take_in(sum, now, aging.link_epoch);
         self.lost(Topic::ForwardPass, lost);
+        begins_anew
     }
 
     /// Takes in what one rank's cache stored and removed.
@@ -166,6 +184,11 @@ impl Heard {
             let limit = self.fresh_for(answers, settings);
             link_epoch == aging.link_epoch && now.mono.saturating_sub(last.mono) <= limit
         })
+    }
+
+    /// When the worker itself last published something.
+    pub(crate) fn last(&self) -> Option<Duration> {
+        self.last.map(|(last, _)| last.mono)
     }
 
     /// Whether it has been silent for so long that it is gone. Time without a link does not count.

@@ -8,12 +8,15 @@
 mod advice;
 mod aging;
 mod caches;
+mod changes;
 mod core;
 mod describe;
 mod events;
 mod heard;
 mod held;
 mod histogram;
+mod mapped;
+mod mapping;
 pub mod matching;
 mod nameless;
 mod notice;
@@ -21,6 +24,7 @@ mod outcome;
 mod passes;
 mod plan;
 mod pool;
+mod profile;
 mod registry;
 mod requests;
 mod roster;
@@ -30,6 +34,7 @@ mod selector;
 mod sequences;
 mod snapshot;
 mod spread;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -41,24 +46,30 @@ pub use self::core::{
     Arrived, Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
 };
 pub use caches::{CACHE_TIERS, CacheCounts};
+pub use changes::{Detail, RECENT_CHANGES, WorkerChange};
 pub use describe::Question;
 pub use events::{EventBatch, EventReader, Hearing, Unassigned};
 pub use histogram::{Bounds, DELAY_BUCKETS, Histogram, PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
+pub use mapped::{Mapped, MappedValue, MappingFault};
+pub use mapping::{MappedKind, MappedMetric, Mapping, Scope};
 pub use nameless::PartialPath;
 pub use notice::{Level, Notice};
 pub use outcome::{
-    Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
+    Change, ChangeCounts, Counts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult,
+    WorkerState,
 };
 pub use passes::{EngineLoad, PassCounts};
-pub use plan::{Capacity, CapacityError, OptInTopics, Plan, Settings};
+pub use plan::{Capacity, CapacityError, Form, Labelled, OptInTopics, Plan, Settings};
+pub use profile::{MetadataLabel, NoMetadataKey, Profile};
 pub use registry::{MAX_REGISTERED, Registrant, RegistryNews, RegistryReport};
 pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};
-pub use selector::{NameGlob, PathGlob, Selector};
+pub use selector::{NameGlob, NoServiceName, PathGlob, Selector};
 pub use sequences::SequencesView;
 pub use snapshot::{
-    CapacitySource, EventScope, EventsView, Identity, LinkView, PoolName, PoolView, RegistryView, Snapshot,
-    Source, WorkerKey, WorkerView,
+    CapacitySource, Duplicate, EventScope, EventsView, Identity, LinkView, MappingView, PoolName, PoolView,
+    RegistryView, Snapshot, Source, WorkerKey, WorkerView,
 };
 pub use spread::{QUANTILES, Resource, Spread};
+pub use sums::Sums;
 pub use time::Now;
 pub use totals::Totals;

@@ -71,6 +71,8 @@ outcomes! {
         OutOfRange = "out_of_range",
         /// No worker of a watched pool has its id.
         UnknownWorker = "unknown_worker",
+        /// It is another watched pool's.
+        Foreign = "foreign",
     }
 }
 
@@ -83,6 +85,24 @@ outcomes! {
         Stale = "stale",
         /// It answers, but only after its round has ended; its load is too old to be shown.
         Late = "late",
+    }
+}
+
+outcomes! {
+    /// What changes in the life of a pool's worker.
+    Change {
+        /// A worker that was not there.
+        Joined = "joined",
+        /// It is gone, or belongs elsewhere.
+        Left = "left",
+        /// It was fresh and is not any more: it is silent, or answers too late.
+        Stale = "stale",
+        /// It is fresh again.
+        Recovered = "recovered",
+        /// Its instance began anew.
+        Restarted = "restarted",
+        /// Another instance speaks for its id.
+        Replaced = "replaced",
     }
 }
 
@@ -118,7 +138,8 @@ macro_rules! indexed {
 indexed! {
     Finish: FinishCounts, 5;
     ReplyResult: ReplyCounts, 8;
-    EventResult: EventCounts, 4;
+    EventResult: EventCounts, 5;
+    Change: ChangeCounts, 6;
 }
 
 impl<const N: usize> Default for Counts<N> {

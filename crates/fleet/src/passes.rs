@@ -13,6 +13,9 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long the longest pass is remembered: at least this long, and at most twice as long.
 const LONGEST_WINDOW: Duration = Duration::from_secs(30);
 
+/// How far a counter goes back where messages of a publisher that starts come in another order.
+const MAX_SWAPPED: u64 = 2;
+
 /// Silence after which nothing is concluded from a counter's last number.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
@@ -161,6 +164,14 @@ impl RankPasses {
             heard: Duration::ZERO,
             link_epoch: 0,
         }
+    }
+
+    /// Whether the engine has begun anew: its counter went back, and not only because two messages came the other way round.
+    pub(crate) fn begins_anew(&self, sum: &PassSum, now: Now) -> bool {
+        let is_forgotten = now.mono.saturating_sub(self.heard) >= FORGET_AFTER;
+        !is_forgotten
+            && self.counter.wrapping_add(1) != 0
+            && sum.first_counter.saturating_add(MAX_SWAPPED) < self.counter
     }
 
     /// Takes in what a batch brought, and returns how many messages before it were lost.

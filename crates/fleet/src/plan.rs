@@ -1,31 +1,58 @@
 //! [`Plan`]: what to watch and by which rules. Two plans can be compared, and a running core takes a new one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{PathError, SubjectPattern};
+use protocol::{EndpointPath, PathError, SubjectPattern};
 
+use crate::mapping::Mapping;
 use crate::requests::Buckets;
-use crate::{PathGlob, Selector};
+use crate::{MetadataLabel, NameGlob, PathGlob, PoolName, Selector};
 
 /// What the state machine works by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// What to watch.
     pub selectors: Vec<Selector>,
+    /// In which form exact paths were asked for, where it is not [`Form::Target`]. Advice is written in the same form.
+    pub forms: BTreeMap<EndpointPath, Form>,
     /// What not to watch, whatever selects it.
     pub excludes: Vec<PathGlob>,
+    /// Plain services not to watch, whatever selects them.
+    pub excluded_services: Vec<NameGlob>,
+    /// Metadata of instances that is shown.
+    pub metadata: Vec<MetadataLabel>,
     /// Subject formats of the user's own.
     pub patterns: Vec<SubjectPattern>,
     /// What workers do not report themselves; of several for one pool, the first.
     pub capacities: Vec<Capacity>,
+    /// Labels that an operator gives to pools; of several for one pool, the first.
+    pub labels: Vec<Labelled>,
+    /// Numbers in the data of workers and services that become metrics.
+    pub mappings: Vec<Arc<Mapping>>,
     /// Subjects on which frontends publish a record for each request.
     pub request_traces: Vec<String>,
     /// How requests are counted. Where a new plan has other bounds, their histograms begin anew.
     pub buckets: Buckets,
     /// The rules.
     pub settings: Settings,
+}
+
+/// How a path was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// By `--namespace`, `--component` and `--endpoint`.
+    Names,
+    /// By `--target`.
+    #[default]
+    Target,
+    /// By a key of a configuration file.
+    File,
+    /// As the argument of a command.
+    Argument,
 }
 
 /// How much the workers of some pools can hold, as their operator knows it.
@@ -37,6 +64,15 @@ pub struct Capacity {
     pub slots: Option<u64>,
     /// KV-cache blocks that each worker has.
     pub kv_blocks: Option<u64>,
+}
+
+/// Labels that an operator gives to what a selector selects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// Which pools.
+    pub pools: Selector,
+    /// Name and value of each.
+    pub labels: Arc<[(String, String)]>,
 }
 
 /// Why a text is no [`Capacity`].
@@ -110,17 +146,32 @@ impl fmt::Display for CapacityError {
 impl std::error::Error for CapacityError {}
 
 impl Plan {
+    pub(crate) fn labels_of(&self, name: &PoolName) -> Arc<[(String, String)]> {
+        let known = self.labels.iter().find(|known| known.pools.selects(name));
+        known.map_or_else(Arc::default, |known| known.labels.clone())
+    }
+
     /// A plan that watches this, by the default rules.
     pub fn watching(selectors: Vec<Selector>) -> Self {
         Self {
             selectors,
+            forms: BTreeMap::new(),
             excludes: Vec::new(),
+            excluded_services: Vec::new(),
+            metadata: Vec::new(),
             patterns: Vec::new(),
             capacities: Vec::new(),
+            labels: Vec::new(),
+            mappings: Vec::new(),
             request_traces: vec![protocol::subject::REQUEST_TRACE.to_owned()],
             buckets: Buckets::default(),
             settings: Settings::default(),
         }
+    }
+
+    /// In which form this path was asked for.
+    pub fn form_of(&self, path: &EndpointPath) -> Form {
+        self.forms.get(path).copied().unwrap_or_default()
     }
 }
 

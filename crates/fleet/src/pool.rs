@@ -7,19 +7,27 @@ use hashbrown::HashMap;
 use slotmap::SlotMap;
 
 use crate::aging::Aging;
+use crate::changes::{Changes, Counted, Detail};
 use crate::histogram::{PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
+use crate::mapped::Active;
 use crate::matching::Target;
-use crate::outcome::{EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState};
+use crate::outcome::{
+    ChangeCounts, EventCounts, EventResult, Finish, FinishCounts, ReplyCounts, ReplyResult, WorkerState,
+};
 use crate::plan::Capacity;
 use crate::registry::Registered;
 use crate::requests::RequestBooks;
 use crate::roster::WorkerIdx;
-use crate::snapshot::{PoolName, PoolView, WorkerKey, WorkerView};
+use crate::snapshot::{Duplicate, PoolName, PoolView, WorkerKey, WorkerView};
+use crate::sums::Sums;
 use crate::worker::{Capacities, Worker};
 use crate::{Histogram, Now, Settings};
 
 /// Workers of one pool that are kept at most; twice the largest fleet.
 pub(crate) const MAX_WORKERS: usize = 200_000;
+
+/// Workers of one pool whose second instance is named.
+const MAX_DUPLICATES: usize = 64;
 
 /// One pool.
 #[derive(Debug)]
@@ -27,10 +35,16 @@ pub(crate) struct Pool {
     pub(crate) name: PoolName,
     /// The exact path that is watched; `None` for a pool that a glob found, which is dropped with its last worker.
     pub(crate) target: Option<Arc<Target>>,
+    /// Whether a service is watched by its exact name, so that it is reported even while it has no instances.
+    pub(crate) is_named: bool,
     /// The place of the target in the plan.
     pub(crate) place: Option<usize>,
     /// What its workers can hold, where that is configured.
     pub(crate) capacity: Option<Capacity>,
+    /// Labels that its operator gives it.
+    pub(crate) labels: Arc<[(String, String)]>,
+    /// What is mapped of its workers' data.
+    pub(crate) mappings: Vec<Active>,
     pub(crate) workers: SlotMap<WorkerIdx, Worker>,
     pub(crate) by_key: HashMap<WorkerKey, WorkerIdx>,
     /// The workers in the order of their keys.
@@ -43,14 +57,33 @@ pub(crate) struct Pool {
     /// Every worker has answered the last round, so that all are fresh and none is gone.
     pub(crate) all_answered: bool,
     pub(crate) books: Books,
+    /// What instances of a plain service have counted that are gone.
+    pub(crate) departed: Sums,
+    /// What all of them have counted, as it was last shown.
+    pub(crate) sums: Sums,
+    pub(crate) changes: Changes,
+    /// The workers that were last there.
+    pub(crate) presence: Option<Presence>,
     pub(crate) up: bool,
     pub(crate) missing: u64,
     pub(crate) round_ended: Option<Duration>,
     view: Option<(Arc<PoolView>, Common)>,
-    /// Whether a worker has changed since.
+    /// Whether a worker has changed since, or what is counted.
     workers_changed: bool,
+    books_changed: bool,
     /// When a worker of the view becomes too old for what it shows.
     view_until: Duration,
+}
+
+/// The workers that a pool last had, for when it has none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Presence {
+    pub(crate) workers: usize,
+    /// When one of them last gave a sign of life.
+    pub(crate) until: Duration,
+    /// Whether any of them answered requests.
+    pub(crate) answered: bool,
+    is_over: bool,
 }
 
 /// What is counted.
@@ -81,12 +114,17 @@ pub(crate) struct Common {
 }
 
 impl Pool {
-    pub(crate) fn new(name: PoolName, target: Option<Arc<Target>>, common: Common) -> Self {
+    /// A pool without workers, and what was counted of its workers when there last was one of this name.
+    pub(crate) fn new(name: PoolName, changes: ChangeCounts, common: Common) -> Self {
         Self {
+            changes: Changes::new(name.clone(), changes),
             name,
-            target,
+            target: None,
+            is_named: false,
             place: None,
             capacity: None,
+            labels: Arc::default(),
+            mappings: Vec::new(),
             workers: SlotMap::with_key(),
             by_key: HashMap::new(),
             order: Vec::new(),
@@ -106,12 +144,31 @@ impl Pool {
                 requests: None,
                 ignored: 0,
             },
+            departed: Sums::default(),
+            sums: Sums::default(),
+            presence: None,
             up: false,
             missing: 0,
             round_ended: None,
             view: None,
             workers_changed: false,
+            books_changed: false,
             view_until: Duration::ZERO,
+        }
+    }
+
+    /// Takes other mappings. What those before found is forgotten until the next reply.
+    pub(crate) fn map_anew(&mut self, mappings: Vec<Active>) {
+        if mappings
+            .iter()
+            .map(|active| &active.mapping)
+            .eq(self.mappings.iter().map(|active| &active.mapping))
+        {
+            return;
+        }
+        self.mappings = mappings;
+        for worker in self.workers.values_mut() {
+            worker.found = None;
         }
     }
 
@@ -120,27 +177,41 @@ impl Pool {
         self.workers_changed = true;
     }
 
-    pub(crate) fn add(&mut self, worker: Worker) -> WorkerIdx {
+    /// Something that is counted has changed, and no worker.
+    pub(crate) fn books_changed(&mut self) {
+        self.books_changed = true;
+    }
+
+    pub(crate) fn add(&mut self, worker: Worker, now: Now) -> WorkerIdx {
+        self.changes.joined(&worker, now);
         let key = worker.identity.key.clone();
         let idx = self.workers.insert(worker);
         self.by_key.insert(key, idx);
         self.order.push(idx);
         self.is_ordered = false;
+        self.changed();
         idx
     }
 
-    pub(crate) fn remove(&mut self, idx: WorkerIdx) -> Option<Worker> {
-        let worker = self.workers.remove(idx)?;
+    pub(crate) fn remove(&mut self, idx: WorkerIdx, why: Detail, now: Now) -> Option<Worker> {
+        let mut worker = self.workers.remove(idx)?;
+        let state = match worker.counted.as_ref().is_some_and(Counted::is_fresh) {
+            true => WorkerState::Fresh,
+            false => WorkerState::Stale,
+        };
+        self.changes.viewed(&mut worker, state, now);
+        self.changes.left(&worker, why, now);
         self.by_key.remove(&worker.identity.key);
+        worker.add_to(&mut self.departed);
         self.changed();
         Some(worker)
     }
 
     /// Forgets the workers that are known by their events alone.
-    pub(crate) fn forget_senders(&mut self) {
+    pub(crate) fn forget_senders(&mut self, now: Now) {
         let alone = |(idx, worker): (WorkerIdx, &Worker)| (!worker.seen.has_answered()).then_some(idx);
         for idx in self.workers.iter().filter_map(alone).collect::<Vec<_>>() {
-            self.remove(idx);
+            self.remove(idx, Detail::Elsewhere, now);
         }
     }
 
@@ -153,6 +224,9 @@ impl Pool {
     pub(crate) fn begin_round(&mut self, number: u64, aging: &Aging, now: Now, settings: &Settings) {
         (self.expected, self.answered, self.refreshed) = (0, 0, 0);
         for worker in self.workers.values_mut() {
+            if worker.double.is_some() {
+                worker.forget_double(number, settings.gone_after);
+            }
             if worker.seen.state(aging, now, settings) == WorkerState::Fresh {
                 worker.expected_in = number;
                 self.expected += 1;
@@ -179,6 +253,17 @@ impl Pool {
         finish
     }
 
+    /// What all instances of a plain service's endpoint have counted.
+    pub(crate) fn sums(&mut self) -> Option<Sums> {
+        if matches!(self.name, PoolName::Workers(_)) {
+            return None;
+        }
+        let mut sums = self.departed;
+        self.workers.values().for_each(|worker| worker.add_to(&mut sums));
+        self.sums = self.sums.max(sums);
+        Some(self.sums)
+    }
+
     /// How many workers are fresh at the end of a round.
     pub(crate) fn fresh(&self, aging: &Aging, now: Now, settings: &Settings) -> usize {
         if self.all_answered {
@@ -188,6 +273,40 @@ impl Pool {
             .values()
             .filter(|worker| worker.state(aging, now, settings) == WorkerState::Fresh)
             .count()
+    }
+
+    /// Whether all workers that the round waited for have missed this round and those before it, `rounds` in all, and none
+    /// is heard.
+    pub(crate) fn is_silent_for(&self, rounds: u32, aging: &Aging, now: Now, settings: &Settings) -> bool {
+        let is_silent = |worker: &Worker| worker.is_silent_for(rounds, aging, now, settings);
+        self.expected > 0 && self.answered == 0 && self.workers.values().all(is_silent)
+    }
+
+    /// Remembers the workers that are there after a round, or, where there are none, until when there were.
+    pub(crate) fn note_presence(&mut self, present: usize, now: Now) {
+        let answered = || self.workers.values().any(|worker| worker.seen.has_answered());
+        if present > 0 {
+            let answered = self.answered > 0 || answered();
+            self.presence = Some(Presence {
+                workers: present,
+                until: now.mono,
+                answered,
+                is_over: false,
+            });
+            return;
+        }
+        let known = self.workers.len();
+        let Some(until) = self.workers.values().filter_map(Worker::last_sign).max() else {
+            return;
+        };
+        let answered = answered();
+        let before = self.presence.filter(|presence| presence.is_over);
+        self.presence = Some(Presence {
+            workers: before.map_or(known, |before| before.workers.max(known)),
+            until: before.map_or(until, |before| before.until.max(until)),
+            answered: answered || before.is_some_and(|before| before.answered),
+            is_over: true,
+        });
     }
 
     /// The pool as everything else sees it; the same as before where nothing has changed.
@@ -201,21 +320,25 @@ impl Pool {
     ) -> Arc<PoolView> {
         let is_current = !self.workers_changed && now.mono <= self.view_until;
         let known = self.view.as_ref().filter(|_| is_current);
-        if let Some((view, _)) = known.filter(|(_, counted)| counted == common) {
+        let has_same_books = |(_, counted): &&(_, Common)| counted == common && !self.books_changed;
+        if let Some((view, _)) = known.filter(has_same_books) {
             return view.clone();
         }
         // Replies that other pools received change what is counted here, and no worker.
-        let (workers, totals) = match known {
-            Some((view, _)) => (view.workers.clone(), view.totals.clone()),
-            None => (
-                self.workers_view(aging, now, settings, registered),
-                Arc::default(),
-            ),
+        let (workers, duplicates, totals) = match known {
+            Some((view, _)) => (view.workers.clone(), view.duplicates.clone(), view.totals.clone()),
+            None => {
+                let (workers, duplicates) = self.workers_view(aging, now, settings, registered);
+                (workers, duplicates, Arc::default())
+            }
         };
         let view = Arc::new(PoolView {
             name: self.name.clone(),
+            labels: self.labels.clone(),
             settings: *settings,
             workers,
+            sums: self.sums(),
+            duplicates,
             up: self.up,
             missing: self.missing,
             round_ended: self.round_ended,
@@ -227,9 +350,11 @@ impl Pool {
             pass_seconds: self.books.pass_seconds.clone(),
             requests: self.books.requests.clone(),
             ignored: self.books.ignored,
+            changes: self.changes.counts,
             totals,
         });
         self.view = Some((view.clone(), *common));
+        self.books_changed = false;
         view
     }
 
@@ -240,7 +365,7 @@ impl Pool {
         now: Now,
         settings: &Settings,
         registered: Option<&Registered>,
-    ) -> Arc<Vec<WorkerView>> {
+    ) -> (Arc<Vec<WorkerView>>, Arc<[Duplicate]>) {
         if !self.is_ordered || self.order.len() != self.workers.len() {
             let workers = &self.workers;
             self.order.retain(|idx| workers.contains_key(*idx));
@@ -249,8 +374,10 @@ impl Pool {
             self.is_ordered = true;
         }
         let mut view_until = Duration::MAX;
+        let changes = &mut self.changes;
+        let mut duplicates = Vec::new();
         let shown = |idx: &WorkerIdx| {
-            let worker = &self.workers[*idx];
+            let worker = &mut self.workers[*idx];
             if let Some(until) = worker.holds_until(now, settings) {
                 view_until = view_until.min(until);
             }
@@ -258,12 +385,24 @@ impl Pool {
                 configured: self.capacity.as_ref(),
                 registered: registered.and_then(|known| known.get(&worker.identity.key.id()?)),
             };
-            worker.view(aging, now, settings, limits)
+            if let Some(double) = worker
+                .double
+                .as_ref()
+                .filter(|_| duplicates.len() < MAX_DUPLICATES)
+            {
+                duplicates.push(Duplicate {
+                    worker: worker.identity.clone(),
+                    other: double.instance.clone(),
+                });
+            }
+            let view = worker.view(aging, now, settings, limits);
+            changes.viewed(worker, view.state, now);
+            view
         };
         let mut workers = Vec::with_capacity(room_for(self.order.len()));
         workers.extend(self.order.iter().map(shown));
         (self.workers_changed, self.view_until) = (false, view_until);
-        workers.into()
+        (workers.into(), duplicates.into())
     }
 }
 

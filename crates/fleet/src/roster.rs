@@ -11,10 +11,10 @@ use slotmap::{SlotMap, new_key_type};
 use smallvec::SmallVec;
 use time::OffsetDateTime;
 
-use crate::Now;
 use crate::held::{HeldReplies, Place};
 use crate::matching::NearMiss;
 use crate::snapshot::WorkerKey;
+use crate::{Now, Profile};
 
 new_key_type! {
     /// One service instance.
@@ -51,6 +51,10 @@ pub(crate) struct Instance {
     pub(crate) version: Arc<str>,
     pub(crate) started: Option<OffsetDateTime>,
     pub(crate) answer: Answer,
+    /// What it says of itself, where that is shown.
+    pub(crate) profile: Option<Arc<Profile>>,
+    /// It is to be asked for its description once more, because other metadata is shown now.
+    pub(crate) lacks_profile: bool,
     /// Its endpoints, in the order of its replies.
     pub(crate) slots: SmallVec<[SlotKey; 1]>,
     /// The newest round that it has answered.
@@ -114,6 +118,8 @@ pub(crate) struct Slot {
     pub(crate) answered_in: u64,
     /// What is wrong with what it reports, in words.
     pub(crate) complaint: Option<Box<str>>,
+    /// What is wrong with mapped values in its data.
+    pub(crate) unmapped: Option<Box<str>>,
     /// The shape of its load.
     pub(crate) shape: &'static str,
 }
@@ -192,6 +198,8 @@ impl Roster {
             version: Arc::from(""),
             started: None,
             answer,
+            profile: None,
+            lacks_profile: false,
             slots: SmallVec::new(),
             answered_in: 0,
             heard_in: 0,

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use protocol::events::Topic;
-use protocol::subject::{EventSubject, Instance, SubjectParts, Wanted, event_patterns};
-use protocol::{Description, EndpointPath, SubjectPattern};
+use protocol::subject::{EventSubject, Instance, SubjectParts, Wanted, event_patterns, micro_name_of};
+use protocol::{Description, EndpointPath, SubjectPattern, WorkerId};
 use smallvec::SmallVec;
 
 use crate::matching::{NearMiss, Outcome, SubjectLayout, Target, full_namespace};
@@ -22,6 +22,7 @@ pub(crate) struct Router {
     globs: Vec<PathGlob>,
     services: Vec<NameGlob>,
     excludes: Vec<PathGlob>,
+    excluded_services: Vec<NameGlob>,
     patterns: Vec<SubjectPattern>,
 }
 
@@ -52,6 +53,7 @@ impl Router {
             globs: Vec::new(),
             services: Vec::new(),
             excludes: plan.excludes.clone(),
+            excluded_services: plan.excluded_services.clone(),
             patterns: plan.patterns.clone(),
         };
         for selector in &plan.selectors {
@@ -135,9 +137,7 @@ impl Router {
 
     /// Whether the description of a service's instance that serves `subject` can decide whose it is.
     pub(crate) fn wants_description(&self, service: &str, subject: &str) -> bool {
-        !self.globs.is_empty()
-            || self.services.iter().any(|glob| glob.matches(service))
-            || self.candidates(subject).next().is_some()
+        !self.globs.is_empty() || self.selects_service(service) || self.candidates(subject).next().is_some()
     }
 
     /// Where an endpoint belongs. `description` is that of its instance; without one only the subject decides.
@@ -170,7 +170,7 @@ impl Router {
         }
         member
             .or_else(|| self.by_glob(subject, description))
-            .or_else(|| self.plain_service(service, endpoint, description))
+            .or_else(|| self.plain_service(service, endpoint, subject, description))
             .unwrap_or(match misses.is_empty() {
                 true => Verdict::Foreign,
                 false => Verdict::Rejected(misses),
@@ -208,24 +208,77 @@ impl Router {
         })
     }
 
+    /// A service that no path selects. The workers of a Dynamo endpoint are the instances of one pool, although each has an
+    /// endpoint of its own, with its id in the name.
     fn plain_service(
         &self,
         service: &str,
         endpoint: &str,
+        subject: &str,
         description: Option<&Description>,
     ) -> Option<Verdict> {
-        let is_wanted = description.is_none() && self.services.iter().any(|glob| glob.matches(service));
-        is_wanted.then(|| Verdict::Member {
+        if !self.selects_service(service) || self.is_excluded_worker(subject, description) {
+            return None;
+        }
+        let worker = self.worker_of(service, endpoint, subject, description);
+        let (endpoint, instance) = match worker {
+            Some((endpoint, id)) => (endpoint, id.map_or(Instance::Static, Instance::Worker)),
+            None if endpoint.is_empty() => (subject.into(), Instance::Static),
+            None => (endpoint.into(), Instance::Static),
+        };
+        Some(Verdict::Member {
             pool: PoolName::Service {
                 service: service.into(),
-                endpoint: endpoint.into(),
+                endpoint,
             },
             layout: None,
-            instance: Instance::Static,
+            instance,
         })
     }
 
-    fn is_excluded(&self, path: &EndpointPath) -> bool {
+    /// The endpoint and the id that a worker's subject says. Without a description it is one if its micro endpoint has the
+    /// name that Dynamo gives it.
+    fn worker_of(
+        &self,
+        service: &str,
+        endpoint: &str,
+        subject: &str,
+        description: Option<&Description>,
+    ) -> Option<(Arc<str>, Option<WorkerId>)> {
+        let mut guesses = self.patterns.iter().filter_map(|pattern| pattern.guess(subject));
+        if let Some((path, id)) = guesses.next() {
+            return Some((path.endpoint.as_str().into(), Some(id)));
+        }
+        let parts = SubjectParts::split(subject)?;
+        let (tail, id) = parts.guess();
+        let is_named_so = || id.is_some() && parts.service == service && endpoint == micro_name_of(subject);
+        (description.is_some() || is_named_so()).then(|| (tail.into(), id))
+    }
+
+    /// Whether services of this name are watched.
+    pub(crate) fn selects_service(&self, service: &str) -> bool {
+        self.services.iter().any(|glob| glob.matches(service)) && !self.is_excluded_service(service)
+    }
+
+    /// The services that are watched by their exact names.
+    pub(crate) fn named_services(&self) -> impl Iterator<Item = Arc<str>> {
+        let names = self.services.iter().filter_map(NameGlob::name);
+        names
+            .filter(|name| !self.is_excluded_service(name))
+            .map(Arc::from)
+    }
+
+    fn is_excluded_service(&self, service: &str) -> bool {
+        self.excluded_services.iter().any(|glob| glob.matches(service))
+    }
+
+    fn is_excluded_worker(&self, subject: &str, description: Option<&Description>) -> bool {
+        let path = || Some(identify(subject, description, &self.patterns)?.0);
+        !self.excludes.is_empty() && path().is_some_and(|path| self.is_excluded(&path))
+    }
+
+    /// Whether the user asked to leave this path out.
+    pub(crate) fn is_excluded(&self, path: &EndpointPath) -> bool {
         self.excludes.iter().any(|glob| glob.matches(path))
     }
 }
@@ -337,16 +390,50 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_service_is_a_pool_unless_it_is_a_dynamo_worker() {
+    fn a_service_is_a_pool_unless_a_path_selects_it_or_it_is_excluded() {
         let mut plan = Plan::watching(vec![Selector::Services(NameGlob::new("serv*"))]);
         let described = "Dynamo component b in namespace a";
         assert_eq!(
             routed(&Router::new(&plan), "orders.create", ""),
             "service/endpoint none Static"
         );
+        let worker = "service/gen none Worker(WorkerId(1))";
+        assert_eq!(routed(&Router::new(&plan), "a_b.gen-1", described), worker);
+        assert_eq!(
+            routed(&Router::new(&plan), "a_b.gen-1", ""),
+            "service/endpoint none Static"
+        );
+        plan.excluded_services = vec![NameGlob::new("service")];
+        assert_eq!(routed(&Router::new(&plan), "orders.create", ""), "foreign");
+        plan.excluded_services.clear();
+        plan.excludes = vec!["a/b/*".parse().expect("a glob")];
         assert_eq!(routed(&Router::new(&plan), "a_b.gen-1", described), "foreign");
+        plan.selectors.push("a/c/gen".parse().expect("a path"));
+        let other = "Dynamo component c in namespace a";
+        let target = "a/c/gen plain Worker(WorkerId(1))";
+        assert_eq!(routed(&Router::new(&plan), "a_c.gen-1", other), target);
         plan.selectors = vec![Selector::Services(NameGlob::new("other"))];
         assert_eq!(routed(&Router::new(&plan), "orders.create", ""), "foreign");
+    }
+
+    #[test]
+    fn the_workers_of_an_endpoint_are_one_pool_before_they_describe_themselves() {
+        let plan = Plan::watching(vec![Selector::Services(NameGlob::new("*"))]);
+        let router = Router::new(&plan);
+        let pool = |service: &str, endpoint: &str, subject: &str| match router
+            .route(service, endpoint, subject, None)
+        {
+            Verdict::Member { pool, .. } => pool.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(pool("a_b", "a_b-gen-ff", "a_b.gen-ff"), "a_b/gen");
+        assert_eq!(
+            pool("math", "add-1", "math.add-1"),
+            "math/add-1",
+            "its author's name"
+        );
+        assert_eq!(pool("math", "math-add", "math.add"), "math/math-add");
+        assert_eq!(pool("math", "", "math.add"), "math/math.add");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use protocol::{Component, EndpointName, EndpointPath, Namespace, PathError};
 use wildmatch::WildMatchPattern;
 
+use crate::PoolName;
+
 /// One thing to watch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Selector {
@@ -13,7 +15,8 @@ pub enum Selector {
     Path(EndpointPath),
     /// Every pool whose path matches; a pool is there as long as it has workers.
     Glob(PathGlob),
-    /// Every endpoint of the NATS services whose names match, unless it is a worker's.
+    /// Every endpoint of the NATS services whose names match, unless a path selects it as a worker's. One with an exact name
+    /// is reported even while it has no instances.
     Services(NameGlob),
 }
 
@@ -36,6 +39,25 @@ pub struct PathGlob {
 /// A name that may hold `*`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NameGlob(WildMatchPattern<'*', '\0'>);
+
+/// Why a text is no name of a service, nor a glob of one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoServiceName {
+    /// It is empty.
+    #[error("a service's name has at least one character; `*` matches every service")]
+    Empty,
+    /// It is a path.
+    #[error("{0:?} is a path of workers, not the name of a service; use --target")]
+    Path(String),
+    /// It has a character that a service's name cannot have.
+    #[error("{text:?} has {character:?}, which the name of a service cannot have")]
+    Character {
+        /// The text.
+        text: String,
+        /// The character.
+        character: char,
+    },
+}
 
 /// Replaces each `*` while a glob's form is checked; it is allowed in every name.
 const ANY: &str = "x";
@@ -77,6 +99,31 @@ impl NameGlob {
         Self(WildMatchPattern::new(glob))
     }
 
+    /// A glob of the names of services.
+    ///
+    /// # Errors
+    /// [`NoServiceName`] where no service can have such a name.
+    ///
+    /// ```
+    /// use fleet::NameGlob;
+    /// assert!(NameGlob::of_services("orders-*")?.matches("orders-eu"));
+    /// assert!(NameGlob::of_services("dynamo/backend/generate").is_err());
+    /// # Ok::<(), fleet::NoServiceName>(())
+    /// ```
+    pub fn of_services(text: &str) -> Result<Self, NoServiceName> {
+        let text = text.trim();
+        let refused = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '.' | '/' | '>' | ',');
+        match text.chars().find(|c| refused(*c)) {
+            _ if text.is_empty() => Err(NoServiceName::Empty),
+            Some('/') => Err(NoServiceName::Path(text.to_owned())),
+            Some(character) => Err(NoServiceName::Character {
+                text: text.to_owned(),
+                character,
+            }),
+            None => Ok(Self::new(text)),
+        }
+    }
+
     /// Whether the glob matches this name.
     pub fn matches(&self, name: &str) -> bool {
         self.0.matches(name)
@@ -116,6 +163,18 @@ impl FromStr for PathGlob {
         let parts: Vec<&str> = rest.split(separator).collect();
         let (first, last) = (parts[0], parts[parts.len() - 1]);
         Ok(Self::new([first, parts[1], last]))
+    }
+}
+
+impl Selector {
+    /// Whether this pool is one of those that were asked for.
+    pub fn selects(&self, pool: &PoolName) -> bool {
+        match (self, pool) {
+            (Self::Path(path), PoolName::Workers(of)) => path == of,
+            (Self::Glob(glob), PoolName::Workers(of)) => glob.matches(of),
+            (Self::Services(glob), PoolName::Service { service, .. }) => glob.matches(service),
+            _ => false,
+        }
     }
 }
 

@@ -8,13 +8,16 @@ use protocol::events::Topic;
 use protocol::{EndpointPath, WorkerId, WorkerStats};
 
 use crate::caches::CacheCounts;
+use crate::changes::WorkerChange;
 use crate::events::Hearing;
-use crate::outcome::{EventCounts, FinishCounts, ReplyCounts, WorkerState};
+use crate::mapped::{Mapped, MappingFault};
+use crate::outcome::{ChangeCounts, EventCounts, FinishCounts, ReplyCounts, WorkerState};
 use crate::passes::{EngineLoad, PassCounts};
 use crate::requests::{Frontends, RequestBooks};
 use crate::sequences::SequencesView;
+use crate::sums::Sums;
 use crate::totals::Totals;
-use crate::{Histogram, Settings};
+use crate::{Histogram, Profile, Settings};
 
 /// All pools at one moment.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +35,9 @@ pub struct Snapshot {
     pub round_age: Option<Duration>,
     /// Rounds that were left out because the one before had not ended in time.
     pub rounds_skipped: u64,
+    /// The last changes of workers, the oldest first; at most [`RECENT_CHANGES`](crate::RECENT_CHANGES). It is shared with
+    /// the snapshot before while there is no other.
+    pub changes: Arc<Vec<WorkerChange>>,
     /// The connection.
     pub link: LinkView,
     /// How well events are heard.
@@ -40,6 +46,21 @@ pub struct Snapshot {
     pub frontends: Option<Frontends>,
     /// The store in which workers register, if one is read.
     pub registry: Option<RegistryView>,
+    /// The labels of instances' metadata that are shown.
+    pub metadata: Arc<[Arc<str>]>,
+    /// Endpoints of plain services that were left out because there are too many pools.
+    pub endpoints_ignored: u64,
+    /// What went wrong with mappings, by the name of their metric.
+    pub mappings: Vec<MappingView>,
+}
+
+/// What has been counted of the mappings to one metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingView {
+    /// The name of the metric.
+    pub metric: Arc<str>,
+    /// Values that are not shown, by the reason.
+    pub faults: [u64; MappingFault::ALL.len()],
 }
 
 /// The connection to NATS.
@@ -79,7 +100,7 @@ pub enum PoolName {
     Service {
         /// The service's name.
         service: Arc<str>,
-        /// The endpoint's name.
+        /// The endpoint's name; empty for a service that was asked for by name and has not answered.
         endpoint: Arc<str>,
     },
 }
@@ -89,10 +110,16 @@ pub enum PoolName {
 pub struct PoolView {
     /// Its name.
     pub name: PoolName,
+    /// Labels that its operator gives it.
+    pub labels: Arc<[(String, String)]>,
     /// The rules by which its figures are computed.
     pub settings: Settings,
     /// Its workers, by key. While none of them changes they are shared with the snapshot before.
     pub workers: Arc<Vec<WorkerView>>,
+    /// What all instances of a plain service's endpoint have counted, with those that are gone.
+    pub sums: Option<Sums>,
+    /// Workers whose id another instance reports, too; the first 64. Such a worker is one, and counted once.
+    pub duplicates: Arc<[Duplicate]>,
     /// Whether the last round got an answer, or a definite "no responders".
     pub up: bool,
     /// Workers that were expected in the last round and did not answer it.
@@ -115,7 +142,18 @@ pub struct PoolView {
     pub requests: Option<Box<RequestBooks>>,
     /// Sightings of workers that were left out because the pool is full.
     pub ignored: u64,
+    /// Changes of its workers. At any time `joined` less `left` is the number of its workers.
+    pub changes: ChangeCounts,
     pub(crate) totals: Arc<OnceLock<Totals>>,
+}
+
+/// A worker of which two instances report the id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The worker, with the instance that is shown.
+    pub worker: Arc<Identity>,
+    /// The instance that is not.
+    pub other: Arc<str>,
 }
 
 /// What identifies a worker in its pool.
@@ -129,11 +167,11 @@ pub enum WorkerKey {
 }
 
 /// What is known of a worker apart from numbers. It is shared by all snapshots until it changes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// What identifies it in its pool.
     pub key: WorkerKey,
-    /// The id as a label: in decimal, or `static-` and the service instance.
+    /// The id as a label: in decimal, or `static-` and the service instance; of a plain service, the instance.
     pub worker_id: Box<str>,
     /// The id in hexadecimal, empty without one.
     pub worker_hex: Box<str>,
@@ -145,6 +183,8 @@ pub struct Identity {
     pub layout: Arc<str>,
     /// Its subject.
     pub subject: Arc<str>,
+    /// What the instance says of itself, where that is shown.
+    pub profile: Option<Arc<Profile>>,
 }
 
 /// One worker.
@@ -178,6 +218,8 @@ pub struct WorkerView {
     pub hit_blocks: u64,
     /// What events report of it.
     pub events: Option<Box<EventsView>>,
+    /// What mappings found in its last reply.
+    pub mapped: Option<Arc<Mapped>>,
 }
 
 /// How much of a worker's path the subject of an event says, the least first. It shows which Dynamo publishes it.
@@ -307,7 +349,23 @@ impl fmt::Display for PoolName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Workers(path) => path.fmt(f),
+            Self::Service { service, endpoint } if endpoint.is_empty() => f.write_str(service),
             Self::Service { service, endpoint } => write!(f, "{service}/{endpoint}"),
+        }
+    }
+}
+
+impl Identity {
+    /// The layout of endpoints of plain services.
+    pub(crate) const PLAIN: &str = "none";
+}
+
+impl PoolName {
+    /// What its members are called, one and many.
+    pub(crate) fn members(&self) -> [&'static str; 2] {
+        match self {
+            Self::Workers(_) => ["worker", "workers"],
+            Self::Service { .. } => ["instance", "instances"],
         }
     }
 }
@@ -336,8 +394,11 @@ impl PoolView {
     pub fn empty(name: PoolName, settings: Settings) -> Self {
         Self {
             name,
+            labels: Arc::default(),
             settings,
             workers: Arc::default(),
+            sums: None,
+            duplicates: Arc::default(),
             up: false,
             missing: 0,
             round_ended: None,
@@ -349,6 +410,7 @@ impl PoolView {
             pass_seconds: Histogram::new(crate::PASS_BUCKETS),
             requests: None,
             ignored: 0,
+            changes: ChangeCounts::default(),
             totals: Arc::default(),
         }
     }

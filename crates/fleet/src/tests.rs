@@ -1,8 +1,10 @@
 //! What a user relies on, tested with invented time: which workers are shown, with which numbers, what is counted and said.
 
+mod absence;
 mod actor;
 mod bench;
 mod capacities;
+mod changes;
 mod descriptions;
 mod events;
 mod floods;
@@ -10,6 +12,7 @@ mod identity;
 mod late;
 mod laws;
 mod link;
+mod mappings;
 mod notices;
 mod opt_in;
 mod plans;
@@ -17,6 +20,7 @@ mod recordings;
 mod results;
 mod rounds;
 mod senders;
+mod services;
 mod traces;
 mod visibility;
 

@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use slotmap::SecondaryMap;
 
+use crate::changes::{Changes, named};
 use crate::notice::REPEAT_AFTER;
+use crate::outcome::Change;
 use crate::roster::PoolKey;
 
 /// Rounds without a worker after which that is said: the first may have been too early, or just after a reconnect.
-const SURE_AFTER: u32 = 2;
+pub(crate) const SURE_AFTER: u32 = 2;
 
 /// Rounds for which an event, a late reply or an unreadable one explains an absence.
 const RECENT_ROUNDS: u32 = 3;
-
-/// Workers that one message names.
-const NAMED_WORKERS: usize = 10;
 
 /// Remembers what was said and what the last rounds brought.
 #[derive(Debug, Default)]
@@ -38,11 +37,6 @@ struct Said {
     /// How many workers were last said to be missing, until that is over; and when.
     loss: Option<usize>,
     loss_said: Option<Duration>,
-    /// Workers given up that were not reported yet, how many there are, and when some last were.
-    gone: Vec<String>,
-    gone_count: usize,
-    gone_said: Option<Duration>,
-    has_lost_now: bool,
     unknown_events: Recent,
     late: Recent,
 }
@@ -87,9 +81,18 @@ pub(crate) enum News {
     Lost(String),
     /// All workers answer again.
     Whole(usize),
-    /// Workers were given up.
-    Gone(String),
+    /// So many workers have changed in this way, and which.
+    Changed(Change, usize, String),
 }
+
+/// Changes that have a line of their own. That workers are stale is what a loss or an absence says.
+const SAID_CHANGES: [Change; 5] = [
+    Change::Joined,
+    Change::Left,
+    Change::Restarted,
+    Change::Replaced,
+    Change::Recovered,
+];
 
 impl Voice {
     /// An event named a worker that no pool has.
@@ -105,16 +108,6 @@ impl Voice {
     /// A reply could not be read.
     pub(crate) fn unreadable(&mut self) {
         self.unreadable.happened();
-    }
-
-    /// A worker of the pool is given up.
-    pub(crate) fn gone(&mut self, pool: PoolKey, worker: String) {
-        let said = self.said(pool);
-        said.gone_count += 1;
-        said.has_lost_now = true;
-        if said.gone.len() < NAMED_WORKERS {
-            said.gone.push(worker);
-        }
     }
 
     /// The pool is dropped.
@@ -145,30 +138,31 @@ impl Voice {
         rounds >= SURE_AFTER && (rounds <= 8 || rounds.is_multiple_of(4))
     }
 
-    /// What is to be said of a pool after a round.
-    pub(crate) fn news(&mut self, pool: PoolKey, standing: Standing, now: Duration) -> Vec<News> {
+    /// What is to be said of a pool after a round, and of what has changed in it since.
+    pub(crate) fn news(
+        &mut self,
+        pool: PoolKey,
+        standing: Standing,
+        changes: &mut Changes,
+        now: Duration,
+    ) -> Vec<News> {
         let said = self.said(pool);
         let mut news = Vec::new();
-        let gone = said.gone_count;
-        let has_lost_now = std::mem::take(&mut said.has_lost_now);
-        if gone > 0 && said.gone_said.is_none_or(|at| now - at >= REPEAT_AFTER) {
-            said.gone_said = Some(now);
-            said.gone_count = 0;
-            news.push(News::Gone(named(&std::mem::take(&mut said.gone), gone)));
-        }
+        let has_left = changes.take_has_left();
         match standing {
             Standing::Present { fresh, missing } => {
                 said.absent_rounds = 0;
                 if !std::mem::replace(&mut said.is_present, true) {
                     news.push(News::Appeared(fresh));
+                    changes.forget_unsaid(Change::Joined);
+                    changes.forget_unsaid(Change::Recovered);
                 }
-                let loss = said.loss(fresh, &missing, now);
-                // Where the missing ones were given up, none has come back.
-                news.extend(loss.filter(|loss| !has_lost_now || !matches!(loss, News::Whole(_))));
+                let loss = said.loss(fresh, &missing, changes, now);
+                // Where the missing ones have left, none has come back.
+                news.extend(loss.filter(|loss| !has_left || !matches!(loss, News::Whole(_))));
             }
             Standing::Absent { key, text } => {
                 said.absent_rounds += 1;
-                said.loss = None;
                 said.complaints.retain(|_, at| now - *at < REPEAT_AFTER);
                 // That workers went away is news even if the same was said before they came.
                 let key = (said.is_present, key);
@@ -176,18 +170,29 @@ impl Voice {
                     // It is not news once more when the pool stays empty.
                     said.complaints.insert((false, key.1.clone()), now);
                     said.complaints.insert(key, now);
-                    said.is_present = false;
+                    (said.is_present, said.loss) = (false, None);
+                    changes.forget_unsaid(Change::Stale);
                     news.push(News::Absent(text));
                 }
             }
             Standing::Unknown => {}
         }
+        news.extend(SAID_CHANGES.into_iter().filter_map(|change| {
+            let (count, workers) = changes.take_unsaid(change, now)?;
+            Some(News::Changed(change, count, workers))
+        }));
         news
     }
 
     /// The pool has no workers, and its reason was not looked for.
     pub(crate) fn still_absent(&mut self, pool: PoolKey) {
         self.said(pool).absent_rounds += 1;
+    }
+
+    /// That the pool has no workers is sure: none has answered for long enough.
+    pub(crate) fn surely_absent(&mut self, pool: PoolKey) {
+        let said = self.said(pool);
+        said.absent_rounds = said.absent_rounds.max(SURE_AFTER - 1);
     }
 
     /// Ends a round.
@@ -208,16 +213,29 @@ impl Voice {
 }
 
 impl Said {
-    /// A partial loss is said when it begins or grows, at most once a minute, and once when it is over.
-    fn loss(&mut self, fresh: usize, missing: &[String], now: Duration) -> Option<News> {
+    /// A partial loss is said when it begins or grows or is another one, at most once a minute, and once when it is over.
+    fn loss(
+        &mut self,
+        fresh: usize,
+        missing: &[String],
+        changes: &mut Changes,
+        now: Duration,
+    ) -> Option<News> {
         if missing.is_empty() {
-            return self.loss.take().map(|_| News::Whole(fresh));
+            changes.forget_unsaid(Change::Stale);
+            let whole = self.loss.take().map(|_| News::Whole(fresh));
+            if whole.is_some() {
+                changes.forget_unsaid(Change::Recovered);
+            }
+            return whole;
         }
-        let is_news = self.loss.is_none_or(|count| missing.len() > count);
+        let is_another = changes.has_unsaid(Change::Stale);
+        let is_news = is_another || self.loss.is_none_or(|count| missing.len() > count);
         let is_due = self.loss_said.is_none_or(|at| now - at >= REPEAT_AFTER);
         if !is_news || !is_due {
             return None;
         }
+        changes.forget_unsaid(Change::Stale);
         (self.loss, self.loss_said) = (Some(missing.len()), Some(now));
         let all = fresh + missing.len();
         Some(News::Lost(format!(
@@ -227,20 +245,12 @@ impl Said {
     }
 }
 
-/// Some of `count` workers by name.
-fn named(workers: &[String], count: usize) -> String {
-    let shown = workers[..workers.len().min(NAMED_WORKERS)].join(", ");
-    match count.checked_sub(NAMED_WORKERS) {
-        None | Some(0) => shown,
-        Some(more) => format!("{shown} and {more} more"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use slotmap::SlotMap;
 
     use super::*;
+    use crate::{ChangeCounts, PoolName};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -258,15 +268,18 @@ mod tests {
         }
     }
 
-    fn voice() -> (Voice, PoolKey) {
+    fn voice() -> (Voice, PoolKey, Changes) {
         let mut pools: SlotMap<PoolKey, ()> = SlotMap::with_key();
-        (Voice::default(), pools.insert(()))
+        let path = "a/b/c".parse().expect("a path");
+        let changes = Changes::new(PoolName::Workers(path), ChangeCounts::default());
+        (Voice::default(), pools.insert(()), changes)
     }
 
     #[test]
     fn an_absence_is_said_once_when_it_is_sure_and_again_after_a_minute() {
-        let (mut voice, pool) = voice();
-        let mut said = |standing, second: u32| voice.news(pool, standing, second * SECOND).len();
+        let (mut voice, pool, mut changes) = voice();
+        let mut said =
+            |standing, second: u32| voice.news(pool, standing, &mut changes, second * SECOND).len();
         assert_eq!(said(absent("a"), 0), 0, "not sure yet");
         assert_eq!(said(absent("a"), 2), 1);
         assert_eq!(said(absent("a"), 4), 0);
@@ -290,8 +303,8 @@ mod tests {
 
     #[test]
     fn a_partial_loss_is_said_once_and_its_end() {
-        let (mut voice, pool) = voice();
-        let mut said = |standing, second: u32| voice.news(pool, standing, second * SECOND);
+        let (mut voice, pool, mut changes) = voice();
+        let mut said = |standing, second: u32| voice.news(pool, standing, &mut changes, second * SECOND);
         assert_eq!(said(present(4, &[]), 0), [News::Appeared(4)]);
         let lost = News::Lost("3 of 4 workers answer; missing: 7".to_owned());
         assert_eq!(said(present(3, &["7"]), 2), [lost]);
@@ -306,30 +319,8 @@ mod tests {
     }
 
     #[test]
-    fn workers_that_are_given_up_are_said_once_a_minute() {
-        let (mut voice, pool) = voice();
-        let mut said = |workers: std::ops::Range<u32>, second: u32| {
-            workers.for_each(|id| voice.gone(pool, id.to_string()));
-            voice.news(pool, Standing::Unknown, second * SECOND)
-        };
-        assert_eq!(said(0..1, 0), [News::Gone("0".to_owned())]);
-        assert_eq!(said(1..6, 2), []);
-        assert_eq!(said(6..100, 4), []);
-        let all = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 89 more";
-        assert_eq!(said(0..0, 60), [News::Gone(all.to_owned())]);
-        assert_eq!(said(0..0, 120), []);
-    }
-
-    #[test]
-    fn many_workers_are_counted_and_some_named() {
-        let workers: Vec<String> = (0..12).map(|id| id.to_string()).collect();
-        assert_eq!(named(&workers, 12), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
-        assert_eq!(named(&workers[..2], 2), "0, 1");
-    }
-
-    #[test]
     fn what_happened_explains_only_the_last_rounds() {
-        let (mut voice, pool) = voice();
+        let (mut voice, pool, _) = voice();
         voice.late(pool);
         assert!(voice.has_late_replies(pool));
         for _ in 0..RECENT_ROUNDS {

@@ -8,10 +8,13 @@ use protocol::{EndpointLoad, StatsShape, WorkerStats};
 use time::OffsetDateTime;
 
 use crate::aging::{Aging, Seen};
+use crate::changes::Counted;
 use crate::heard::Heard;
+use crate::mapped::Found;
 use crate::plan::Capacity;
 use crate::roster::{InstanceKey, SlotKey};
 use crate::snapshot::{CapacitySource, Identity, WorkerView};
+use crate::sums::{Departed, Sums};
 use crate::{Now, Settings, WorkerState};
 
 /// One worker of a pool.
@@ -25,16 +28,32 @@ pub(crate) struct Worker {
     pub(crate) seen: Seen,
     /// What events report of it.
     pub(crate) heard: Option<Box<Heard>>,
+    /// What mappings found in its last reply.
+    pub(crate) found: Option<Box<Found>>,
     /// The round that waits for it, and the one that it answered last.
     pub(crate) expected_in: u64,
     pub(crate) answered_in: u64,
     counters: Counters,
+    /// What it had counted when it last went, which the pool's sums have already.
+    resumed: Sums,
     before: Before,
     step: Step,
     load: Option<WorkerStats>,
     shape: Option<StatsShape>,
     lookup_blocks: u64,
     hit_blocks: u64,
+    /// Another instance that reports its id, if there is one.
+    pub(crate) double: Option<Box<Double>>,
+    /// What its last view showed, by which changes are counted.
+    pub(crate) counted: Option<Counted>,
+}
+
+/// An instance that reports a worker's id, while another one speaks for the worker.
+#[derive(Debug)]
+pub(crate) struct Double {
+    pub(crate) instance: Arc<str>,
+    /// The last round in which it did.
+    round: u64,
 }
 
 /// What others say that a worker can hold; it counts where the worker reports nothing itself.
@@ -61,7 +80,7 @@ pub(crate) type Step = (u64, u64);
 
 /// The worker's counters as its instances reported them, added up over restarts.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counters {
+pub(crate) struct Counters {
     requests: Accumulated,
     errors: Accumulated,
     seconds: Option<Accumulated>,
@@ -148,6 +167,16 @@ impl Accumulated {
     }
 }
 
+impl Counters {
+    fn sums(&self) -> Sums {
+        Sums {
+            requests: self.requests.total(),
+            errors: self.errors.total(),
+            processing_seconds: self.seconds.map_or(0.0, Accumulated::total),
+        }
+    }
+}
+
 impl Before {
     /// A new instance is a restart, unless it started earlier: then it is a second one that goes on. With the same
     /// instance, only another *known* start time is a restart, because a reply that leaves the time out, or writes it
@@ -184,16 +213,42 @@ impl Worker {
             holder,
             seen,
             heard: None,
+            found: None,
             expected_in: 0,
             answered_in: 0,
             counters: Counters::default(),
+            resumed: Sums::default(),
             before: Before::default(),
             step: (0, 0),
             load: None,
             shape: None,
             lookup_blocks: 0,
             hit_blocks: 0,
+            double: None,
+            counted: None,
         }
+    }
+
+    /// Goes on from where it was when it went.
+    pub(crate) fn resume(&mut self, departed: Departed) {
+        self.counters = departed.counters;
+        self.resumed = departed.counters.sums();
+        self.holder.started = departed.started;
+        // A step that has been, so that the next one is held against what was before it.
+        self.step = (0, 1);
+    }
+
+    /// What is remembered of it when it goes.
+    pub(crate) fn departed(&self) -> Departed {
+        Departed {
+            counters: self.counters,
+            started: self.holder.started,
+        }
+    }
+
+    /// Adds what it has counted to the sums of its pool.
+    pub(crate) fn add_to(&self, sums: &mut Sums) {
+        sums.add_since(self.counters.sums(), self.resumed);
     }
 
     /// Takes in what an instance reports now; the caller has made sure that it may speak for the worker, and that its load
@@ -249,6 +304,38 @@ impl Worker {
         self.hit_blocks = self.hit_blocks.saturating_add(hit_blocks);
     }
 
+    /// Another instance reports the worker's id. Of several one is kept, whatever their order.
+    pub(crate) fn doubled(&mut self, instance: &Arc<str>, round: u64) {
+        match &mut self.double {
+            Some(double) if double.instance == *instance => double.round = double.round.max(round),
+            Some(double) if double.instance < *instance => {}
+            _ => {
+                let instance = instance.clone();
+                self.double = Some(Box::new(Double { instance, round }));
+            }
+        }
+    }
+
+    /// Forgets another instance that has not reported the worker's id for so many rounds, or speaks for it now.
+    pub(crate) fn forget_double(&mut self, round: u64, after: u32) {
+        let is_over = |double: &Box<Double>| {
+            round > double.round + u64::from(after) || double.instance == self.identity.service_id
+        };
+        if self.double.as_ref().is_some_and(is_over) {
+            self.double = None;
+        }
+    }
+
+    /// How often it restarted.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.counters.restarts
+    }
+
+    /// Its events show that it restarted.
+    pub(crate) fn restarted(&mut self) {
+        self.counters.restarts += 1;
+    }
+
     /// What events report of it.
     pub(crate) fn heard(&mut self) -> &mut Heard {
         self.heard.get_or_insert_default()
@@ -265,6 +352,19 @@ impl Worker {
         }
     }
 
+    /// Whether it has missed so many rounds, and publishes nothing that shows that it lives.
+    pub(crate) fn is_silent_for(&self, rounds: u32, aging: &Aging, now: Now, settings: &Settings) -> bool {
+        let answers = self.seen.has_answered();
+        let is_heard = |heard: &Heard| heard.is_fresh(answers, aging, now, settings);
+        answers && self.seen.missed(aging) >= rounds && !self.heard.as_deref().is_some_and(is_heard)
+    }
+
+    /// When there was last a sign of life.
+    pub(crate) fn last_sign(&self) -> Option<Duration> {
+        let heard = self.heard.as_ref().and_then(|heard| heard.last());
+        self.seen.answered_at().max(heard)
+    }
+
     /// Whether it has neither answered nor published anything for so long that it is gone.
     pub(crate) fn is_gone(&self, aging: &Aging, now: Now, settings: &Settings) -> bool {
         let answers = self.seen.has_answered();
@@ -275,6 +375,9 @@ impl Worker {
     /// Whether its time for requests is only that of acknowledging them: Dynamo 1.x answers a request at once, without
     /// anything in it, and sends the result another way.
     fn only_acknowledges(&self) -> bool {
+        if *self.identity.layout == *Identity::PLAIN {
+            return false;
+        }
         let major = self.identity.version.split('.').next().unwrap_or_default();
         self.shape.is_none() && major.parse().is_ok_and(|major: u64| major >= 1)
     }
@@ -343,6 +446,7 @@ impl Worker {
                 .heard
                 .as_ref()
                 .map(|heard| Box::new(heard.view(aging, now, settings))),
+            mapped: self.found.as_ref().map(|found| found.mapped.clone()),
         }
     }
 }

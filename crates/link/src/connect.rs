@@ -1,27 +1,24 @@
 //! The way to a connection: patiently for programs that run on, at once for commands that a person waits for.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Client;
-use protocol::service::{is_refusal, reconnect_delay};
-use protocol::text::Shown;
+use async_nats::{Client, Server};
+use protocol::service::{self, Cause, CauseKind, reconnect_delay};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use crate::Servers;
 use crate::monitor::Monitor;
-use crate::server_error;
+use crate::{Grants, Servers, advice};
 
-/// Authorization errors in a row after which trying goes on in vain.
-pub(crate) const MAX_REFUSALS: u32 = 3;
+/// Refusals in a row after which a user that was never accepted is wrong.
+const MAX_REFUSALS: u32 = 3;
 
 /// A quiet connection is pinged this often. It counts as lost when two pings stay without an answer at the third.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long an attempt may take, login included.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a user that was accepted may be refused, unless something else is wanted.
+const AUTH_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a connection is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,41 +27,55 @@ pub struct Options {
     pub name: String,
     /// Messages that a subscription can hold before further ones are dropped.
     pub subscription_capacity: usize,
+    /// How long a user that was accepted before may be refused until the connection is given up.
+    pub auth_patience: Duration,
+    /// The permissions that are needed, for messages about those that are denied.
+    pub grants: Grants,
 }
 
 impl Options {
-    /// Options with this name, and room for 65,536 messages in each subscription.
+    /// Options with this name, room for 65,536 messages in each subscription, and 30 seconds of patience.
     pub fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             subscription_capacity: 1 << 16,
+            auth_patience: AUTH_PATIENCE,
+            grants: Grants::default(),
         }
     }
 }
 
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The server does not accept this user.
-    #[error(
-        "NATS at {server} refuses the connection ({reason}); check user and password, or token, in --server or NATS_URL, e.g. nats://USER:PASSWORD@HOST:4222"
-    )]
-    Refused {
-        /// The addresses, without secrets.
-        server: String,
-        /// What the server said.
-        reason: String,
-    },
-    /// The server cannot be reached, and the caller does not wait.
-    #[error(
-        "NATS at {server} cannot be reached: {reason}; is it running? Give its address with --server or NATS_URL"
-    )]
-    Unreachable {
-        /// The addresses, without secrets.
-        server: String,
-        /// What went wrong.
-        reason: String,
-    },
+/// Why there is no connection: one cause and its remedy, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{failure}{remedy}", remedy = advice::of(.failure.cause()))]
+pub struct ConnectError {
+    failure: service::ConnectError,
+}
+
+impl ConnectError {
+    fn new(servers: &Servers, cause: Cause) -> Self {
+        let failure = service::ConnectError::new(servers, cause);
+        Self { failure }
+    }
+
+    /// What a server says that accepted this user before.
+    pub(crate) async fn refused_again(servers: &Servers, patience: Duration) -> Self {
+        let cause = match servers.explain("authorization violation").await {
+            Cause::WrongLogin { sent, .. } => Cause::RefusedAgain { patience, sent },
+            cause => cause,
+        };
+        Self::new(servers, cause)
+    }
+
+    /// What kind of problem it is.
+    pub fn kind(&self) -> CauseKind {
+        self.failure.kind()
+    }
+
+    /// Why.
+    pub fn cause(&self) -> &Cause {
+        self.failure.cause()
+    }
 }
 
 /// Connects, however long it takes for the server to be there.
@@ -83,20 +94,34 @@ pub(crate) async fn patiently(
             }
             Err(failure) => failure,
         };
-        let is_refused = is_refusal(failure.kind());
+        let is_refused = failure.kind() == async_nats::ConnectErrorKind::AuthorizationViolation;
         refusals = if is_refused { refusals + 1 } else { 0 };
-        if refusals >= MAX_REFUSALS {
-            return Err(refused(servers, &failure));
-        }
+        let is_final = refusals >= MAX_REFUSALS;
         // The first failure is news; later ones are logged less and less often.
-        if attempts.is_power_of_two() {
-            let reason = reason(&failure);
-            match is_refused {
-                true => warn!(%servers, %reason, attempts, "NATS refuses the connection; still trying"),
-                false => warn!(%servers, %reason, attempts, "NATS cannot be reached; still trying"),
+        if is_final || attempts.is_power_of_two() {
+            let cause = servers.explain(&failure.to_string()).await;
+            if is_final {
+                return Err(ConnectError::new(servers, cause));
             }
+            say(servers, &cause, attempts);
         }
         sleep(reconnect_delay(attempts)).await;
+    }
+}
+
+fn say(servers: &Servers, cause: &Cause, attempts: usize) {
+    let advice = advice::of(cause);
+    match cause.kind() {
+        CauseKind::Refused => {
+            warn!(%servers, attempts, "NATS refuses the connection; still trying: {cause}{advice}")
+        }
+        CauseKind::Tls => warn!(%servers, attempts, "TLS with NATS failed; still trying: {cause}{advice}"),
+        CauseKind::Limit => {
+            warn!(%servers, attempts, "NATS takes no more connections; still trying: {cause}{advice}")
+        }
+        CauseKind::File | CauseKind::Unreachable => {
+            warn!(%servers, attempts, "NATS cannot be reached; still trying: {cause}{advice}");
+        }
     }
 }
 
@@ -106,14 +131,13 @@ pub(crate) async fn at_once(
     options: &Options,
     monitor: &Arc<Monitor>,
 ) -> Result<Client, ConnectError> {
-    let attempt = attempt(servers, options, monitor).await;
-    attempt.map_err(|failure| match is_refusal(failure.kind()) {
-        true => refused(servers, &failure),
-        false => ConnectError::Unreachable {
-            server: servers.to_string(),
-            reason: reason(&failure),
-        },
-    })
+    match attempt(servers, options, monitor).await {
+        Ok(client) => Ok(client),
+        Err(failure) => Err(ConnectError::new(
+            servers,
+            servers.explain(&failure.to_string()).await,
+        )),
+    }
 }
 
 async fn attempt(
@@ -121,32 +145,51 @@ async fn attempt(
     options: &Options,
     monitor: &Arc<Monitor>,
 ) -> Result<Client, async_nats::ConnectError> {
-    let monitor = Arc::clone(monitor);
+    let events = Arc::clone(monitor);
+    let watch = Watch {
+        servers: servers.clone(),
+        monitor: Arc::clone(monitor),
+    };
     servers
         .options()
         .name(&options.name)
         .subscription_capacity(options.subscription_capacity)
         .ping_interval(PING_INTERVAL)
-        .connection_timeout(CONNECTION_TIMEOUT)
         .event_callback(move |event| {
-            monitor.take_in(&event, Instant::now());
+            events.take_in(&event, Instant::now());
             std::future::ready(())
+        })
+        // Events have no reason why an attempt to reconnect failed; the list of servers, before the next one, has.
+        .reconnect_to_server_callback(move |failed, _| {
+            let watch = watch.clone();
+            async move {
+                watch.look(&failed).await;
+                None
+            }
         })
         .connect(servers.addresses())
         .await
 }
 
-fn refused(servers: &Servers, failure: &impl fmt::Display) -> ConnectError {
-    ConnectError::Refused {
-        server: servers.to_string(),
-        reason: Shown(&failure.to_string()).to_string(),
-    }
+/// Looks at why attempts to restore a connection fail.
+#[derive(Clone)]
+struct Watch {
+    servers: Servers,
+    monitor: Arc<Monitor>,
 }
 
-/// What went wrong, with its remedy where that is known. The text may be the server's.
-fn reason(failure: &impl fmt::Display) -> String {
-    let text = failure.to_string();
-    format!("{}{}", Shown(&text), server_error::advice(&text))
+impl Watch {
+    async fn look(&self, servers: &[Server]) {
+        if !self.monitor.was_connected() {
+            return;
+        }
+        let failures = servers.iter().filter_map(|server| server.last_error.as_deref());
+        for failure in failures {
+            if self.monitor.admits_failure(failure, Instant::now()) {
+                self.monitor.not_restored(&self.servers.explain(failure).await);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -155,12 +198,22 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_shown_escaped_and_with_its_remedy() {
-        assert_eq!(
-            reason(&"IO error: nats: maximum connections exceeded\n"),
-            r"IO error: nats: maximum connections exceeded\n; raise `max_connections` of the server, or close other clients"
-        );
         let servers: Servers = "nats://me:secret@host".parse().expect("an address");
-        let error = refused(&servers, &"authorization violation").to_string();
-        assert!(error.contains("NATS at nats://host refuses"), "{error}");
+        let error = |cause| ConnectError::new(&servers, cause).to_string();
+        assert_eq!(
+            error(Cause::Limit("maximum connections exceeded\n".to_owned())),
+            r"NATS at nats://host takes no more connections: maximum connections exceeded\n; raise `max_connections` of the server, or close other clients"
+        );
+        assert_eq!(
+            error(Cause::UnknownCa),
+            "TLS with NATS at nats://host failed: unknown CA: no trusted CA has signed the server's certificate; \
+             give the CA with --tlsca FILE, or add it to the system's trust store; SSL_CERT_FILE names another store"
+        );
+        assert_eq!(
+            error(Cause::File(
+                "the file x of the token cannot be read: gone".to_owned()
+            )),
+            "the file x of the token cannot be read: gone"
+        );
     }
 }

@@ -10,10 +10,11 @@ use tokio::sync::{Mutex, OnceCell, watch};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use crate::Servers;
-use crate::connect::{self, ConnectError, MAX_REFUSALS, Options};
+use crate::connect::{self, ConnectError, Options};
+use crate::denials::Denials;
 use crate::monitor::{Counts, Monitor};
-use crate::violation::Violation;
+use crate::violation::{Needs, Violation};
+use crate::{Grants, Servers};
 
 /// How often the state is looked at while no event comes: async-nats drops events when its queue is full.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
@@ -56,14 +57,16 @@ pub struct LinkState {
     /// Messages that were dropped because a subscription was full. More may have been: async-nats reports them by
     /// events, of which it drops some in a flood.
     pub dropped_messages: u64,
-    /// Refused attempts to restore it, in a row.
-    pub refusals: u32,
 }
 
 impl Link {
     /// A link that is not connected yet. It does nothing by itself.
     pub fn new(servers: Servers, options: Options) -> Self {
-        let monitor = Arc::new(Monitor::new());
+        let needs = Needs {
+            grants: options.grants.clone(),
+            inbox_prefix: servers.inbox_prefix().to_owned(),
+        };
+        let monitor = Arc::new(Monitor::new(needs, options.auth_patience));
         let counts = monitor.counts();
         let shared = Shared {
             servers,
@@ -84,7 +87,7 @@ impl Link {
     /// less often. A link that has been connected returns its client.
     ///
     /// # Errors
-    /// [`ConnectError::Refused`] where the server refuses this user three times in a row.
+    /// [`ConnectError`] where the server refuses this user three times in a row.
     pub async fn connect(&self) -> Result<Client, ConnectError> {
         let Shared {
             servers,
@@ -136,7 +139,6 @@ impl Link {
             permission_violations: counts.violations,
             server_errors: counts.server_errors,
             dropped_messages: counts.dropped_messages,
-            refusals: counts.refusals,
         }
     }
 
@@ -155,16 +157,14 @@ impl Link {
         }
     }
 
-    /// Waits until the server refuses for good to restore the connection: three times in a row. Does not return while
-    /// that does not happen.
+    /// Waits until the server has refused to restore the connection for longer than [`Options::auth_patience`]. Does not
+    /// return while that does not happen.
     pub async fn refused(&self) -> ConnectError {
         let mut counts = self.counts.clone();
         // The monitor outlives this receiver, so there is always a sender.
-        let _ = counts.wait_for(|counts| counts.refusals >= MAX_REFUSALS).await;
-        ConnectError::Refused {
-            server: self.shared.servers.to_string(),
-            reason: "it accepted this user before".to_owned(),
-        }
+        let _ = counts.wait_for(|counts| counts.is_refused).await;
+        let Shared { servers, options, .. } = &*self.shared;
+        ConnectError::refused_again(servers, options.auth_patience).await
     }
 
     /// From now on only newer violations count for [`refusal`](Self::refusal).
@@ -176,6 +176,16 @@ impl Link {
     /// [`mark_seen`](Self::mark_seen).
     pub fn refusal(&self, subject: &str) -> Option<Violation> {
         self.counts.borrow().refusal(subject, self.seen).cloned()
+    }
+
+    /// The permissions that this program needs.
+    pub fn grants(&self) -> &Grants {
+        &self.shared.options.grants
+    }
+
+    /// All that the server has denied to this user so far.
+    pub fn denials(&self) -> Denials {
+        self.counts.borrow().denials.clone()
     }
 
     /// Waits until the connection is lost, or the server denies a publish to `subject` or the inbox for its replies.
@@ -219,7 +229,7 @@ mod tests {
     use tokio::time::Instant;
 
     fn link() -> Link {
-        let servers = "nats://me:secret@host".parse().expect("an address");
+        let servers = "nats://me:secret@127.0.0.1:1".parse().expect("an address");
         Link::new(servers, Options::named("test"))
     }
 
@@ -242,18 +252,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn three_refusals_in_a_row_are_final_and_name_no_secret() {
+    async fn refusals_that_outlast_the_patience_are_final_and_name_no_secret() {
         let link = link();
         let refusal = Event::ClientError(ClientError::Other("authorization violation".to_owned()));
         feed(&link, &refusal);
-        feed(&link, &refusal);
         assert!(link.refused().now_or_never().is_none());
-        feed(&link, &refusal);
-        let error = link.refused().now_or_never().expect("refused").to_string();
+        link.shared
+            .monitor
+            .take_in(&refusal, Instant::now() + Duration::from_secs(60));
+        let error = link.refused().await.to_string();
         assert!(
-            error.contains("nats://host") && !error.contains("secret"),
+            error.contains("nats://127.0.0.1:1") && !error.contains("secret"),
             "{error}"
         );
+        assert!(error.contains("for longer than 30s"), "{error}");
     }
 
     #[tokio::test]

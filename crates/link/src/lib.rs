@@ -9,19 +9,24 @@
 
 #![warn(missing_docs)]
 
+mod advice;
 mod check;
 mod connect;
 mod connection;
+mod denials;
+mod grants;
 mod inbox;
 mod limiter;
 mod monitor;
 mod server_error;
 mod violation;
 
-pub use protocol::service::{Servers, ServersError, reconnect_delay};
+pub use protocol::service::{Cause, CauseKind, Login, Secret, Servers, ServersError, reconnect_delay};
 
 pub use connect::{ConnectError, Options};
 pub use connection::{Link, LinkState};
+pub use denials::Denials;
+pub use grants::Grants;
 pub use inbox::{Inbox, Reply, ReplyKind};
 pub use limiter::Limiter;
 pub use violation::Violation;

@@ -1,18 +1,20 @@
 //! [`Monitor`]: what the client's events say about a connection, counted and logged without a flood.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::{ClientError, ConnectErrorKind, Event, ServerError};
+use protocol::service::{Cause, CauseKind};
 use protocol::text::Shown;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::denials::Denials;
 use crate::limiter::Limiter;
-use crate::server_error;
-use crate::violation::Violation;
+use crate::violation::{Needs, Violation};
+use crate::{advice, server_error};
 
 /// The same message is repeated no more often than this.
 const REPEAT_AFTER: Duration = Duration::from_secs(60);
@@ -23,6 +25,9 @@ const REMEMBERED: usize = 16;
 /// Takes in events. async-nats drops events when its queue of 128 is full, so the counts are lower bounds.
 #[derive(Debug)]
 pub(crate) struct Monitor {
+    needs: Arc<Needs>,
+    /// How long a user that was accepted may be refused before that is final.
+    patience: Duration,
     counts: watch::Sender<Counts>,
     limiter: Mutex<Limiter<String>>,
 }
@@ -33,12 +38,14 @@ pub(crate) struct Counts {
     was_connected: bool,
     /// The client is closed for good.
     pub(crate) is_closed: bool,
-    /// Refused attempts to restore the connection, in a row.
-    pub(crate) refusals: u32,
+    /// Since when all attempts to restore the connection are refused, and whether that is final.
+    refused_since: Option<Instant>,
+    pub(crate) is_refused: bool,
     pub(crate) violations: u64,
     pub(crate) server_errors: u64,
     pub(crate) dropped_messages: u64,
     recent: VecDeque<Violation>,
+    pub(crate) denials: Denials,
 }
 
 impl Counts {
@@ -51,8 +58,10 @@ impl Counts {
 }
 
 impl Monitor {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(needs: Needs, patience: Duration) -> Self {
         Self {
+            needs: Arc::new(needs),
+            patience,
             counts: watch::Sender::new(Counts::default()),
             limiter: Mutex::new(Limiter::new(REPEAT_AFTER)),
         }
@@ -68,25 +77,28 @@ impl Monitor {
                 let mut is_restored = false;
                 self.counts.send_modify(|counts| {
                     is_restored = std::mem::replace(&mut counts.was_connected, true);
-                    counts.refusals = 0;
+                    counts.refused_since = None;
                 });
                 if is_restored {
                     info!("NATS connection restored");
                 }
             }
             Event::Disconnected => {
-                self.counts.send_modify(|_| {});
+                self.counts.send_modify(|counts| counts.refused_since = None);
                 warn!("NATS connection lost; trying to restore it");
             }
-            Event::ServerError(ServerError::Other(text)) => match Violation::read(text) {
+            Event::ServerError(ServerError::Other(text)) => match Violation::read(text, &self.needs) {
                 Some(violation) => self.denied(violation, now),
                 None => self.failed(text, now),
             },
             Event::ServerError(other) => self.failed(&other.to_string(), now),
             Event::ClientError(ClientError::Other(reason)) if is_refusal(reason) => {
-                self.counts.send_modify(|counts| counts.refusals += 1);
+                self.refused(now);
             }
-            // While the server is away, every attempt fails; that the connection is lost has been logged.
+            // No server refused: one that is away for a while begins a new patience.
+            Event::ClientError(ClientError::Other(_)) => {
+                self.counts.send_modify(|counts| counts.refused_since = None);
+            }
             Event::ClientError(_) => {}
             Event::SlowConsumer(_) => {
                 self.counts.send_modify(|counts| counts.dropped_messages += 1);
@@ -109,6 +121,39 @@ impl Monitor {
         }
     }
 
+    fn refused(&self, now: Instant) {
+        self.counts.send_modify(|counts| {
+            let since = *counts.refused_since.get_or_insert(now);
+            counts.is_refused |= now.saturating_duration_since(since) >= self.patience;
+        });
+    }
+
+    /// Whether there was a connection.
+    pub(crate) fn was_connected(&self) -> bool {
+        self.counts.borrow().was_connected
+    }
+
+    /// Whether the reason of a failed attempt to restore the connection is to be logged now.
+    pub(crate) fn admits_failure(&self, reason: &str, now: Instant) -> bool {
+        self.admit(&format!("not restored: {}", Shown(reason)), now)
+            .is_some()
+    }
+
+    /// Logs why the connection is not restored yet.
+    pub(crate) fn not_restored(&self, cause: &Cause) {
+        let advice = advice::of(cause);
+        match cause.kind() {
+            CauseKind::Refused => {
+                let patience = self.patience;
+                warn!(
+                    ?patience,
+                    "NATS refuses to restore the connection; still trying: {cause}{advice}"
+                );
+            }
+            _ => warn!("the NATS connection cannot be restored; still trying: {cause}{advice}"),
+        }
+    }
+
     fn denied(&self, violation: Violation, now: Instant) {
         if let Some(left_out) = self.admit(&violation.key(), now) {
             error!(violation = %Shown(violation.text()), left_out, "{violation}");
@@ -118,6 +163,7 @@ impl Monitor {
             if counts.recent.len() == REMEMBERED {
                 counts.recent.pop_front();
             }
+            counts.denials.note(&violation);
             counts.recent.push_back(violation);
         });
     }
@@ -137,12 +183,9 @@ impl Monitor {
     }
 }
 
+/// Whether the server refused. A login that cannot be read is another problem, which rotation of its files mends.
 fn is_refusal(reason: &str) -> bool {
-    let kinds = [
-        ConnectErrorKind::AuthorizationViolation,
-        ConnectErrorKind::Authentication,
-    ];
-    kinds.iter().any(|kind| kind.to_string() == reason)
+    ConnectErrorKind::AuthorizationViolation.to_string() == reason
 }
 
 #[cfg(test)]
@@ -153,26 +196,48 @@ mod tests {
         Event::ServerError(ServerError::Other(text.to_owned()))
     }
 
+    fn monitor() -> Monitor {
+        let needs = Needs {
+            inbox_prefix: "_INBOX".to_owned(),
+            ..Needs::default()
+        };
+        Monitor::new(needs, Duration::from_secs(30))
+    }
+
     #[test]
-    fn refusals_count_in_a_row() {
-        let monitor = Monitor::new();
+    fn refusals_are_final_once_they_last_longer_than_the_patience() {
+        let monitor = monitor();
         let counts = monitor.counts();
-        let now = Instant::now();
-        let check = |event: Event, expected| {
-            monitor.take_in(&event, now);
-            assert_eq!(counts.borrow().refusals, expected, "{event:?}");
+        let start = Instant::now();
+        let check = |second, event: Event, expected| {
+            monitor.take_in(&event, start + Duration::from_secs(second));
+            assert_eq!(counts.borrow().is_refused, expected, "{second}: {event:?}");
         };
         let refusal = || Event::ClientError(ClientError::Other("authorization violation".to_owned()));
-        check(refusal(), 1);
-        check(refusal(), 2);
-        check(Event::ClientError(ClientError::Other("IO error".to_owned())), 2);
-        check(Event::Connected, 0);
-        check(Event::ClientError(ClientError::Other("IO error".to_owned())), 0);
+        let away = || Event::ClientError(ClientError::Other("IO error".to_owned()));
+        for second in 0..30 {
+            check(second, refusal(), false);
+        }
+        check(30, Event::Connected, false);
+        check(50, refusal(), false);
+        check(70, Event::Disconnected, false);
+        check(80, refusal(), false);
+        // What is between two refusals is a server that is away, or files that cannot be read.
+        check(90, away(), false);
+        check(111, refusal(), false);
+        check(
+            112,
+            Event::ClientError(ClientError::Other("failed signing nonce".to_owned())),
+            false,
+        );
+        check(113, refusal(), false);
+        check(142, refusal(), false);
+        check(143, refusal(), true);
     }
 
     #[test]
     fn a_refusal_concerns_the_request_or_the_inbox() {
-        let monitor = Monitor::new();
+        let monitor = monitor();
         let counts = monitor.counts();
         let now = Instant::now();
         let refusal = |seen| {
@@ -205,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_violations_is_counted_and_not_remembered() {
-        let monitor = Monitor::new();
+        let monitor = monitor();
         let counts = monitor.counts();
         for number in 0..1000 {
             let text = format!(r#"Permissions Violation for Publish to "s.{number}""#);
@@ -219,7 +284,7 @@ mod tests {
 
     #[test]
     fn server_errors_and_dropped_messages_are_counted() {
-        let monitor = Monitor::new();
+        let monitor = monitor();
         let counts = monitor.counts();
         let now = Instant::now();
         monitor.take_in(&server_error("maximum subscriptions exceeded"), now);
@@ -233,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_client_that_is_closed_stays_so() {
-        let monitor = Monitor::new();
+        let monitor = monitor();
         monitor.take_in(&Event::Connected, Instant::now());
         monitor.take_in(&Event::Draining, Instant::now());
         assert!(!monitor.counts().borrow().is_closed);

@@ -1,19 +1,29 @@
 //! [`Violation`]: a permission that the server denied, with its remedy.
 
 use std::fmt;
+use std::sync::Arc;
 
-use protocol::subject::SERVICE_API;
 use protocol::text::Shown;
 
-/// What all reply subjects of async-nats begin with.
-const INBOX: &str = "_INBOX";
+use crate::Grants;
 
-/// A denied permission. `Display` says what is denied and what to allow.
+/// A denied permission. `Display` says what is denied, and which lines of the server's configuration grant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     action: Action,
     subject: Option<String>,
+    is_inbox: bool,
     text: String,
+    needs: Arc<Needs>,
+}
+
+/// What a program needs from a server, for messages about what was denied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// The permissions.
+    pub(crate) grants: Grants,
+    /// What all reply subjects begin with.
+    pub(crate) inbox_prefix: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +35,7 @@ enum Action {
 
 impl Violation {
     /// Reads the text of a server error; `None` where it is about something else.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str, needs: &Arc<Needs>) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
         if !lower.contains("permissions violation") {
             return None;
@@ -37,16 +47,34 @@ impl Violation {
         } else {
             Action::Unknown
         };
+        let subject = text.split('"').nth(1).map(str::to_owned);
+        let in_inbox = |subject: &str| {
+            subject
+                .strip_prefix(&*needs.inbox_prefix)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
         Some(Self {
             action,
-            subject: text.split('"').nth(1).map(str::to_owned),
+            is_inbox: subject.as_deref().is_some_and(in_inbox),
+            subject,
             text: text.to_owned(),
+            needs: Arc::clone(needs),
         })
     }
 
     /// What the server said.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The subject that is denied, if the server names it.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// Whether it is a publish that is denied.
+    pub(crate) fn is_of_publish(&self) -> bool {
+        self.action == Action::Publish
     }
 
     /// Whether it denies a publish to `subject`.
@@ -56,33 +84,27 @@ impl Violation {
 
     /// Whether it denies the subscription to the replies.
     pub(crate) fn denies_inbox(&self) -> bool {
-        self.action == Action::Subscribe && self.is_inbox()
+        self.action == Action::Subscribe && self.is_inbox
     }
 
-    fn is_inbox(&self) -> bool {
-        self.subject
-            .as_deref()
-            .is_some_and(|subject| subject.starts_with(INBOX))
-    }
-
-    /// The subject to allow: a whole family where single subjects would not do.
-    fn allowed(&self) -> String {
-        let Some(subject) = self.subject.as_deref() else {
-            return String::new();
+    /// The permissions of the program, with the denied one among them: a whole family where it is of an inbox.
+    fn grants(&self) -> Grants {
+        let grants = self.needs.grants.clone();
+        let subject = match (&self.subject, self.is_inbox) {
+            (None, _) => return grants,
+            (Some(_), true) => format!("{}.>", self.needs.inbox_prefix),
+            (Some(subject), false) => subject.clone(),
         };
-        let service_api = SERVICE_API.trim_end_matches('>');
-        if self.is_inbox() {
-            format!("{INBOX}.>")
-        } else if subject.starts_with(service_api) {
-            SERVICE_API.to_owned()
-        } else {
-            Shown(subject).to_string()
+        match self.action {
+            Action::Publish => grants.with_publish(&subject),
+            Action::Subscribe => grants.with_subscribe(&subject),
+            Action::Unknown => grants,
         }
     }
 
     /// What it has in common with those that the same remedy mends.
     pub(crate) fn key(&self) -> String {
-        format!("denied {:?} {}", self.action, self.allowed())
+        format!("denied {:?} {}", self.action, self.grants())
     }
 }
 
@@ -91,63 +113,95 @@ impl fmt::Display for Violation {
         let Some(subject) = &self.subject else {
             return write!(f, "permission denied: {}", Shown(&self.text));
         };
-        match self.denies_inbox() {
-            true => f.write_str("permission denied for the inbox of replies: ")?,
-            false => write!(f, "permission denied for {}: ", Shown(subject))?,
-        }
         let verb = match self.action {
-            Action::Publish => "publish",
-            Action::Subscribe => "subscribe",
-            Action::Unknown => "use",
+            Action::Publish => "to publish to",
+            Action::Subscribe => "to subscribe to",
+            Action::Unknown => "to use",
         };
-        let to = if self.action == Action::Unknown { "" } else { " to" };
-        write!(f, "allow this user to {verb}{to} {}", self.allowed())
+        match self.denies_inbox() {
+            true => write!(
+                f,
+                "permission denied {verb} the inbox of replies, {}",
+                Shown(subject)
+            )?,
+            false => write!(f, "permission denied {verb} {}", Shown(subject))?,
+        }
+        write!(
+            f,
+            "; permissions of this user in the server's configuration that suffice: {}",
+            self.grants()
+        )
     }
 }
+
+impl std::error::Error for Violation {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Option<Violation> {
+        let needs = Needs {
+            grants: Grants::new(["$SRV.STATS"], ["_INBOX_me.>"]),
+            inbox_prefix: "_INBOX_me".to_owned(),
+        };
+        Violation::read(text, &Arc::new(needs))
+    }
+
     #[test]
-    fn a_denied_permission_is_explained_with_its_remedy() {
-        fn check(text: &str, expected: &str) {
-            let violation = Violation::read(text).expect(text);
+    fn a_denied_permission_is_explained_with_the_lines_that_grant_it() {
+        fn check(text: &str, denied: &str, publish: &str, subscribe: &str) {
+            let violation = read(text).expect(text);
+            let expected = format!(
+                "permission denied {denied}; permissions of this user in the server's configuration that suffice: \
+                 publish: [{publish}], subscribe: [{subscribe}]"
+            );
             assert_eq!(violation.to_string(), expected);
         }
+        let (publish, subscribe) = (r#""$SRV.STATS""#, r#""_INBOX_me.>""#);
         check(
             r#"Permissions Violation for Publish to "$SRV.STATS""#,
-            "permission denied for $SRV.STATS: allow this user to publish to $SRV.>",
+            "to publish to $SRV.STATS",
+            publish,
+            subscribe,
         );
         check(
-            r#"Permissions Violation for Subscription to "_INBOX.abc.*""#,
-            "permission denied for the inbox of replies: allow this user to subscribe to _INBOX.>",
+            r#"Permissions Violation for Subscription to "_INBOX_me.abc.*""#,
+            "to subscribe to the inbox of replies, _INBOX_me.abc.*",
+            publish,
+            subscribe,
         );
         check(
             r#"permissions violation for subscription to "orders.*" using queue "q""#,
-            "permission denied for orders.*: allow this user to subscribe to orders.*",
+            "to subscribe to orders.*",
+            publish,
+            r#""_INBOX_me.>", "orders.*""#,
         );
         check(
-            r#"Permissions Violation for Publish to "_INBOX.x.7""#,
-            "permission denied for _INBOX.x.7: allow this user to publish to _INBOX.>",
-        );
-        check(
-            "Permissions Violation\u{1b}",
-            r"permission denied: Permissions Violation\u{1b}",
+            r#"Permissions Violation for Publish to "_INBOX_me.x.7""#,
+            "to publish to _INBOX_me.x.7",
+            r#""$SRV.STATS", "_INBOX_me.>""#,
+            subscribe,
         );
         check(
             r#"Permissions Violation for Import of "a""#,
-            "permission denied for a: allow this user to use a",
+            "to use a",
+            publish,
+            subscribe,
         );
-        assert_eq!(Violation::read("maximum subscriptions exceeded"), None);
+        let odd = read("Permissions Violation\u{1b}")
+            .expect("a violation")
+            .to_string();
+        assert_eq!(odd, r"permission denied: Permissions Violation\u{1b}");
+        assert_eq!(read("maximum subscriptions exceeded"), None);
     }
 
     #[test]
     fn violations_with_one_remedy_have_one_key() {
-        let key = |text: &str| Violation::read(text).expect(text).key();
+        let key = |text: &str| read(text).expect(text).key();
         assert_eq!(
-            key(r#"Permissions Violation for Publish to "_INBOX.a.1""#),
-            key(r#"Permissions Violation for Publish to "_INBOX.b.2""#)
+            key(r#"Permissions Violation for Publish to "_INBOX_me.a.1""#),
+            key(r#"Permissions Violation for Publish to "_INBOX_me.b.2""#)
         );
         assert_ne!(
             key(r#"Permissions Violation for Publish to "a""#),

@@ -81,6 +81,7 @@ fn worker(number: u64) -> WorkerView {
             version: "0.0.1".into(),
             layout: "hashed".into(),
             subject: format!("dynamo_my_component_1854ce00.my_endpoint-{id:x}").into(),
+            profile: None,
         }),
         state: WorkerState::Fresh,
         schema: "flat",
@@ -95,5 +96,6 @@ fn worker(number: u64) -> WorkerView {
         hit_blocks: number * 4,
         events: None,
         capacity: CapacitySource::Reported,
+        mapped: None,
     }
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use link::{Link, Options};
+use fleet::Plan;
+use link::{Grants, Link, Options};
 use program::Log;
+use program::nats::Nats;
+use protocol::subject;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -69,8 +72,9 @@ impl App {
         let address = listener
             .local_addr()
             .context("failed to read the page's address")?;
-        let link = Link::new(config.servers.clone(), options());
+        let options = options(&config.nats, &config.plan);
         let (live, live_now) = watch::channel(Live::new(&config, origin.loaded.file.is_some()));
+        let link = Link::new(config.nats.servers, options);
         let (mut engine, published) = Engine::new(config.plan, link.clone());
         if let Some(servers) = config.etcd {
             engine.read_etcd(servers);
@@ -115,10 +119,16 @@ impl App {
     }
 }
 
-/// How the collector connects.
-pub(crate) fn options() -> Options {
+/// How the collector connects, and which permissions it needs for what it watches.
+pub(crate) fn options(nats: &Nats, plan: &Plan) -> Options {
+    let inbox = format!("{}.>", nats.servers.inbox_prefix());
+    let listened = [inbox, subject::EVENTS.to_owned()]
+        .into_iter()
+        .chain(plan.request_traces.iter().cloned());
     Options {
         subscription_capacity: INBOX_CAPACITY,
+        auth_patience: nats.auth_patience,
+        grants: Grants::new(subject::ASKING, listened),
         ..Options::named("metrics")
     }
 }

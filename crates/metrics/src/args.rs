@@ -6,19 +6,15 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use fleet::{Capacity, MeasureBuckets, PathGlob, Selector};
-use program::LogFormat;
+use fleet::{Capacity, MeasureBuckets, MetadataLabel, NameGlob, PathGlob, Selector};
+use program::nats::{Everywhere, NatsArgs};
+use program::time::{Bounds, time_within};
+use program::{Exit, LogFormat};
 use protocol::{Component, EndpointName, Namespace, SubjectPattern};
 
-use crate::export::{Compat, ExportOptions, WorkerSeries};
+use crate::export::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
 
-/// Finds inference workers on NATS, reads their load and serves it to Prometheus and to people.
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    about,
-    args_conflicts_with_subcommands = false,
-    after_help = "Examples:
+const EXAMPLES: &str = "Examples:
   metrics --component my_component --endpoint my_endpoint
       watch dynamo/my_component/my_endpoint on nats://127.0.0.1:4222, page on http://127.0.0.1:9091/metrics
   metrics --target prod/decode/generate --target prod/prefill/generate --server nats://nats:4222 --host 0.0.0.0
@@ -26,13 +22,21 @@ use crate::export::{Compat, ExportOptions, WorkerSeries};
       watch every component of a namespace, and not the test ones
   metrics --target 'dynamo-*/backend/generate' --capacity 'dynamo-*/*/*:slots=256,kv_blocks=8192'
       watch today's Dynamo, whose namespaces end with a hash and whose workers report no capacities
+  metrics --all-services --exclude-service 'test-*' --metadata-labels host,pod
+      watch every NATS service, in any language, and say where its instances run
   metrics --component backend --endpoint generate --subject-pattern 'w.{namespace}.{component}.{endpoint}.{worker_id:dec}'
   metrics list
       every pool of workers that there is
   metrics explain dynamo/my_component/my_endpoint
-      why each service is, or is not, a worker of it
+      why each service is, or is not, a worker of it";
 
-Exit codes: 0 done, 1 failed, 2 wrong flags, 3 no workers (explain and list), 4 NATS refuses this user."
+/// Finds inference workers on NATS, reads their load and serves it to Prometheus and to people.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    args_conflicts_with_subcommands = false,
+    after_help = format!("{EXAMPLES}\n\n{}", Exit::table(&Exit::ALL))
 )]
 pub struct Cli {
     /// Without a subcommand: collect and serve.
@@ -53,24 +57,26 @@ pub enum Command {
     ///
     /// Exit code 0 when the target has workers, 3 when not.
     #[command(after_help = "Examples:
+  metrics explain dynamo/my_component/my_endpoint --all
   metrics explain dynamo/my_component/my_endpoint --json
   metrics explain 'dynamo-*/backend/generate' --listen-for 10s")]
-    Explain {
-        /// The path: namespace/component/endpoint, or with dots, or dyn://…; with `*`, each pool that it matches.
-        target: Selector,
-        /// How to look.
-        #[command(flatten)]
-        look: LookArgs,
-    },
-    /// List every pool of workers that answers, or is heard by its events.
+    Explain(ExplainArgs),
+    /// List every pool of workers with its load, and every other service.
     ///
-    /// Exit code 0 when there is one, 3 when not.
-    #[command(after_help = "Example:\n  metrics list --server nats://nats:4222")]
-    List {
-        /// How to look.
-        #[command(flatten)]
-        look: LookArgs,
-    },
+    /// Exit code 0 when there is a pool, 3 when not.
+    #[command(after_help = "Examples:
+  metrics list --server nats://nats:4222
+  metrics list --watch 5s
+  metrics list --watch --json     one JSON document per line")]
+    List(ListArgs),
+    /// Check that everything is there that the collector needs: the connection, each permission, limits of the server,
+    /// clocks, services, and what Dynamo's workers need to be seen.
+    ///
+    /// Exit code 0 when nothing has to be mended.
+    #[command(after_help = "Examples:
+  metrics doctor --server nats://nats:4222
+  metrics doctor dynamo/my_component/my_endpoint --json")]
+    Doctor(DoctorArgs),
     /// Check a configuration file, or show what it can hold and what is set.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -94,6 +100,41 @@ pub enum ConfigCommand {
     Schema,
     /// Print a file of all keys with their defaults and their meaning.
     Example,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The path: namespace/component/endpoint, or with dots, or dyn://…; with `*`, each pool that it matches.
+    pub target: Selector,
+    /// Show every instance with its subjects, and not only groups of them with counts.
+    #[arg(long)]
+    pub all: bool,
+    /// How to look.
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Flags of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Pools that are to have workers: namespace/component/endpoint; `*` in a name matches any text.
+    #[arg(value_name = "PATH")]
+    pub target: Vec<Selector>,
+    /// How to look.
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// How to look.
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Show the list again after each interval, from 200ms to 1h, until Ctrl-C.
+    #[arg(long, num_args = 0..=1, default_missing_value = "2s", value_parser = time_within(WATCH), value_name = "INTERVAL")]
+    pub watch: Option<Duration>,
 }
 
 /// Flags of commands that look once.
@@ -140,6 +181,28 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_EXCLUDE", value_delimiter = ',', value_name = "PATH")]
     pub exclude: Vec<PathGlob>,
 
+    /// A plain NATS service to watch: any that answers $SRV.STATS; may be repeated. `*` matches any text: 'orders-*'. One without
+    /// `*` is reported even while it has no instances.
+    #[arg(long, env = "METRICS_SERVICE", value_delimiter = ',', value_parser = NameGlob::of_services, value_name = "NAME")]
+    pub service: Vec<NameGlob>,
+
+    /// Watch every NATS service that answers $SRV.STATS. Workers that no --target selects are instances of services, too.
+    #[arg(long, env = "METRICS_ALL_SERVICES")]
+    pub all_services: bool,
+
+    /// A plain NATS service not to watch, whatever selects it; `*` as in --service; may be repeated.
+    #[arg(long, env = "METRICS_EXCLUDE_SERVICE", value_delimiter = ',', value_parser = NameGlob::of_services, value_name = "NAME")]
+    pub exclude_service: Vec<NameGlob>,
+
+    /// Keys of the metadata in INFO replies to show as labels of llm_worker_info and nats_service_info; `pod` becomes meta_pod.
+    #[arg(
+        long,
+        env = "METRICS_METADATA_LABELS",
+        value_delimiter = ',',
+        value_name = "KEY"
+    )]
+    pub metadata_labels: Vec<MetadataLabel>,
+
     /// Time between rounds, from 50ms to 1h: `2`, `2s` or `500ms`.
     #[arg(long, env = "METRICS_POLL_INTERVAL", default_value = "2s", value_parser = time_within(POLL_INTERVAL), value_name = "TIME")]
     pub poll_interval: Duration,
@@ -169,8 +232,8 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_QUEUE_TARGET", default_value_t = 5.0, value_parser = positive, value_name = "REQUESTS")]
     pub queue_target: f64,
 
-    /// KV-cache use, 0 to 1, at which a worker counts as saturated.
-    #[arg(long, env = "METRICS_KV_TARGET", default_value_t = 0.8, value_parser = positive, value_name = "RATIO")]
+    /// KV-cache use, above 0 and at most 1, at which a worker counts as saturated.
+    #[arg(long, env = "METRICS_KV_TARGET", default_value_t = 0.8, value_parser = ratio, value_name = "RATIO")]
     pub kv_target: f64,
 
     /// Age at which load that a worker reported by an event is no longer shown, from 1s to 1d.
@@ -236,7 +299,11 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_WORKER_SERIES", default_value_t = WorkerSeries::Full, value_parser = words::<WorkerSeries>(WorkerSeries::WORDS))]
     pub worker_series: WorkerSeries,
 
-    /// Series on the page above which workers are left out; the figures of pools stay exact.
+    /// Whether each instance of a plain service has series of its own; the sums of its endpoints are always shown.
+    #[arg(long, env = "METRICS_INSTANCE_SERIES", default_value_t = InstanceSeries::On, value_parser = words::<InstanceSeries>(InstanceSeries::WORDS))]
+    pub instance_series: InstanceSeries,
+
+    /// Series on the page above which workers and instances are left out; the figures of pools stay exact.
     #[arg(long, env = "METRICS_MAX_SERIES", default_value_t = ExportOptions::MAX_SERIES, value_name = "N")]
     pub max_series: u64,
 
@@ -253,17 +320,9 @@ pub struct SharedArgs {
     #[arg(long, env = "METRICS_CONFIG", global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// NATS server, or several separated by commas.
-    #[arg(
-        short,
-        long,
-        env = "NATS_URL",
-        default_value = "nats://127.0.0.1:4222",
-        global = true,
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    pub server: String,
+    /// How to connect to NATS.
+    #[command(flatten)]
+    pub nats: Everywhere<NatsArgs>,
 
     /// A subject format of your own, in addition to the built-in ones; may be repeated.
     ///
@@ -283,51 +342,23 @@ pub struct SharedArgs {
     #[arg(long, env = "METRICS_ROUND_TIMEOUT", value_parser = time_within(ROUND_TIMEOUT), global = true, value_name = "TIME")]
     pub round_timeout: Option<Duration>,
 
-    /// Which log lines to write, e.g. `debug` or `metrics=debug`.
-    #[arg(
-        long,
-        env = "RUST_LOG",
-        default_value = "info,async_nats=warn",
-        global = true,
-        value_name = "FILTER"
-    )]
-    pub log: String,
+    /// Which log lines to write, e.g. `debug` or `metrics=debug`. The collector writes `info,async_nats=off` by default,
+    /// commands that look once `warn`, and `list --watch` `error`.
+    #[arg(long, env = "RUST_LOG", global = true, value_name = "FILTER")]
+    pub log: Option<String>,
 
     /// How log lines are written.
     #[arg(long, env = "METRICS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
     pub log_format: LogFormat,
 }
 
-/// The shortest and the longest time that a flag takes.
-type Bounds = (Duration, Duration);
-
 const POLL_INTERVAL: Bounds = (Duration::from_millis(50), Duration::from_secs(3600));
 const ROUND_TIMEOUT: Bounds = (Duration::from_millis(10), Duration::from_secs(3600));
 const EVENT_MAX_AGE: Bounds = (Duration::from_secs(1), Duration::from_secs(86_400));
 const EVENT_IDLE: Bounds = (Duration::from_secs(1), Duration::from_secs(30 * 86_400));
 const LISTEN_FOR: Bounds = (Duration::ZERO, Duration::from_secs(3600));
+const WATCH: Bounds = (Duration::from_millis(200), Duration::from_secs(3600));
 const GRACE: Bounds = (Duration::from_millis(1), Duration::from_secs(600));
-
-/// Reads a number of seconds, or a number with a unit.
-fn time_within((shortest, longest): Bounds) -> impl Fn(&str) -> Result<Duration, String> + Clone {
-    move |text| {
-        let bounds = format!(
-            "write a time from {} to {}, as a number of seconds or e.g. 500ms, 2s, 1m",
-            humantime::format_duration(shortest),
-            humantime::format_duration(longest)
-        );
-        let parsed = match text.trim().parse::<f64>() {
-            Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
-            Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
-        };
-        match parsed {
-            Ok(time) if time < shortest => Err(format!("it is too short; {bounds}")),
-            Ok(time) if time > longest => Err(format!("it is too long; {bounds}")),
-            Ok(time) => Ok(time),
-            Err(error) => Err(format!("{error}; {bounds}")),
-        }
-    }
-}
 
 /// Reads one of a few words, which `--help` lists.
 fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
@@ -360,6 +391,20 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads a share of a whole, above 0 and at most 1.
+fn ratio(text: &str) -> Result<f64, String> {
+    const RULE: &str = "it must be a number above 0 and at most 1";
+    let number = text.trim().trim_end_matches('%');
+    match number.parse::<f64>() {
+        Ok(ratio) if ratio > 0.0 && ratio <= 1.0 && number == text.trim() => Ok(ratio),
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Err(format!(
+            "{RULE}; if {number} is a percentage, write {}",
+            percent / 100.0
+        )),
+        _ => Err(RULE.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -378,27 +423,22 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_as_people_write_them_and_within_their_bounds() {
-        fn check(text: &str, expected: Option<u64>) {
-            let read = time_within(POLL_INTERVAL)(text);
-            assert_eq!(read.ok().map(|time| time.as_millis() as u64), expected, "{text}");
+    fn a_ratio_is_no_percentage() {
+        fn check(text: &str, expected: Result<f64, &str>) {
+            let read = ratio(text);
+            match (&read, expected) {
+                (Ok(ratio), Ok(expected)) => assert_eq!(*ratio, expected, "{text}"),
+                (Err(error), Err(expected)) => assert!(error.ends_with(expected), "{text}: {error}"),
+                _ => panic!("{text}: {read:?}"),
+            }
         }
-        check("2", Some(2000));
-        check("0.5", Some(500));
-        check("2s", Some(2000));
-        check("500ms", Some(500));
-        check("1m", Some(60_000));
-        check("1h", Some(3_600_000));
-        check("50ms", Some(50));
-        for refused in [
-            "0", "-1", "soon", "NaN", "inf", "1e19", "1e-9", "49ms", "3601", "",
-        ] {
-            check(refused, None);
+        check("0.8", Ok(0.8));
+        check("1", Ok(1.0));
+        check("80", Err("if 80 is a percentage, write 0.8"));
+        check("80%", Err("if 80 is a percentage, write 0.8"));
+        check("1.5", Err("if 1.5 is a percentage, write 0.015"));
+        for text in ["0", "-1", "NaN", "inf", "101", "much", ""] {
+            check(text, Err("above 0 and at most 1"));
         }
-        let error = time_within(POLL_INTERVAL)("1e-9").expect_err("too short");
-        assert_eq!(
-            error,
-            "it is too short; write a time from 50ms to 1h, as a number of seconds or e.g. 500ms, 2s, 1m"
-        );
     }
 }

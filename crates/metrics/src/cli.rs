@@ -5,42 +5,34 @@ use std::io::stderr;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use link::{ConnectError, Servers};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory};
+use link::Servers;
+use program::nats::Nats;
 use program::output::print_text;
-use program::{Log, LogFilter, usage};
+use program::{Exit, Log, LogFilter, colour, usage};
+use protocol::text::causes;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{Command, ConfigCommand, SharedArgs};
-use crate::config::{self, Config};
+use crate::app;
+use crate::args::{Cli, Command, ConfigCommand, ListArgs, SharedArgs};
+use crate::config::Config;
 use crate::config_file::{self, LoadError, Loaded};
+use crate::probe::{self, Copied, Health};
 use crate::reload::Origin;
-use crate::{app, probe};
 
-/// No workers were found; only `explain` and `list` end with this code.
-const NO_WORKERS: u8 = 3;
-
-/// NATS does not accept this user; trying again does not help until that is corrected.
-const REFUSED: u8 = 4;
-
-/// Reads the command line, runs the command, and returns how it ended: 0 done, 1 failed, 2 wrong flags or file, 3 no
-/// workers, 4 refused by NATS.
+/// Reads the command line, runs the command, and returns how it ended; see [`Exit`].
 pub async fn main() -> ExitCode {
     let log = Log::open();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match prepare(&arguments, &log) {
-        Ok(Task::Print(text)) => print(&text, &log),
-        Ok(Task::Collect(collect)) => {
-            let (config, loaded, filter) = *collect;
-            let collected = self::collect(config, loaded, filter, arguments, &log).await;
-            end(collected.map(|()| ExitCode::SUCCESS), &log)
-        }
-        Ok(Task::Once(once)) => end(look(*once).await, &log),
+        Ok(task) => run(task, arguments, &log).await,
         Err(LoadError::Usage(error)) => usage::end(&error, &log),
         Err(LoadError::File(error)) => {
-            log.lines()
-                .write_text(&error.render(usage::has_colours(&stderr())));
-            ExitCode::from(usage::WRONG)
+            let has_colours = colour::is_wanted(&stderr());
+            log.lines().write_text(&error.render(has_colours));
+            Exit::Wrong.into()
         }
     }
 }
@@ -49,14 +41,22 @@ pub async fn main() -> ExitCode {
 enum Task {
     Collect(Box<(Config, Loaded, LogFilter)>),
     Once(Box<Once>),
+    /// Nothing is named that could be watched.
+    Nothing(Box<Looking>),
     Print(String),
 }
 
-/// What to look for, and where.
+/// A command that looks once.
 struct Once {
     command: Command,
+    looking: Looking,
+}
+
+/// What a command that looks needs to know.
+struct Looking {
     shared: SharedArgs,
-    servers: Servers,
+    nats: Nats,
+    copied: Copied,
 }
 
 /// Reads flags, environment and file, and starts the log. All that can be wrong with them is found here.
@@ -66,19 +66,24 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
         Some(Command::Config(command)) => return print_config(&command, &loaded).map(Task::Print),
         command => command,
     };
-    let filter = log.record(loaded.filter()?, loaded.cli.shared.log_format);
-    match command {
-        Some(command) => {
-            let servers = config::servers(&loaded.cli.shared).map_err(|wrong| loaded.blame(vec![wrong]))?;
-            let shared = loaded.cli.shared;
-            Ok(Task::Once(Box::new(Once {
-                command,
-                shared,
-                servers,
-            })))
+    let filter = log.record(loaded.filter(command.as_ref())?, loaded.cli.shared.log_format);
+    let nats = loaded.nats()?;
+    nats.say_context();
+    let looking = |loaded: Loaded| Looking {
+        copied: copied(&loaded.matches),
+        shared: loaded.cli.shared,
+        nats: nats.clone(),
+    };
+    Ok(match command {
+        Some(command) => Task::Once(Box::new(Once {
+            command,
+            looking: looking(loaded),
+        })),
+        None if !Config::has_something_to_watch(&loaded.cli.collect) => {
+            Task::Nothing(Box::new(looking(loaded)))
         }
-        None => Ok(Task::Collect(Box::new((loaded.config()?, loaded, filter)))),
-    }
+        None => Task::Collect(Box::new((loaded.config()?, loaded, filter))),
+    })
 }
 
 fn print_config(command: &ConfigCommand, loaded: &Loaded) -> Result<String, LoadError> {
@@ -91,44 +96,70 @@ fn print_config(command: &ConfigCommand, loaded: &Loaded) -> Result<String, Load
     }
 }
 
-fn print(text: &str, log: &Log) -> ExitCode {
-    end(
-        print_text(text).map(|()| ExitCode::SUCCESS).map_err(Into::into),
-        log,
-    )
+async fn run(task: Task, arguments: Vec<OsString>, log: &Log) -> ExitCode {
+    let result = match task {
+        Task::Print(text) => print_text(&text).map(|()| Exit::Done).map_err(Into::into),
+        Task::Collect(task) => {
+            let (config, loaded, filter) = *task;
+            let collected = collect(config, loaded, filter, arguments, log).await;
+            collected.map(|()| Exit::Done)
+        }
+        Task::Once(once) => look(*once).await,
+        Task::Nothing(looking) => {
+            let Looking { shared, nats, copied } = *looking;
+            let text = probe::nothing_to_watch(&nats, &shared, &copied).await;
+            log.lines().write_text(&text);
+            Ok(Exit::Wrong)
+        }
+    };
+    let exit = result.unwrap_or_else(|error| {
+        log.write_line(&format!("error: {}", causes(error.as_ref())));
+        Exit::of(error.chain())
+    });
+    exit.into()
 }
 
-async fn look(once: Once) -> anyhow::Result<ExitCode> {
-    let Once {
-        command,
-        shared,
-        servers,
-    } = once;
+async fn look(Once { command, looking }: Once) -> anyhow::Result<Exit> {
+    let Looking { shared, nats, copied } = looking;
     match command {
-        Command::Explain { target, look } => code(probe::explain(target, &servers, &shared, &look).await),
-        Command::List { look } => code(probe::list(&servers, &shared, &look).await),
-        Command::Config(_) => unreachable!("it is printed before a log is there"),
+        Command::Explain(args) => found(probe::explain(args, &nats, &shared, &copied).await),
+        Command::List(ListArgs { look, watch: None }) => found(probe::list(&nats, &shared, &look).await),
+        Command::List(ListArgs {
+            look,
+            watch: Some(interval),
+        }) => {
+            let watching = probe::watch(&nats, &shared, &look, interval);
+            until_interrupted(watching).await.map(|()| Exit::Done)
+        }
+        Command::Doctor(args) => probe::doctor(args, &nats, &shared).await.map(Exit::from),
+        Command::Config(_) => unreachable!("it is printed before there is a connection"),
     }
 }
 
-fn end(result: anyhow::Result<ExitCode>, log: &Log) -> ExitCode {
-    result.unwrap_or_else(|error| {
-        log.write_line(&format!("error: {error:#}"));
-        match error.downcast_ref::<ConnectError>() {
-            Some(ConnectError::Refused { .. }) => ExitCode::from(REFUSED),
-            _ => ExitCode::FAILURE,
-        }
-    })
+fn found(workers: anyhow::Result<bool>) -> anyhow::Result<Exit> {
+    workers.map(|found| if found { Exit::Done } else { Exit::NoWorkers })
 }
 
-fn code(found: anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
-    found.map(|found| {
-        if found {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(NO_WORKERS)
+impl From<Health> for Exit {
+    fn from(health: Health) -> Self {
+        match health {
+            Health::Clean => Self::Done,
+            Health::Denied => Self::Denied,
+            Health::NoWorkers => Self::NoWorkers,
+            Health::Unwell => Self::Unwell,
         }
-    })
+    }
+}
+
+/// Ends what runs on without a result when SIGINT or SIGTERM comes.
+async fn until_interrupted(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to watch for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("failed to watch for SIGTERM")?;
+    tokio::select! {
+        ended = task => ended,
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 async fn collect(
@@ -157,4 +188,44 @@ async fn collect(
         ended = app.run(shutdown.clone(), origin, log) => ended,
         () = on_signal => Ok(()),
     }
+}
+
+/// Flags of every command that say nothing about the connection, or hold a secret.
+const NOT_COPIED: [&str; 11] = [
+    "round_timeout",
+    "log",
+    "log_format",
+    "timeout",
+    "auth_patience",
+    "user",
+    "password",
+    "token",
+    "nkey",
+    "jwt",
+    "nats_seed",
+];
+
+/// The connection flags of this command line. What the environment says, it says to the next command too.
+fn copied(matches: &ArgMatches) -> Copied {
+    let command = Cli::command();
+    let is_copied = |arg: &&Arg| {
+        let id = arg.get_id().as_str();
+        let is_given = matches.value_source(id) == Some(ValueSource::CommandLine);
+        arg.is_global_set() && is_given && !NOT_COPIED.contains(&id)
+    };
+    let mut flags: Vec<(&str, Option<String>)> = Vec::new();
+    for arg in command.get_arguments().filter(is_copied) {
+        let name = arg.get_long().unwrap_or_default();
+        match arg.get_action().takes_values() {
+            false => flags.push((name, None)),
+            true => {
+                let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+                let values = values.map(|value| value.to_string_lossy().into_owned());
+                // An address with a password is not repeated.
+                let values = values.filter(|value| Servers::redact(value) == *value);
+                flags.extend(values.map(|value| (name, Some(value))));
+            }
+        }
+    }
+    Copied::new(flags.iter().map(|(name, value)| (*name, value.as_deref())))
 }

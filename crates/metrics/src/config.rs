@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use fleet::{Buckets, OptInTopics, PathGlob, Plan, Selector, Settings};
+use fleet::{Buckets, Form, MetadataLabel, NameGlob, OptInTopics, PathGlob, Plan, Selector, Settings};
 use link::Servers;
+use program::nats::Nats;
 use protocol::{EndpointPath, NameError, PathError, subject};
 
 use crate::args::{CollectArgs, SharedArgs};
@@ -15,8 +16,8 @@ use crate::export::ExportOptions;
 pub struct Config {
     /// What to watch, and by which rules.
     pub plan: Plan,
-    /// Where NATS is.
-    pub servers: Servers,
+    /// Where NATS is, and how to connect to it.
+    pub nats: Nats,
     /// Where etcd is, if workers register what they can hold there.
     pub etcd: Option<EtcdServers>,
     /// Address of the page.
@@ -33,15 +34,16 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
     /// The fields of the flags that it is about.
-    pub ids: Vec<&'static str>,
+    pub ids: Vec<String>,
     /// What is wrong, with the flags' names, and the remedy.
     pub message: String,
 }
 
 impl Wrong {
     /// Puts the two together.
-    pub fn new(ids: impl Into<Vec<&'static str>>, message: impl Into<String>) -> Self {
-        let (ids, message) = (ids.into(), message.into());
+    pub fn new<const N: usize>(ids: [&str; N], message: impl Into<String>) -> Self {
+        let ids = ids.map(str::to_owned).into();
+        let message = message.into();
         Self { ids, message }
     }
 }
@@ -51,20 +53,15 @@ impl Config {
     ///
     /// # Errors
     /// All that is wrong with flags that are each valid.
-    pub fn resolve(collect: CollectArgs, shared: &SharedArgs) -> Result<Self, Vec<Wrong>> {
+    pub fn resolve(collect: CollectArgs, shared: &SharedArgs, nats: Nats) -> Result<Self, Vec<Wrong>> {
         let mut wrong = contradictions(&collect, shared);
         if !Self::has_something_to_watch(&collect) {
             wrong.push(Wrong::new(
                 [],
-                "there is nothing to watch: name pools with --target, or with --component and --endpoint; `metrics list` shows what there is",
+                "there is nothing to watch: name pools with --target, or services with --service; `metrics list` shows what there is",
             ));
         }
-        let (Ok(servers), Ok(etcd), Ok(named), true) = (
-            servers(shared),
-            etcd_servers(&collect),
-            named(&collect),
-            wrong.is_empty(),
-        ) else {
+        let (Ok(etcd), Ok(named), true) = (etcd_servers(&collect), named(&collect), wrong.is_empty()) else {
             return Err(wrong);
         };
         let round_timeout = shared.round_timeout.unwrap_or(collect.poll_interval);
@@ -84,13 +81,28 @@ impl Config {
             },
             ..Settings::default()
         };
+        let every_service = collect.all_services.then(|| NameGlob::new("*"));
+        let services = collect.service.into_iter().chain(every_service);
+        let forms = named.iter().filter_map(|selector| match selector {
+            Selector::Path(path) => Some((path.clone(), Form::Names)),
+            _ => None,
+        });
+        let forms = forms.collect();
+        let selectors = named
+            .into_iter()
+            .chain(collect.target)
+            .chain(services.map(Selector::Services))
+            .collect();
         let mut buckets = Buckets::default();
         for measure in collect.buckets {
             buckets.set(measure);
         }
         Ok(Self {
             plan: Plan {
+                forms,
                 excludes: collect.exclude,
+                excluded_services: collect.exclude_service,
+                metadata: collect.metadata_labels,
                 patterns: shared.subject_pattern.clone(),
                 capacities: collect.capacity,
                 request_traces: match collect.request_trace_subject.is_empty() {
@@ -99,15 +111,16 @@ impl Config {
                 },
                 buckets,
                 settings,
-                ..Plan::watching(named.into_iter().chain(collect.target).collect())
+                ..Plan::watching(selectors)
             },
-            servers,
+            nats,
             etcd,
             host: collect.host,
             port: collect.metrics_port,
             export: ExportOptions {
                 compat: collect.compat,
                 worker_series: collect.worker_series,
+                instance_series: collect.instance_series,
                 max_series: collect.max_series,
             },
             grace: collect.grace,
@@ -116,7 +129,11 @@ impl Config {
 
     /// Whether these flags name anything to watch.
     pub fn has_something_to_watch(collect: &CollectArgs) -> bool {
-        !collect.target.is_empty() || collect.component.is_some() || collect.endpoint.is_some()
+        collect.component.is_some()
+            || collect.endpoint.is_some()
+            || !collect.target.is_empty()
+            || !collect.service.is_empty()
+            || collect.all_services
     }
 }
 
@@ -138,7 +155,12 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
         wrong.push(Wrong::new(["round_timeout", "poll_interval"], message));
     }
     wrong.extend(named(collect).err());
-    wrong.extend(servers(shared).err());
+    if let Err(error) = MetadataLabel::check(&collect.metadata_labels) {
+        wrong.push(Wrong::new(
+            ["metadata_labels"],
+            format!("--metadata-labels: {error}"),
+        ));
+    }
     wrong.extend(etcd_servers(collect).err());
     wrong
 }
@@ -171,21 +193,7 @@ fn path([namespace, component, endpoint]: [&str; 3]) -> Result<EndpointPath, Nam
     ))
 }
 
-/// Where NATS is. clap would show a wrong value, password and all, so it does not parse this flag.
-///
-/// # Errors
-/// A message that shows no secret.
-pub fn servers(shared: &SharedArgs) -> Result<Servers, Wrong> {
-    shared.server.parse().map_err(|error| {
-        let shown = Servers::redact(&shared.server);
-        let message = format!(
-            "invalid value '{shown}' for '--server <URL>': {error}; write e.g. nats://127.0.0.1:4222"
-        );
-        Wrong::new(["server"], message)
-    })
-}
-
-/// Where etcd is; the same holds for a wrong value.
+/// Where etcd is. clap would show a wrong value, password and all, so it does not parse this flag.
 fn etcd_servers(collect: &CollectArgs) -> Result<Option<EtcdServers>, Wrong> {
     let parse = |text: &String| {
         text.parse().map_err(|error| {

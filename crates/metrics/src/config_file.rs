@@ -23,13 +23,14 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use program::environment::without_empty_variables;
+use program::nats::Nats;
 use program::source::{Problem, line_of};
 use tracing_subscriber::EnvFilter;
 
 use self::keys::Key;
 use self::masked::{mask_places, masked};
 use self::read::Entries;
-use crate::args::Cli;
+use crate::args::{Cli, ListArgs};
 use crate::config::{Config, Wrong};
 
 pub use check::check;
@@ -54,6 +55,8 @@ pub struct Loaded {
     pub settings: Vec<Setting>,
     /// The file, where there is one.
     pub file: Option<ConfigFile>,
+    /// What clap found.
+    pub(crate) matches: ArgMatches,
 }
 
 /// The value of one key.
@@ -167,6 +170,7 @@ fn put_together(
         cli: Cli::from_arg_matches(&matches)?,
         settings,
         file,
+        matches,
     })
 }
 
@@ -249,15 +253,43 @@ impl Loaded {
         names.filter(|name| !keys::LIVE.contains(name)).collect()
     }
 
-    /// Which events are logged.
+    /// Which log lines are written. What commands show needs no lines about the same, and a list that replaces itself on a
+    /// terminal is not to be torn.
     ///
     /// # Errors
     /// Where that is no filter.
-    pub fn filter(&self) -> Result<EnvFilter, LoadError> {
-        let log = &self.cli.shared.log;
-        EnvFilter::try_new(log).map_err(|error| {
-            let message = format!("--log {log:?} is no filter: {error}; write e.g. info or metrics=debug");
+    pub fn filter(&self, command: Option<&crate::args::Command>) -> Result<EnvFilter, LoadError> {
+        let default = match command {
+            None => "info,async_nats=off",
+            Some(crate::args::Command::List(ListArgs { watch: Some(_), .. })) => "error",
+            Some(crate::args::Command::Doctor(_)) => "error,link=off",
+            Some(_) => "warn",
+        };
+        let filter = self.cli.shared.log.as_deref().unwrap_or(default);
+        EnvFilter::try_new(filter).map_err(|error| {
+            let message = format!("--log {filter:?} is no filter: {error}; write e.g. info or metrics=debug");
             self.blame(vec![Wrong::new(["log"], message)])
+        })
+    }
+
+    /// How to connect to NATS.
+    ///
+    /// # Errors
+    /// Where flags, environment, file and context do not fit together.
+    pub fn nats(&self) -> Result<Nats, LoadError> {
+        let args = self.cli.shared.nats.0.clone();
+        let resolved = args.resolve(&self.matches);
+        resolved.map_err(|message| {
+            let is_named = |setting: &&Setting| message.contains(&setting.key.flag());
+            let ids = self
+                .settings
+                .iter()
+                .filter(is_named)
+                .map(|setting| setting.key.id().to_owned());
+            self.blame(vec![Wrong {
+                ids: ids.collect(),
+                message: message.clone(),
+            }])
         })
     }
 
@@ -267,7 +299,7 @@ impl Loaded {
     /// Where values contradict each other, or name nothing to watch.
     pub fn config(&self) -> Result<Config, LoadError> {
         let Cli { collect, shared, .. } = &self.cli;
-        Config::resolve(collect.clone(), shared).map_err(|wrong| self.blame(wrong))
+        Config::resolve(collect.clone(), shared, self.nats()?).map_err(|wrong| self.blame(wrong))
     }
 
     /// Values that contradict each other, shown in the file where it is the file's.
@@ -290,7 +322,7 @@ impl Loaded {
         let settings = self
             .settings
             .iter()
-            .filter(|setting| wrong.ids.contains(&setting.key.id()));
+            .filter(|setting| wrong.ids.iter().any(|id| id == setting.key.id()));
         let from_file = settings.filter(|setting| matches!(setting.source, Source::File { .. }));
         let mut problem = Problem {
             message: wrong.message.clone(),

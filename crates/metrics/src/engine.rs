@@ -78,20 +78,6 @@ pub(crate) struct Engine {
     finish: Option<Finish>,
 }
 
-/// What one look around has shown.
-pub(crate) struct Look {
-    core: Core,
-    finish: Option<Finish>,
-    at: Now,
-}
-
-impl Look {
-    /// All that answered and was heard, as it is for the pool of `target`; without one, near misses are not looked for.
-    pub(crate) fn inspect(&mut self, target: Option<&Target>) -> Inspection {
-        self.core.inspect(target, self.finish, self.at)
-    }
-}
-
 /// What there is while there is a connection.
 struct Ways {
     inbox: Inbox,
@@ -170,33 +156,69 @@ impl Engine {
         }
     }
 
-    /// Takes one look around, for a person who waits: runs until the first round has ended, everything that answered is
-    /// described, and events have been listened to for so long. Returns what there is then.
+    /// Takes one look around, for a person who waits: connects now or not at all, runs until the first round has ended and
+    /// everything that answered is described, and listens to events for so long. [`inspect`](Self::inspect) shows what
+    /// there is then.
     ///
     /// # Errors
-    /// Where NATS cannot be reached or asked.
-    pub(crate) async fn look(mut self, listen_for: Duration) -> anyhow::Result<Look> {
+    /// Where NATS cannot be reached.
+    pub(crate) async fn look(&mut self, listen_for: Duration) -> anyhow::Result<()> {
         let client = self.link.connect_now().await?;
         self.connected(client).await?;
-        let mut replies = Vec::new();
         let until = Instant::now() + listen_for;
+        let mut replies = Vec::new();
         while !self.core.is_settled() || Instant::now() < until {
             tokio::select! {
                 stepped = self.step(&mut replies) => stepped?,
                 () = sleep_until(until), if self.core.is_settled() => {}
             }
         }
-        if self.finish == Some(Finish::Error) {
-            match self.link.refusal(subject::STATS) {
-                Some(refusal) => bail!("{refusal}"),
-                None => bail!("the connection to NATS was lost while asking; try again"),
+        Ok(())
+    }
+
+    /// Whether the look could ask at all.
+    ///
+    /// # Errors
+    /// Where NATS denied that, or the connection was lost.
+    pub(crate) fn has_asked(&self) -> anyhow::Result<()> {
+        if self.finish != Some(Finish::Error) {
+            return Ok(());
+        }
+        match self.link.refusal(subject::STATS) {
+            Some(refusal) => Err(refusal.into()),
+            None => bail!("the connection to NATS was lost while asking; try again"),
+        }
+    }
+
+    /// Goes on after a look, round after round, for so long.
+    ///
+    /// # Errors
+    /// Where NATS refuses this user for good, or one of the tasks ends.
+    pub(crate) async fn go_on(&mut self, time: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + time;
+        let refused = self.link.clone();
+        let refused = refused.refused();
+        tokio::pin!(refused);
+        let mut replies = Vec::new();
+        while Instant::now() < until {
+            tokio::select! {
+                reason = &mut refused => return Err(reason.into()),
+                stepped = self.step(&mut replies) => stepped?,
+                () = sleep_until(until) => {}
             }
         }
-        Ok(Look {
-            at: now(self.started),
-            core: self.core,
-            finish: self.finish,
-        })
+        Ok(())
+    }
+
+    /// All that answered and was heard, as it is for the pool of `target`; without one, near misses are not looked for.
+    pub(crate) fn inspect(&mut self, target: Option<&Target>) -> Inspection {
+        let now = now(self.started);
+        self.core.inspect(target, self.finish, now)
+    }
+
+    /// The connection.
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
     /// Waits for whatever comes next, and takes it in.

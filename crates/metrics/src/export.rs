@@ -12,11 +12,13 @@ mod family;
 mod format;
 mod labelled;
 mod labels;
+mod mapped;
 mod opt_in;
 mod options;
 mod pools;
 pub mod reference;
 mod requests;
+mod services;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -32,9 +34,9 @@ use fleet::Snapshot;
 pub use catalogue::catalogue;
 pub use family::{Entry, Kind};
 pub use format::Format;
-pub use options::{Compat, ExportOptions, UnknownWord, WorkerSeries};
+pub use options::{Compat, ExportOptions, InstanceSeries, UnknownWord, WorkerSeries};
 
-use shown::ShownPool;
+use shown::Shown;
 use writer::Writer;
 
 /// What the page says of the process, apart from what its snapshot holds.
@@ -71,9 +73,9 @@ pub struct Reloads {
 /// What a page does not show because of [`ExportOptions::max_series`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Workers.
+    /// Workers, and instances of services.
     pub workers: u64,
-    /// The series that these workers would have had.
+    /// The series that these would have had.
     pub series: u64,
 }
 
@@ -89,22 +91,38 @@ pub struct Rendered {
 /// Writes the page.
 pub fn render(snapshot: &Snapshot, moment: &Moment, format: Format, options: &ExportOptions) -> Rendered {
     let series = options.worker_series;
-    let pools = ShownPool::all(snapshot, moment, options);
+    let shown = Shown::of(snapshot, moment, options);
+    let workers_left_out = shown.pools.iter().map(|pool| pool.left_out().len());
+    let instances_left_out = shown.services.iter().map(|pool| pool.left_out().len());
+    let series_left_out = shown
+        .pools
+        .iter()
+        .map(|pool| workers::series_left_out(series, pool));
     let left_out = LeftOut {
-        workers: pools.iter().map(|pool| pool.left_out().len() as u64).sum(),
-        series: pools
-            .iter()
-            .map(|pool| workers::series_left_out(series, pool))
+        workers: workers_left_out.chain(instances_left_out).sum::<usize>() as u64,
+        series: series_left_out
+            .chain(shown.services.iter().map(services::series_left_out))
             .sum(),
     };
     let mut writer = Writer::new(format);
-    let labels = shown::pool_labels(&pools);
-    collector::write(&mut writer, snapshot, moment, left_out, &pools, &labels);
-    pools::write(&mut writer, &pools, &labels);
-    requests::write(&mut writer, &pools, &labels);
+    let (labels, service_labels) = (shown.pool_labels(), shown.service_labels());
+    collector::write(
+        &mut writer,
+        snapshot,
+        moment,
+        left_out,
+        &shown,
+        &labels,
+        &service_labels,
+    );
+    pools::write(&mut writer, &shown.pools, &labels);
+    requests::write(&mut writer, &shown.pools, &labels);
     requests::write_frontends(&mut writer, snapshot.frontends.as_ref());
-    workers::write(&mut writer, series, &pools);
-    pools::write_upstream(&mut writer, &pools, &shown::upstream_pool_labels(&pools));
+    services::write(&mut writer, &shown, &service_labels);
+    workers::write(&mut writer, options, &shown, &snapshot.metadata);
+    services::write_instances(&mut writer, &shown, &snapshot.metadata);
+    mapped::write(&mut writer, snapshot);
+    pools::write_upstream(&mut writer, &shown.pools, &shown.upstream_pool_labels());
     Rendered {
         chunks: writer.finish(),
         left_out,

@@ -19,6 +19,7 @@ pub mod etcd;
 pub mod export;
 mod listening;
 pub mod live;
+pub mod mapping;
 pub mod page;
 pub mod probe;
 pub mod published;

@@ -1,22 +1,41 @@
-//! Commands that look once: `explain` and `list`. They run the same state machine as the collector.
+//! Commands that look for a person: `explain`, `list`, and what is there when nothing is to be watched. They run the same
+//! state machine as the collector.
 
 mod conclusion;
+mod copied;
+mod denied;
+mod doctor;
 mod explain;
+mod level;
 mod list;
+mod nothing;
+mod pools;
+mod similar;
+mod table;
+#[cfg(test)]
+mod tests;
+mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use fleet::matching::Target;
-use fleet::{Finish, Inspection, PathGlob, Plan, PoolName, PoolView, Selector, Settings};
-use link::{Link, Servers};
+use fleet::{Finish, Form, Inspection, PathGlob, Plan, PoolName, PoolView, Selector, Settings};
+use link::Link;
+use program::nats::Nats;
 use program::output::print_text;
 use protocol::{EndpointPath, subject};
 
 use crate::app;
-use crate::args::{LookArgs, SharedArgs};
-use crate::engine::{Engine, Look};
+use crate::args::{ExplainArgs, LookArgs, SharedArgs};
+use crate::engine::Engine;
+
+pub use copied::Copied;
+pub use doctor::{Health, doctor};
+pub use nothing::nothing_to_watch;
+pub use watch::watch;
 
 /// How long a look takes at most, unless `--round-timeout` says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,32 +47,53 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Every path.
 const EVERYTHING: &str = "*/*/*";
 
+/// An engine that finds every pool, with `wanted` among them.
+fn engine(
+    nats: &Nats,
+    shared: &SharedArgs,
+    wanted: Option<Selector>,
+    settings: Settings,
+) -> anyhow::Result<Engine> {
+    let everything: PathGlob = EVERYTHING.parse()?;
+    let forms = wanted.iter().filter_map(|selector| match selector {
+        Selector::Path(path) => Some((path.clone(), Form::Argument)),
+        _ => None,
+    });
+    let plan = Plan {
+        forms: BTreeMap::from_iter(forms),
+        patterns: shared.subject_pattern.clone(),
+        // Requests are no workers.
+        request_traces: Vec::new(),
+        settings,
+        ..Plan::watching(wanted.into_iter().chain([Selector::Glob(everything)]).collect())
+    };
+    let link = Link::new(nats.servers.clone(), app::options(nats, &plan));
+    Ok(Engine::new(plan, link).0)
+}
+
+/// Takes one look.
 async fn look(
-    servers: &Servers,
+    nats: &Nats,
     shared: &SharedArgs,
     wanted: Option<Selector>,
     listen_for: Duration,
-) -> anyhow::Result<Look> {
+) -> anyhow::Result<Engine> {
     let timeout = shared.round_timeout.unwrap_or(TIMEOUT);
-    let everything: PathGlob = EVERYTHING.parse()?;
-    let plan = Plan {
-        patterns: shared.subject_pattern.clone(),
-        settings: Settings {
-            // There is no second round: it would begin long after the look has ended.
-            poll_interval: (timeout + listen_for) * 10,
-            round_timeout: timeout,
-            stall: if shared.round_timeout.is_some() {
-                timeout
-            } else {
-                PATIENCE
-            },
-            ..Settings::default()
+    let settings = Settings {
+        // There is no second round: it would begin long after the look has ended.
+        poll_interval: (timeout + listen_for) * 10,
+        round_timeout: timeout,
+        stall: if shared.round_timeout.is_some() {
+            timeout
+        } else {
+            PATIENCE
         },
-        ..Plan::watching(wanted.into_iter().chain([Selector::Glob(everything)]).collect())
+        ..Settings::default()
     };
-    let link = Link::new(servers.clone(), app::options());
-    let (engine, _) = Engine::new(plan, link);
-    engine.look(listen_for).await
+    let mut engine = engine(nats, shared, wanted, settings)?;
+    engine.look(listen_for).await?;
+    engine.has_asked()?;
+    Ok(engine)
 }
 
 /// How the round went, in words.
@@ -76,28 +116,36 @@ fn summary(seen: &Inspection) -> String {
 /// # Errors
 /// Where NATS cannot be reached or asked.
 pub async fn explain(
-    wanted: Selector,
-    servers: &Servers,
+    args: ExplainArgs,
+    nats: &Nats,
     shared: &SharedArgs,
-    look_args: &LookArgs,
+    copied: &Copied,
 ) -> anyhow::Result<bool> {
-    let mut seen = look(servers, shared, Some(wanted.clone()), look_args.listen_for).await?;
+    let ExplainArgs {
+        target: wanted,
+        all,
+        look: args,
+    } = args;
+    let mut engine = look(nats, shared, Some(wanted.clone()), args.listen_for).await?;
+    let link = engine.link().clone();
+    let (denials, grants) = (link.denials(), link.grants());
     let paths = match &wanted {
         Selector::Path(path) => vec![path.clone()],
-        Selector::Glob(glob) => matching(glob, &seen.inspect(None)),
+        Selector::Glob(glob) => matching(glob, &engine.inspect(None)),
         Selector::Services(_) => Vec::new(),
     };
     if paths.is_empty() {
-        let everything = list::Report::new(&seen.inspect(None));
+        let everything = list::Report::new(&engine.inspect(None), (&denials, grants));
         let text = format!("no pool matches {wanted}. Here is what there is:\n{everything}");
-        print(&everything, text, look_args.json)?;
+        print(&everything, text, args.json)?;
         return Ok(false);
     }
     let mut has_workers = false;
     for path in paths {
         let target = Target::new(path, &shared.subject_pattern);
-        let report = explain::Report::new(&target, &seen.inspect(Some(&target)), look_args.listen_for);
-        print(&report, report.to_string(), look_args.json)?;
+        let seen = engine.inspect(Some(&target));
+        let report = explain::Report::new(&target, &seen, (&denials, grants), args.listen_for, copied, all);
+        print(&report, report.to_string(), args.json)?;
         has_workers |= report.has_workers();
     }
     Ok(has_workers)
@@ -116,10 +164,12 @@ fn matching(glob: &PathGlob, seen: &Inspection) -> Vec<EndpointPath> {
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
-pub async fn list(servers: &Servers, shared: &SharedArgs, look_args: &LookArgs) -> anyhow::Result<bool> {
-    let mut seen = look(servers, shared, None, look_args.listen_for).await?;
-    let report = list::Report::new(&seen.inspect(None));
-    print(&report, report.to_string(), look_args.json)?;
+pub async fn list(nats: &Nats, shared: &SharedArgs, args: &LookArgs) -> anyhow::Result<bool> {
+    let mut engine = look(nats, shared, None, args.listen_for).await?;
+    let link = engine.link().clone();
+    let (denials, grants) = (link.denials(), link.grants());
+    let report = list::Report::new(&engine.inspect(None), (&denials, grants));
+    print(&report, report.to_string(), args.json)?;
     Ok(report.has_workers())
 }
 

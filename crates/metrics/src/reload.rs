@@ -136,7 +136,7 @@ impl Reloading {
         let arguments = self.arguments.clone();
         let loaded = spawn_blocking(move || {
             let loaded = config_file::load(&arguments)?;
-            Ok((loaded.config()?, loaded.filter()?, loaded))
+            Ok((loaded.config()?, loaded.filter(None)?, loaded))
         });
         let file = self.start.path().unwrap_or(Path::new(""));
         let file = file.display();

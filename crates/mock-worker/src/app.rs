@@ -14,7 +14,9 @@ use std::time::Duration;
 use anyhow::Context;
 use async_nats::{Client, Message};
 use futures_util::StreamExt;
-use link::{Link, Options, Servers};
+use link::{Grants, Link, Options, Servers};
+use program::nats::Nats;
+use protocol::{ServiceName, subject};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
@@ -72,7 +74,7 @@ impl App {
         } = self;
         tokio::pin!(shutdown);
         let start = async {
-            let link = new_link(&config.servers);
+            let link = show.new_link();
             let control = link.connect().await?;
             show.connect(&config).await?;
             let page = page::serve(page)?;
@@ -142,9 +144,46 @@ impl App {
     }
 }
 
-/// A link under the name of this program.
-fn new_link(servers: &Servers) -> Link {
-    Link::new(servers.clone(), Options::named("mock-worker"))
+/// How each connection of this program is made.
+#[derive(Debug, Clone)]
+struct LinkOptions {
+    servers: Servers,
+    options: Options,
+}
+
+impl LinkOptions {
+    /// With the permissions that the workers need: to be asked, to answer, and to publish events.
+    fn of(config: &Config, service: &ServiceName) -> Self {
+        let Nats {
+            servers,
+            auth_patience,
+            ..
+        } = &config.nats;
+        let inbox = |prefix: &str| format!("{prefix}.>");
+        let own_inbox = inbox(servers.inbox_prefix());
+        let answers = [
+            own_inbox.clone(),
+            subject::EVENTS.to_owned(),
+            config.request_trace_subject.clone(),
+        ];
+        let heard = [
+            subject::SERVICE_API.to_owned(),
+            subject::endpoints_of(service),
+            subject_of(&config.name),
+            own_inbox,
+        ];
+        let options = Options {
+            auth_patience: *auth_patience,
+            grants: Grants::new(answers, heard),
+            ..Options::named("mock-worker")
+        };
+        let servers = servers.clone();
+        Self { servers, options }
+    }
+
+    fn new_link(&self) -> Link {
+        Link::new(self.servers.clone(), self.options.clone())
+    }
 }
 
 /// Does what is asked by control, as a whole or not at all, and answers.

@@ -6,10 +6,10 @@ mod run;
 mod simulate;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use link::Servers;
-use program::LogFormat;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use program::environment::without_empty_variables;
+use program::nats::Nats;
+use program::{Exit, LogFormat};
 
 use crate::scenario::Scenario;
 use crate::simulate::Play;
@@ -22,17 +22,7 @@ pub use run::{ClockArg, Config};
 use run::{RunArgs, RunFlags};
 use simulate::SimulateArgs;
 
-/// A simulator of inference workers on NATS, to try collectors, routers and dashboards with.
-///
-/// Each worker answers statistics and requests as a Dynamo worker does, and publishes events. The load obeys the laws
-/// of a serving engine, is the same for the same seed, and can go wrong on purpose. Without a command it is `run
-/// steady` with one worker.
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    max_term_width = 110,
-    args_conflicts_with_subcommands = true,
-    after_help = "Examples:
+const EXAMPLES: &str = "Examples:
   mock-worker
       one worker of dynamo/my_component/my_endpoint on nats://127.0.0.1:4222
   mock-worker run spike --seed 7 --truth truth.jsonl
@@ -47,9 +37,24 @@ use simulate::SimulateArgs;
       something goes wrong while the workers run
   nats request SUBJECT hello --replies 6
       the worker of that subject (the log names some) sends the characters back at the pace of its engine,
-      and an empty message at the end
+      and an empty message at the end";
 
-Exit codes: 0 done, 1 failed or different, 2 wrong flags or scenario."
+fn exits() -> String {
+    let all = Exit::ALL.into_iter().filter(|exit| *exit != Exit::NoWorkers);
+    Exit::table(&all.collect::<Vec<_>>())
+}
+
+/// A simulator of inference workers on NATS, to try collectors, routers and dashboards with.
+///
+/// Each worker answers statistics and requests as a Dynamo worker does, and publishes events. The load obeys the laws
+/// of a serving engine, is the same for the same seed, and can go wrong on purpose. Without a command it is `run
+/// steady` with one worker.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 110,
+    args_conflicts_with_subcommands = true,
+    after_help = format!("{EXAMPLES}\n\n{}", exits())
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -108,7 +113,7 @@ pub enum Command {
     /// Compare a page with a truth and a scenario.
     Verify(VerifyArgs, Option<Box<Scenario>>),
     /// Call workers that run.
-    Ctl(Servers, Call),
+    Ctl(Nats, Call),
 }
 
 /// A file that the command line or the scenario names cannot be used. The program ends as with a wrong flag.
@@ -128,8 +133,17 @@ impl Command {
         let mut command = without_empty_variables(Cli::command());
         let matches = command.try_get_matches_from_mut(args)?;
         let cli = Cli::from_arg_matches(&matches)?;
-        cli.resolve()
+        cli.resolve(&matches)
             .map_err(|message| command.error(ErrorKind::ValueValidation, message))
+    }
+
+    /// The connection that it needs, if any.
+    pub fn nats(&self) -> Option<&Nats> {
+        match self {
+            Self::Run(config) => Some(&config.nats),
+            Self::Ctl(nats, _) => Some(nats),
+            _ => None,
+        }
     }
 
     /// How the log is written.
@@ -142,11 +156,13 @@ impl Command {
 }
 
 impl Cli {
-    fn resolve(self) -> Result<Command, String> {
+    fn resolve(self, matches: &ArgMatches) -> Result<Command, String> {
         let load = |name: &str| Scenario::load(name, &[]).map_err(|error| error.to_string());
         Ok(match self.command {
-            None => Command::Run(Box::new(self.run.resolve("steady", Some(1))?)),
-            Some(CommandArgs::Run(args)) => Command::Run(Box::new(args.flags.resolve(&args.scenario, None)?)),
+            None => Command::Run(Box::new(self.run.resolve("steady", Some(1), matches)?)),
+            Some(CommandArgs::Run(args)) => {
+                Command::Run(Box::new(args.flags.resolve(&args.scenario, None, matches)?))
+            }
             Some(CommandArgs::Simulate(args)) => {
                 let (play, path) = args.resolve()?;
                 Command::Simulate(Box::new(play), path)
@@ -174,8 +190,8 @@ impl Cli {
                 Command::Verify(verify, scenario.map(Box::new))
             }
             Some(CommandArgs::Ctl(args)) => {
-                let (servers, call) = args.resolve()?;
-                Command::Ctl(servers, call)
+                let (nats, call) = args.resolve(matches)?;
+                Command::Ctl(nats, call)
             }
         })
     }
@@ -193,16 +209,6 @@ fn list_scenarios() -> Result<String, String> {
 fn list_faults() -> String {
     let line = |kind: &crate::faults::Kind| format!("{:<18}  {}\n", kind.as_str(), kind.about().trim());
     crate::faults::Kind::ALL.iter().map(line).collect()
-}
-
-/// Where NATS is. clap would show the value, password and all, so the address is not parsed by clap.
-fn servers(text: &str) -> Result<Servers, String> {
-    text.parse().map_err(|error| {
-        format!(
-            "invalid value '{}' for '--server <URL>': {error}; write e.g. nats://127.0.0.1:4222",
-            Servers::redact(text)
-        )
-    })
 }
 
 #[cfg(test)]

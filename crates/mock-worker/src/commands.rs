@@ -35,8 +35,8 @@ pub async fn run(command: Command, log: &Lines) -> anyhow::Result<bool> {
             let expect = scenario.map(|scenario| scenario.expect);
             spawn_blocking(move || verify::run(&args, expect.as_ref(), &report_line)).await?
         }
-        Command::Ctl(servers, call) => {
-            print_text(&control::call(&servers, &call).await?)?;
+        Command::Ctl(nats, call) => {
+            print_text(&control::call(&nats, &call).await?)?;
             Ok(true)
         }
     }

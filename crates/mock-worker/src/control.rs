@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use link::{Link, Options, Servers};
+use link::{Grants, Link, Options};
+use program::nats::Nats;
 use serde::{Deserialize, Serialize};
 use sim::nanos::Nanos;
 use toml::Table;
@@ -173,14 +174,21 @@ pub(crate) enum Cleared {
 ///
 /// # Errors
 /// Where nobody answers, or what was asked is refused.
-pub async fn call(servers: &Servers, call: &Call) -> anyhow::Result<String> {
-    let link = Link::new(servers.clone(), Options::named("mock-worker ctl"));
+pub async fn call(nats: &Nats, call: &Call) -> anyhow::Result<String> {
+    let options = Options {
+        grants: Grants::new(
+            [subject_of(&call.name)],
+            [format!("{}.>", nats.servers.inbox_prefix())],
+        ),
+        ..Options::named("mock-worker ctl")
+    };
+    let link = Link::new(nats.servers.clone(), options);
     let client = link.connect_now().await?;
     let payload = serde_json::to_vec(&call.request)?;
     let asking = client.request(subject_of(&call.name), payload.into());
-    let Ok(answered) = tokio::time::timeout(call.timeout.duration(), asking).await else {
+    let Ok(answered) = tokio::time::timeout(call.timeout, asking).await else {
         bail!(
-            "no answer within {}; the workers may be too busy: try a longer --timeout",
+            "no answer within {:?}; the workers may be too busy: try a longer --timeout",
             call.timeout
         );
     };

@@ -1,6 +1,7 @@
 //! How much is logged: as `RUST_LOG` says.
 
 use program::{Log, LogFormat};
+use protocol::text::causes;
 use tracing::{Level, enabled, error, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -19,9 +20,10 @@ pub fn start(log: &Log, format: LogFormat) {
 
 /// Writes why the program ends, whatever `RUST_LOG` says.
 pub fn write_end(log: &Log, reason: &anyhow::Error) {
+    let text = causes(reason.as_ref());
     match enabled!(Level::ERROR) {
-        true => error!("{reason:#}"),
-        false => log.write_line(&format!("error: {reason:#}")),
+        true => error!("{text}"),
+        false => log.write_line(&format!("error: {text}")),
     }
 }
 

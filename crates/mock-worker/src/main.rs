@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mock_worker::args::{Command, InvalidInput};
 use mock_worker::{commands, logging};
-use program::{Log, usage};
+use program::{Exit, Log, usage};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -15,14 +15,17 @@ async fn main() -> ExitCode {
         Err(error) => return usage::end(&error, &log),
     };
     logging::start(&log, command.log_format());
+    if let Some(nats) = command.nats() {
+        nats.say_context();
+    }
     match commands::run(command, &log.lines()).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(true) => Exit::Done.into(),
+        Ok(false) => Exit::Failed.into(),
         Err(reason) => {
             logging::write_end(&log, &reason);
             match reason.is::<InvalidInput>() {
-                true => ExitCode::from(usage::WRONG),
-                false => ExitCode::FAILURE,
+                true => Exit::Wrong.into(),
+                false => Exit::of(reason.chain()).into(),
             }
         }
     }

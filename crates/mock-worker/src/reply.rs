@@ -166,7 +166,7 @@ impl Voice {
             "name": identity.service,
             "id": identity.instance,
             "version": self.version(),
-            "metadata": {},
+            "metadata": self.metadata(identity),
             "description": description.to_string(),
             "endpoints": [{
                 "name": identity.micro_name,
@@ -176,6 +176,18 @@ impl Voice {
             }],
         });
         out.extend_from_slice(info.to_string().as_bytes());
+    }
+
+    /// Where a worker says that it runs; Dynamo's do not say.
+    fn metadata(&self, identity: &Identity) -> Value {
+        match self.service {
+            Service::Own => json!({
+                "host": format!("node-{}", identity.acknowledged % 8),
+                "pod": format!("{}-{}", self.path.component, identity.instance.to_lowercase()),
+                "model": "mock",
+            }),
+            Service::Dynamo(_) => json!({}),
+        }
     }
 
     /// Appends the reply to `PING`.

@@ -1,12 +1,17 @@
-//! What both programs do at their edge: read the environment, write a log, print to stdout, refuse a wrong
-//! command line or file.
+//! What both programs do at their edge: read the environment and the flags of a connection, write a log, print to stdout,
+//! refuse a wrong command line or file, and end with an exit code.
 
 #![warn(missing_docs)]
 
+pub mod colour;
 pub mod environment;
+pub mod exit;
 pub mod log;
+pub mod nats;
 pub mod output;
 pub mod source;
+pub mod time;
 pub mod usage;
 
+pub use exit::Exit;
 pub use log::{Log, LogFilter, LogFormat};

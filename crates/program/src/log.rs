@@ -4,7 +4,7 @@ mod panics;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, IsTerminal, Write, stderr};
+use std::io::{self, Write, stderr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -14,6 +14,8 @@ use tracing::warn;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::colour;
 
 /// Lines that may wait for the reader of the log; what comes on top is dropped.
 const WAITING: usize = 8192;
@@ -45,7 +47,7 @@ impl Log {
         log
     }
 
-    /// Records events that pass `filter`; without colours where stderr is no terminal.
+    /// Records events that pass `filter`; with colours where they are [wanted](colour::is_wanted).
     ///
     /// # Panics
     /// Where events of this process are recorded already.
@@ -53,7 +55,7 @@ impl Log {
         let events = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(self.lines())
-            .with_ansi(stderr().is_terminal())
+            .with_ansi(colour::is_wanted(&stderr()))
             .log_internal_errors(false);
         // The subscriber lives as long as the process, so a filter can always be set.
         match format {

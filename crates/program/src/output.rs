@@ -26,6 +26,23 @@ pub fn print_text(text: &str) -> Result<(), PrintError> {
     print(|out| out.write_all(text.as_bytes()).map_err(PrintError))
 }
 
+/// Prints a text at once. Returns whether it was taken; a reader that has gone away takes no more.
+///
+/// # Errors
+/// [`PrintError`] where stdout takes no more for another reason.
+pub fn offer_text(text: &str) -> Result<bool, PrintError> {
+    offer_to(&mut io::stdout().lock(), text)
+}
+
+fn offer_to(sink: &mut impl Write, text: &str) -> Result<bool, PrintError> {
+    let written = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(PrintError(error)),
+    }
+}
+
 fn print_to<E: From<PrintError>>(
     sink: impl Write,
     write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
@@ -121,6 +138,15 @@ mod tests {
             );
         }
         check(ErrorKind::StorageFull, "", Ok(()));
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_away_is_noticed() {
+        let offer = |kind| offer_to(&mut Refuses(kind), "x").map_err(|error| error.to_string());
+        assert_eq!(offer(ErrorKind::BrokenPipe), Ok(false));
+        let full = "failed to write to stdout: no storage space".to_owned();
+        assert_eq!(offer(ErrorKind::StorageFull), Err(full));
+        assert!(offer_to(&mut Vec::new(), "x").is_ok_and(|is_taken| is_taken));
     }
 
     #[test]

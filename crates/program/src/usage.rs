@@ -1,22 +1,18 @@
 //! How a command line ends that asks for help or is wrong: as clap ends it, except that the log is not waited for, and
 //! that help which could not be printed is an error.
 
-use std::env::var_os;
 use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 
-use crate::Log;
 use crate::output::print_text;
-
-/// The exit code of a wrong command line.
-pub const WRONG: u8 = 2;
+use crate::{Exit, Log, colour};
 
 /// Prints what was asked for, with exit code 0, or writes what is wrong to the log, with exit code 2.
 #[must_use]
 pub fn end(error: &clap::Error, log: &Log) -> ExitCode {
     if error.use_stderr() {
         log.lines().write_text(&rendered(error, &stderr()));
-        return ExitCode::from(WRONG);
+        return Exit::Wrong.into();
     }
     match print_text(&rendered(error, &stdout())) {
         Ok(()) => ExitCode::SUCCESS,
@@ -28,14 +24,9 @@ pub fn end(error: &clap::Error, log: &Log) -> ExitCode {
 }
 
 fn rendered(error: &clap::Error, stream: &impl IsTerminal) -> String {
-    if has_colours(stream) {
+    if colour::is_wanted(stream) {
         error.render().ansi().to_string()
     } else {
         error.render().to_string()
     }
-}
-
-/// Whether a text on this stream is coloured.
-pub fn has_colours(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -45,6 +45,7 @@ pub mod codec;
 pub mod description;
 pub mod events;
 mod info;
+pub mod mapping;
 pub mod model_card;
 mod path;
 mod pattern;
@@ -62,12 +63,12 @@ mod token;
 pub use codec::{CodecError, Encoding, EncodingError, Envelope, Opened};
 pub use description::Description;
 pub use events::{EventError, KvHitRate, KvMetrics, LoadSource};
-pub use info::{InfoError, InfoReply};
+pub use info::{InfoEndpoint, InfoError, InfoReply};
 pub use path::{EndpointPath, PathError};
 pub use pattern::{BoundPattern, PatternError, PatternMismatch, SubjectPattern};
 pub use reply::{
-    DataError, EndpointError, EndpointLoad, EndpointStats, LoadError, LoadReply, ReplyError, ReplyLimits,
-    StatsReply,
+    DataError, EndpointData, EndpointError, EndpointLoad, EndpointStats, LoadError, LoadReply, ReplyError,
+    ReplyLimits, StatsReply,
 };
 pub use service_name::{Layout, LayoutError, ServiceName, ServiceNameError};
 pub use stats::{

@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::StatsError;
 use lenient::Object;
 
-pub use load::{EndpointLoad, LoadError, LoadReply};
+pub use load::{EndpointData, EndpointLoad, LoadError, LoadReply};
 
 /// The longest id of a service instance; NATS clients make 22 characters.
 const MAX_ID_BYTES: usize = 255;

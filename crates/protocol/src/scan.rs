@@ -50,6 +50,16 @@ impl<'a> Scanner<'a> {
         check(self.token().is_none())
     }
 
+    /// How far the text has been read.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// What has been read since.
+    pub(crate) fn since(&self, position: usize) -> &'a str {
+        self.text.get(position..self.at).unwrap_or_default()
+    }
+
     /// Reads a text without escapes.
     #[inline]
     pub(crate) fn text(&mut self) -> Option<&'a str> {

@@ -70,12 +70,19 @@
 //! The crate's `async_nats` is re-exported, so that the client is of the version that the worker takes.
 
 mod builder;
+mod cause;
+mod connect_error;
+mod hello;
 mod load;
+mod login;
+mod metadata;
 mod passes;
 mod request;
+mod secret;
 mod seldom;
 mod servers;
 mod serving;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,10 +106,15 @@ pub use async_nats;
 pub use bytes::Bytes;
 
 pub use builder::{StartError, WorkerBuilder};
+pub use cause::{Cause, CauseKind};
+pub use connect_error::ConnectError;
 pub use load::MAX_DATA_BYTES;
+pub use login::{Login, LoginError};
 pub use passes::EnginePass;
 pub use request::{HandlerError, Request, RespondError, ResponseStream};
-pub use servers::{Servers, ServersError, is_refusal, reconnect_delay};
+pub use secret::Secret;
+pub use servers::{InboxPrefixError, Servers, ServersError, is_refusal, reconnect_delay};
+pub use tls::{Tls, TlsFileError};
 
 /// A worker on NATS.
 ///

@@ -5,16 +5,19 @@
 //! says one thing wrong is still a worker: the field is refused by name, the rest is kept.
 
 mod fault;
+mod fields;
 mod strict;
 mod wire;
 mod write;
 
 pub use fault::{StatsError, StatsFault, StatsRefusal};
+pub use fields::{LOAD_FIELDS, LoadField};
 pub(crate) use strict::Data;
-pub(crate) use wire::whole;
 pub use wire::{StatsShape, StatsShapeError};
+pub(crate) use wire::{number, type_name, whole};
 
-use wire::{KV_ACTIVE, KV_USAGE, PREFIX_HITS, SLOTS_ACTIVE, in_unit_range};
+use fields::{KV_ACTIVE, KV_USAGE, PREFIX_HITS, SLOTS_ACTIVE};
+use wire::in_unit_range;
 
 /// The load of one worker. Every value is in range; what the worker does not say is `None`.
 ///

@@ -27,8 +27,17 @@ pub const REQUEST_TRACE: &str = "dynamo.request_trace.v1";
 /// Every NATS micro service answers this subject with its counters and load.
 pub const STATS: &str = "$SRV.STATS";
 
+/// What the subjects begin with that ask a service for its description.
+pub const INFO: &str = "$SRV.INFO";
+
 /// The prefix of all subjects of the NATS micro protocol, for messages about permissions.
 pub const SERVICE_API: &str = "$SRV.>";
+
+/// What a collector publishes to when it asks services: permissions to ask all of them, and single ones.
+pub const ASKING: [&str; 3] = [STATS, "$SRV.STATS.>", "$SRV.INFO.>"];
+
+/// All events of Dynamo's workers and of this project's.
+pub const EVENTS: &str = "namespace.>";
 
 /// The subjects that together are [`SERVICE_API`] and nothing else: a verb for all services, for those of a name, and
 /// for one instance. A process that answers for many services subscribes to these three once.
@@ -231,13 +240,22 @@ impl WorkerSubject {
     /// The name of the micro endpoint: the subject with every `.` as `-`, and `_` for what NATS allows in
     /// subjects but not in the names of micro endpoints.
     pub fn micro_name(&self) -> String {
-        let fold = |c: char| match c {
-            '.' => '-',
-            c if c.is_ascii_alphanumeric() || c == '-' => c,
-            _ => '_',
-        };
-        self.to_string().chars().map(fold).collect()
+        micro_name_of(&self.to_string())
     }
+}
+
+/// The name that Dynamo and the SDK give to the micro endpoint of a subject.
+///
+/// ```
+/// assert_eq!(protocol::subject::micro_name_of("a_b.gen-ff"), "a_b-gen-ff");
+/// ```
+pub fn micro_name_of(subject: &str) -> String {
+    let fold = |c: char| match c {
+        '.' => '-',
+        c if c.is_ascii_alphanumeric() || c == '-' => c,
+        _ => '_',
+    };
+    subject.chars().map(fold).collect()
 }
 
 impl fmt::Display for WorkerSubject {

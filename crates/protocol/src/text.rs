@@ -1,6 +1,10 @@
-//! [`Shown`]: text from outside, made safe for a log line or a terminal.
+//! [`Shown`]: text from outside, made safe for a log line or a terminal. [`causes`]: an error without repetition.
+
+mod causes;
 
 use std::fmt::{self, Write};
+
+pub use causes::{causes, without_repeats};
 
 /// A text that another program wrote, for a log line or a terminal.
 ///

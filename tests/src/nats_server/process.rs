@@ -1,38 +1,55 @@
 //! A NATS server as a local process.
 
-use std::io::Write;
+use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::NamedTempFile;
+use tempfile::TempDir;
 
-use super::{Wish, free_port};
+use super::setup::{CONFIG, Setup, WEBSOCKET};
+use super::{Addresses, free_port};
 use crate::eventually;
 
 #[derive(Debug)]
 pub(super) struct Process {
     program: String,
-    port: u16,
-    config: Option<NamedTempFile>,
+    ports: Ports,
+    /// With the configuration and what it names.
+    folder: TempDir,
     child: Child,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    clients: u16,
+    monitor: u16,
+    websocket: u16,
+}
+
 impl Process {
-    pub(super) fn start(program: &str, wish: &Wish<'_>) -> (String, Self) {
-        let port = wish.port.unwrap_or_else(free_port);
-        let config = wish.config.map(|text| {
-            let mut file = NamedTempFile::new().expect("a temporary file");
-            file.write_all(text.as_bytes()).expect("writes the configuration");
-            file
-        });
-        let child = spawn(program, port, config.as_ref());
+    pub(super) fn start(program: &str, setup: &Setup) -> (Addresses, Self) {
+        let ports = Ports {
+            clients: setup.port.unwrap_or_else(free_port),
+            monitor: free_port(),
+            websocket: free_port(),
+        };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        write(folder.path(), &setup.files);
+        let local = |port| format!("127.0.0.1:{port}");
+        let addresses = Addresses {
+            clients: local(ports.clients),
+            monitor: local(ports.monitor),
+            websocket: setup.has_websocket().then(|| local(ports.websocket)),
+        };
+        let child = spawn(program, ports, folder.path());
         let process = Self {
             program: program.to_owned(),
-            port,
-            config,
+            ports,
+            folder,
             child,
         };
-        (format!("nats://127.0.0.1:{port}"), process)
+        (addresses, process)
     }
 
     pub(super) async fn stop(&mut self) {
@@ -45,7 +62,7 @@ impl Process {
     }
 
     pub(super) fn start_again(&mut self) {
-        self.child = spawn(&self.program, self.port, self.config.as_ref());
+        self.child = spawn(&self.program, self.ports, self.folder.path());
     }
 
     pub(super) fn pause(&self) {
@@ -54,6 +71,14 @@ impl Process {
 
     pub(super) fn resume(&self) {
         self.signal(Signal::CONT);
+    }
+
+    pub(super) fn write(&self, files: &[(String, Vec<u8>)]) {
+        write(self.folder.path(), files);
+    }
+
+    pub(super) fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     fn signal(&self, signal: Signal) {
@@ -72,13 +97,23 @@ impl Drop for Process {
     }
 }
 
-fn spawn(program: &str, port: u16, config: Option<&NamedTempFile>) -> Child {
+fn write(folder: &Path, files: &[(String, Vec<u8>)]) {
+    for (name, content) in files {
+        fs::write(folder.join(name), content)
+            .unwrap_or_else(|error| panic!("failed to write {name}: {error}"));
+    }
+}
+
+fn spawn(program: &str, ports: Ports, folder: &Path) -> Child {
     let mut command = Command::new(program);
-    command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]);
-    if let Some(file) = config {
-        command.arg("--config").arg(file.path());
+    command.args(["--addr", "127.0.0.1", "--port", &ports.clients.to_string()]);
+    command.args(["--http_port", &ports.monitor.to_string()]);
+    if folder.join(CONFIG).exists() {
+        command.args(["--config", CONFIG]);
     }
     command
+        .env(WEBSOCKET, ports.websocket.to_string())
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -1,5 +1,6 @@
 //! `cargo xtask docs`: the generated part of the documentation, from the programs themselves.
 
+mod help;
 mod panel;
 mod plot;
 mod samples;
@@ -33,9 +34,9 @@ const CATALOGUE: Duration = Duration::from_secs(60);
 /// A generated file: its path within docs, and its text.
 type Document = (String, String);
 
-/// Generate docs/metrics.md and the plots in docs/images
+/// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml and the plots in docs/images
 ///
-/// The list of metrics is printed by the collector's catalogue. Each plot is made from `mock-worker simulate` and has the
+/// The list of metrics is printed by the collector's catalogue, the command line by the programs' `--help`. Each plot is made from `mock-worker simulate` and has the
 /// same bytes every time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -50,12 +51,18 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
     build(
-        &["mock-worker"],
+        &["metrics", "mock-worker"],
         &["--example", "catalogue"],
         workspace,
         processes,
     )?;
-    let mut documents = vec![("metrics.md".to_owned(), metrics(workspace, processes)?)];
+    let programs = ["metrics", "mock-worker"].map(|program| workspace.program(program));
+    let command_line = help::markdown(&programs.each_ref().map(AsRef::as_ref), processes)?;
+    let mut documents = vec![
+        ("metrics.md".to_owned(), metrics(workspace, processes)?),
+        ("cli.md".to_owned(), command_line),
+        ("metrics.toml".to_owned(), configuration(workspace, processes)?),
+    ];
     for (scenario, about) in SCENARIOS {
         documents.push((
             format!("images/{scenario}.svg"),
@@ -76,6 +83,12 @@ fn metrics(workspace: &Workspace, processes: &Processes) -> Result<String> {
         &mut Command::new(workspace.program("examples/catalogue")),
         CATALOGUE,
     )
+}
+
+/// The example of a configuration file: every key with its default.
+fn configuration(workspace: &Workspace, processes: &Processes) -> Result<String> {
+    let mut example = Command::new(workspace.program("metrics"));
+    processes.capture(example.args(["config", "example"]), CATALOGUE)
 }
 
 fn picture(scenario: &str, about: &str, workspace: &Workspace, processes: &Processes) -> Result<String> {

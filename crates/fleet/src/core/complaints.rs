@@ -43,26 +43,32 @@ impl Core {
         });
     }
 
-    pub(super) fn say_duplicate(&mut self, pool: PoolKey, worker: &str, instance: InstanceKey, now: Now) {
-        let name = self.pools[pool].name.to_string();
-        let service = self
-            .roster
-            .instance(instance)
-            .map(|instance| instance.id.to_string());
-        self.say_seldom(
-            About::Worker,
-            &format!("duplicates of {name} {worker}"),
-            now,
-            || {
-                Notice::new(
-                    Level::Warn,
-                    "reply rejected: two instances answer for one worker id, and the younger is shown",
-                )
+    /// Another instance reports a worker's id.
+    pub(super) fn duplicate(
+        &mut self,
+        context: &Context<'_, '_>,
+        pool_key: PoolKey,
+        worker: WorkerIdx,
+        other: InstanceKey,
+    ) {
+        let Some(other) = self.roster.instance(other).map(|instance| instance.id.clone()) else {
+            return;
+        };
+        let pool = &mut self.pools[pool_key];
+        let name = pool.name.to_string();
+        let worker = &mut pool.workers[worker];
+        worker.doubled(&other, context.round);
+        let identity = worker.identity.clone();
+        let key = format!("duplicates of {name} {}", identity.worker_id);
+        self.say_seldom(About::Worker, &key, context.now, || {
+            let text = format!(
+                "reply rejected: two instances answer for one worker id; {} is shown, which is the younger, and {other} is not",
+                identity.service_id
+            );
+            Notice::new(Level::Warn, text)
                 .with("target", name)
-                .with("worker", worker)
-                .with("service", service.unwrap_or_default())
-            },
-        );
+                .with("worker", &identity.worker_id)
+        });
     }
 
     /// What is wrong with a worker's reply is reported once a minute for each worker.
@@ -94,7 +100,7 @@ impl Core {
     /// Data in which no load field is known is not wrong, but is hardly meant so.
     pub(super) fn say_unknown_fields(&mut self, pool: PoolKey, endpoint: &EndpointLoad<'_>, now: Now) {
         let Ok(reading) = &endpoint.load else { return };
-        if reading.other_fields.is_empty() {
+        if reading.other_fields.is_empty() || !self.pools[pool].mappings.is_empty() {
             return;
         }
         let name = self.pools[pool].name.to_string();
@@ -123,18 +129,18 @@ impl Core {
 /// What a reply with this endpoint is, if it is neither late nor a duplicate.
 pub(super) fn result_of(endpoint: &EndpointLoad<'_>) -> ReplyResult {
     let by_load = match &endpoint.load {
-        Ok(reading) if reading.refused.is_empty() => ReplyResult::Ok,
         Ok(reading) => refusal(&reading.refused),
         Err(LoadError::Stats(StatsRefusal::NothingUsable(errors))) => refusal(errors),
         Err(_) => ReplyResult::Malformed,
     };
-    match endpoint.refused.is_empty() {
-        true => by_load,
-        false => by_load.max(refusal(&endpoint.refused)),
-    }
+    by_load.max(refusal(&endpoint.refused))
 }
 
+/// What a reply with these faults is.
 fn refusal(errors: &[StatsError]) -> ReplyResult {
+    if errors.is_empty() {
+        return ReplyResult::Ok;
+    }
     match errors.iter().all(|error| error.fault.is_out_of_range()) {
         true => ReplyResult::OutOfRange,
         false => ReplyResult::Malformed,

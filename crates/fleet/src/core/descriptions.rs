@@ -6,6 +6,7 @@ use protocol::{Description, InfoReply};
 
 use super::Core;
 use crate::Now;
+use crate::changes::Detail;
 use crate::roster::{Answer, InstanceKey, PoolKey, Route, WorkerIdx};
 
 /// Services of other names of which one instance is asked in one round, to explain why a pool is empty.
@@ -19,13 +20,10 @@ const MAX_HINTS: usize = 4096;
 
 impl Core {
     pub(super) fn described(&mut self, asked: Option<(&str, &str)>, payload: &[u8], now: Now) {
-        let reply = InfoReply::read(payload).unwrap_or_else(|_| InfoReply {
-            service: String::new(),
-            id: String::new(),
-            description: None,
-        });
+        let reply = InfoReply::read(payload).unwrap_or_default();
         let (service, id) = asked.unwrap_or((&reply.service, &reply.id));
-        let answer = match reply.description.clone() {
+        let profile = self.profile(service, &reply);
+        let answer = match reply.worker() {
             Some(description) => Answer::Described(self.one_copy(description)),
             None => Answer::Nondescript,
         };
@@ -35,11 +33,13 @@ impl Core {
                 let service = self.word(service);
                 let heard_in = self.aging.rounds();
                 if let Some(key) = self.roster.add(service, Arc::from(id), answer) {
-                    self.roster.instance_mut(key).heard_in = heard_in;
+                    let instance = self.roster.instance_mut(key);
+                    (instance.heard_in, instance.profile) = (heard_in, profile);
                 }
             }
             return;
         };
+        self.set_profile(key, profile, now);
         if self
             .roster
             .instance(key)
@@ -49,7 +49,7 @@ impl Core {
         }
         self.asker.answered(service, now.mono);
         self.roster.set_answer(key, answer);
-        self.route_again(key);
+        self.route_again(key, now);
         self.judge_held(key, now);
         self.dirty(now);
     }
@@ -104,7 +104,7 @@ impl Core {
     }
 
     /// Where the endpoints of an instance belong, now that more is known of it or something else is watched.
-    pub(super) fn route_again(&mut self, key: InstanceKey) {
+    pub(super) fn route_again(&mut self, key: InstanceKey, now: Now) {
         let Some(instance) = self.roster.instance(key) else {
             return;
         };
@@ -132,15 +132,18 @@ impl Core {
                     .is_some_and(|worker| worker.holder.slot == slot_key)
             };
             if !stays && self.pools.get(pool).is_some_and(is_holder) {
-                self.remove_worker(pool, worker);
+                self.remove_worker(pool, worker, now);
             }
         }
     }
 
     /// Removes a worker that belongs elsewhere now, for which the round does not wait any longer.
-    fn remove_worker(&mut self, pool: PoolKey, worker: WorkerIdx) {
+    fn remove_worker(&mut self, pool: PoolKey, worker: WorkerIdx, now: Now) {
         let pool = &mut self.pools[pool];
-        let Some(worker) = pool.remove(worker) else { return };
+        let Some(worker) = pool.remove(worker, Detail::Elsewhere, now) else {
+            return;
+        };
+        self.departures.gone(&pool.name, &worker);
         if let Some(round) = self.round.as_mut().filter(|round| round.is_open)
             && worker.expected_in == round.number
         {

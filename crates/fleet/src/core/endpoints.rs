@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use protocol::EndpointLoad;
 use protocol::subject::Instance as SubjectInstance;
+use protocol::{EndpointLoad, StatsReading};
 use smallvec::SmallVec;
 
 use super::Core;
@@ -16,7 +16,7 @@ use crate::roster::{InstanceKey, PoolKey, Route, Slot, SlotKey, WorkerIdx};
 use crate::router::Verdict;
 use crate::snapshot::{Identity, WorkerKey};
 use crate::worker::{Holder, Worker};
-use crate::{Now, PoolName};
+use crate::{Now, PoolName, Profile};
 
 impl Core {
     pub(super) fn endpoint(
@@ -92,6 +92,16 @@ impl Core {
         is_new: bool,
     ) -> Piece {
         let now = context.now;
+        // Only the data of workers has to be load.
+        let is_worker = matches!(self.pools[pool_key].name, PoolName::Workers(_));
+        let plain;
+        let endpoint = if is_worker {
+            endpoint
+        } else {
+            plain = without_load(endpoint);
+            &plain
+        };
+        let is_unusable = endpoint.load.is_err();
         let result = result_of(endpoint);
         if result != ReplyResult::Ok {
             self.complain(slot_key, pool_key, endpoint, now);
@@ -106,7 +116,7 @@ impl Core {
             let has_answered = |worker: &Worker| worker.seen.has_answered();
             let is_first = !self.pools[pool_key].workers.get(worker).is_some_and(has_answered);
             self.too_late(context, slot_key, pool_key, worker, !is_first);
-            if is_first && endpoint.load.is_ok() {
+            if is_first && !is_unusable {
                 self.take_in_late(context, slot_key, pool_key, worker, endpoint);
             }
             return Piece::Late;
@@ -121,7 +131,7 @@ impl Core {
         }
         let worker = match known {
             true => worker,
-            false if endpoint.load.is_err() => return Piece::Judged(result),
+            false if is_unusable => return Piece::Judged(result),
             false => {
                 let seen = self.aging.seen(is_open, now);
                 match self.add_worker(slot_key, pool_key, holder, seen, now) {
@@ -140,14 +150,13 @@ impl Core {
             let instance = roster.instance(key)?;
             Some((&*instance.id, &*instance.service))
         };
-        if !is_same_instance && endpoint.load.is_err() {
+        if !is_same_instance && is_unusable {
             // It does not answer for the instance that speaks for the worker.
             return Piece::Judged(result);
         }
         let may_hold = is_same_instance || state.seen.is_late_only();
         if !may_hold && state.holder.outranks(&holder, name_of) {
-            let id = state.identity.worker_id.to_string();
-            self.say_duplicate(pool_key, &id, context.instance, now);
+            self.duplicate(context, pool_key, worker, context.instance);
             self.roster.mark_double(context.instance);
             return Piece::Repeated;
         }
@@ -163,7 +172,7 @@ impl Core {
             }
         }
         state.answered_in = state.answered_in.max(context.round);
-        if endpoint.load.is_err() {
+        if is_unusable {
             return Piece::Judged(result);
         }
         if is_open && is_expected {
@@ -179,13 +188,10 @@ impl Core {
         if changes_holder {
             self.identify(pool_key, worker, slot_key, context);
         }
+        self.map(slot_key, pool_key, worker, endpoint, now);
         match (has_answered, !is_open && is_expected && !is_new) {
             (true, _) => {
-                let id = self.pools[pool_key].workers[worker]
-                    .identity
-                    .worker_id
-                    .to_string();
-                self.say_duplicate(pool_key, &id, displaced, now);
+                self.duplicate(context, pool_key, worker, displaced);
                 self.roster.mark_double(displaced);
                 Piece::Repeated
             }
@@ -251,6 +257,7 @@ impl Core {
             instance.version.clone(),
             layout,
             &slot.subject,
+            instance.profile.clone(),
         );
         let pool = &mut self.pools[pool_key];
         if pool.workers.len() >= MAX_WORKERS {
@@ -258,7 +265,11 @@ impl Core {
             self.warn_full(pool_key, now);
             return None;
         }
-        let worker = pool.add(Worker::new(identity.into(), holder, seen));
+        let mut worker = Worker::new(identity.into(), holder, seen);
+        if let Some(departed) = self.departures.back(&pool.name, key) {
+            worker.resume(departed);
+        }
+        let worker = pool.add(worker, now);
         self.set_worker(slot_key, worker);
         self.apply_early(pool_key, worker);
         Some(worker)
@@ -309,13 +320,13 @@ impl Core {
         let version = self.word(&context.reply.version);
         let instance = self.roster.instance_mut(context.instance);
         instance.version = version.clone();
-        let id = instance.id.clone();
+        let (id, profile) = (instance.id.clone(), instance.profile.clone());
         let Some(slot) = self.roster.slot(slot_key) else {
             return;
         };
         if let Route::Member { key, layout, .. } = &slot.route {
             self.pools[pool].workers[worker].identity =
-                identity(key, id, version, layout, &slot.subject).into();
+                identity(key, id, version, layout, &slot.subject, profile).into();
         }
     }
 
@@ -336,6 +347,7 @@ impl Core {
             route,
             answered_in: 0,
             complaint: complaint(endpoint).map(Into::into),
+            unmapped: None,
             shape: match (&endpoint.load, shape) {
                 (Ok(_), Some(shape)) => shape.as_str(),
                 (Ok(_), None) => "none",
@@ -372,11 +384,18 @@ impl Core {
                 layout,
                 instance,
             } => {
-                let key = match instance {
-                    SubjectInstance::Worker(id) => WorkerKey::Id(id),
-                    SubjectInstance::Static => WorkerKey::Instance(known.id.clone()),
+                let id = known.id.clone();
+                let (pool, key) = match (&pool, instance) {
+                    (PoolName::Workers(_), SubjectInstance::Worker(id)) => (pool, WorkerKey::Id(id)),
+                    (PoolName::Workers(_), SubjectInstance::Static) => (pool, WorkerKey::Instance(id)),
+                    (PoolName::Service { .. }, worker) => {
+                        match self.pool_and_key(known, pool, worker, subject) {
+                            Some(place) => place,
+                            None => return self.too_many_pools(),
+                        }
+                    }
                 };
-                let layout = layout.map_or_else(|| "none".to_owned(), |layout| layout.to_string());
+                let layout = layout.map_or_else(|| Identity::PLAIN.to_owned(), |layout| layout.to_string());
                 let layout = self.word(&layout);
                 let pool = self.pool(pool);
                 let worker = self.pools[pool].by_key.get(&key).copied().unwrap_or_default();
@@ -429,9 +448,13 @@ fn identity(
     version: Arc<str>,
     layout: &Arc<str>,
     subject: &Arc<str>,
+    profile: Option<Arc<Profile>>,
 ) -> Identity {
     Identity {
-        worker_id: key.to_string().into(),
+        worker_id: match key {
+            WorkerKey::Instance(instance) if **layout == *Identity::PLAIN => (**instance).into(),
+            _ => key.to_string().into(),
+        },
         worker_hex: match key {
             WorkerKey::Id(id) => format!("{id:x}").into(),
             WorkerKey::Instance(_) => "".into(),
@@ -441,5 +464,14 @@ fn identity(
         version,
         layout: layout.clone(),
         subject: subject.clone(),
+        profile,
+    }
+}
+
+/// An endpoint of a plain service, whose data may be anything and is no load.
+fn without_load<'a>(endpoint: &EndpointLoad<'a>) -> EndpointLoad<'a> {
+    EndpointLoad {
+        load: Ok(StatsReading::default()),
+        ..endpoint.clone()
     }
 }

@@ -12,6 +12,7 @@ use protocol::{KvMetrics, LoadSource, WorkerId};
 use super::Core;
 use super::places::Place;
 use crate::Now;
+use crate::changes::Detail;
 use crate::events::EventBatch;
 use crate::nameless::PartialPath;
 use crate::notice::{About, Level, Notice};
@@ -122,8 +123,12 @@ impl Core {
             };
             let (aging, settings) = (self.aging, self.settings());
             let pool = &mut self.pools[pool];
-            let heard = pool.workers[worker].heard();
-            heard.passes(*rank, sum, now, &aging, &settings);
+            let worker = &mut pool.workers[worker];
+            let begins_anew = worker.heard().passes(*rank, sum, now, &aging, &settings);
+            // The replies of a worker that answers show its restarts.
+            if begins_anew && !worker.seen.has_answered() {
+                worker.restarted();
+            }
             pool.books.pass_seconds.merge(&sum.seconds);
         }
         self.cache_events(&batch.opt_in, place, now);
@@ -160,6 +165,12 @@ impl Core {
         for (subject, results) in refused {
             self.count_events(place(subject), results);
         }
+        for (key, count) in self.shared_places.take_foreign() {
+            if let Some(pool) = self.pools.get_mut(key) {
+                pool.books.events[EventResult::Foreign] += count;
+                pool.books_changed();
+            }
+        }
         self.frontends.records.add(&batch.records);
         self.traces(batch.traces, now);
         self.dirty(now);
@@ -195,6 +206,7 @@ impl Core {
             .note(sender.topic, sender.own(), now, epoch);
         pool.books.count_events(results);
         pool.changed();
+        self.shared_places.note(sender.place, key, results.total());
         Some((key, worker))
     }
 
@@ -251,8 +263,10 @@ impl Core {
             version: none.clone(),
             layout: none.clone(),
             subject: none,
+            profile: None,
         };
-        let idx = pool.add(Worker::new(identity.into(), Holder::none(), self.aging.unseen()));
+        let worker = Worker::new(identity.into(), Holder::none(), self.aging.unseen());
+        let idx = pool.add(worker, now);
         self.senders += 1;
         self.apply_early(pool_key, idx);
         Some(idx)
@@ -375,7 +389,7 @@ impl Core {
         self.senders = 0;
         let (aging, settings) = (self.aging, self.settings());
         let mut is_dirty = false;
-        for (pool_key, pool) in &mut self.pools {
+        for pool in self.pools.values_mut() {
             let mut gone = Vec::new();
             for (idx, worker) in &pool.workers {
                 if worker.seen.has_answered() {
@@ -388,9 +402,7 @@ impl Core {
             }
             is_dirty |= !gone.is_empty() || pool.is_outdated(now);
             for idx in gone {
-                if let Some(worker) = pool.remove(idx) {
-                    self.voice.gone(pool_key, worker.identity.worker_id.to_string());
-                }
+                pool.remove(idx, Detail::Silent, now);
             }
         }
         if is_dirty {

@@ -59,6 +59,8 @@ pub struct EndpointReport {
     pub subject: Arc<str>,
     /// The subject's parts: service, endpoint and id; `None` where it has no dot.
     pub parts: Option<(String, String, Option<WorkerId>)>,
+    /// The pool that it belongs to, whichever was asked for.
+    pub pool: Option<PoolName>,
     /// What it is.
     pub seen: Seen,
 }
@@ -78,8 +80,12 @@ pub enum Seen {
         shape: &'static str,
         /// What is wrong with what it reports.
         complaint: Option<String>,
+        /// What is wrong with mapped values in its data.
+        unmapped: Option<String>,
         /// Another instance, which is younger, is shown under the same id.
         is_duplicate: bool,
+        /// The instance that is shown, which may be this one.
+        shown: Option<Arc<str>>,
     },
     /// Nearly a worker of the pool that was asked for.
     NearMiss {
@@ -164,18 +170,24 @@ impl Core {
                     layout: layout.clone(),
                     shape: slot.shape,
                     complaint: slot.complaint.as_deref().map(str::to_owned),
+                    unmapped: slot.unmapped.as_deref().map(str::to_owned),
                     is_duplicate: pool.workers.get(*worker).is_some_and(held_by_other),
+                    shown: (pool.workers.get(*worker)).map(|worker| worker.identity.service_id.clone()),
                 }
             }
             _ => {
                 match target.map(|target| (target, target.classify(&slot.subject, instance.description()))) {
                     Some((target, Outcome::NearMiss(miss))) => Seen::NearMiss {
-                        remedy: advice::remedy(&target.path, &miss),
+                        remedy: advice::remedy(&target.path, self.plan.form_of(&target.path), &miss),
                         miss,
                     },
                     _ => Seen::Foreign,
                 }
             }
+        };
+        let pool = match &slot.route {
+            Route::Member { pool, .. } => self.pools.get(*pool).map(|pool| pool.name.clone()),
+            _ => None,
         };
         let parts = SubjectParts::split(&slot.subject).map(|parts| {
             let (endpoint, id) = match &seen {
@@ -197,6 +209,7 @@ impl Core {
         Some(EndpointReport {
             subject: slot.subject.clone(),
             parts,
+            pool,
             seen,
         })
     }

@@ -38,6 +38,46 @@ pub(super) struct Place {
     pub(super) nameless: Option<PartialPath>,
 }
 
+/// Events that several pools look at, in one batch: each is one pool's own, and foreign to the others.
+#[derive(Debug, Default)]
+pub(super) struct SharedPlaces(HashMap<usize, Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    pools: SmallVec<[PoolKey; 2]>,
+    total: u64,
+    own: HashMap<PoolKey, u64>,
+}
+
+impl SharedPlaces {
+    /// Notes events of a place that are about a worker of `pool`. The place outlives the batch.
+    pub(super) fn note(&mut self, place: &Place, pool: PoolKey, events: u64) {
+        if place.pools.iter().all(|other| *other == pool) {
+            return;
+        }
+        let shared = self
+            .0
+            .entry(std::ptr::from_ref(place).addr())
+            .or_insert_with(|| Shared {
+                pools: place.pools.clone(),
+                ..Shared::default()
+            });
+        shared.total += events;
+        *shared.own.entry(pool).or_default() += events;
+    }
+
+    /// Each pool, and how many events of the batch were of other pools.
+    pub(super) fn take_foreign(&mut self) -> Vec<(PoolKey, u64)> {
+        let mut foreign = Vec::new();
+        for shared in std::mem::take(&mut self.0).into_values() {
+            let count = |pool: &PoolKey| shared.total - shared.own.get(pool).copied().unwrap_or_default();
+            foreign.extend(shared.pools.iter().map(|pool| (*pool, count(pool))));
+        }
+        foreign.retain(|(_, count)| *count > 0);
+        foreign
+    }
+}
+
 impl Places {
     /// The pools have changed.
     pub(super) fn forget(&mut self) {

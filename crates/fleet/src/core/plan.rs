@@ -26,9 +26,14 @@ impl Core {
         if let Some(pool) = self.pool_of.get(&name) {
             return *pool;
         }
-        let mut pool = Pool::new(name.clone(), None, self.common);
+        let mut pool = Pool::new(name.clone(), self.changes.back(&name), self.common);
         pool.up = self.up;
+        pool.is_named = self.is_named(&name);
+        pool.departed = self.departures.pool_back(&name);
         pool.capacity = self.capacity_of(&name);
+        self.service_pools += usize::from(matches!(name, PoolName::Service { .. }));
+        pool.labels = self.plan.labels_of(&name);
+        pool.mappings = self.mappings_of(&name);
         let key = self.pools.insert(pool);
         self.places.forget();
         self.pool_of.insert(name, key);
@@ -47,10 +52,16 @@ impl Core {
     pub(super) fn drop_pool(&mut self, key: PoolKey, now: Now) {
         // That its last workers were given up is news.
         self.say_news(key, Standing::Unknown, now);
-        let Some(pool) = self.pools.remove(key) else {
+        let Some(mut pool) = self.pools.remove(key) else {
             return;
         };
+        self.changes.take_in([&mut pool.changes].into_iter());
+        self.changes.dropped(pool.name.clone(), pool.changes.counts);
         self.pool_of.remove(&pool.name);
+        if let Some(sums) = pool.sums() {
+            self.service_pools -= 1;
+            self.departures.pool_gone(&pool.name, sums);
+        }
         self.early.forget(key);
         self.places.forget();
         self.voice.forget(key);
@@ -60,7 +71,10 @@ impl Core {
     /// Drops pools that no exact path asks for and that have no workers. A pool stays while endpoints of it answer, even if
     /// no load of theirs can be used: it would be made anew by the next reply.
     pub(super) fn drop_empty_pools(&mut self, now: Now) {
-        let is_empty = |pool: &Pool| pool.target.is_none() && pool.workers.is_empty();
+        let answering = self.answering_services();
+        let is_empty = |pool: &Pool| {
+            pool.target.is_none() && pool.workers.is_empty() && !self.stays_empty(pool, &answering)
+        };
         let empty = self.pools.iter().filter(|(_, pool)| is_empty(pool));
         let mut empty: BTreeSet<PoolKey> = empty.map(|(key, _)| key).collect();
         if empty.is_empty() {
@@ -100,19 +114,25 @@ impl Core {
         self.plan = plan;
         self.next_tick = self.next_tick.min(now.mono + self.plan.settings.poll_interval);
         self.frontends.books.set_buckets(&self.plan.buckets);
+        let shows_other_metadata = self.show_metadata();
+        self.activate_mappings();
         for key in self.pools.keys().collect::<Vec<_>>() {
-            let capacity = self.capacity_of(&self.pools[key].name);
+            let name = &self.pools[key].name;
+            let (capacity, labels) = (self.capacity_of(name), self.plan.labels_of(name));
+            let (mappings, is_named) = (self.mappings_of(name), self.is_named(name));
             let pool = &mut self.pools[key];
             (pool.target, pool.place, pool.capacity) = (None, None, capacity);
             if let Some(books) = &mut pool.books.requests {
                 books.set_buckets(&self.plan.buckets);
             }
+            (pool.labels, pool.is_named) = (labels, is_named);
+            pool.map_anew(mappings);
             let is_selected = match &pool.name {
                 PoolName::Workers(path) => self.router.selects(path),
                 PoolName::Service { .. } => true,
             };
             if !is_selected {
-                pool.forget_senders();
+                pool.forget_senders(now);
             }
             pool.changed();
         }
@@ -123,8 +143,12 @@ impl Core {
         let instances: Vec<_> = self.roster.instances().map(|(key, _)| key).collect();
         for key in instances {
             self.want_description_again(key);
-            self.route_again(key);
+            self.route_again(key, now);
+            if shows_other_metadata {
+                self.want_profile_again(key);
+            }
         }
+        self.make_named_services();
         self.drop_empty_pools(now);
         self.publish(now);
     }

@@ -36,9 +36,9 @@ impl Core {
         keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let (common, aging) = (self.common, self.aging);
         let pools = keys
-            .into_iter()
+            .iter()
             .map(|(_, key)| {
-                let pool = &mut self.pools[key];
+                let pool = &mut self.pools[*key];
                 let registered = self
                     .registry
                     .as_ref()
@@ -46,6 +46,8 @@ impl Core {
                 pool.view(&common, &aging, now, &settings, registered)
             })
             .collect();
+        self.changes
+            .take_in(self.pools.values_mut().map(|pool| &mut pool.changes));
         Snapshot {
             sequence: self.sequence,
             taken: now.unix,
@@ -53,9 +55,13 @@ impl Core {
             up: self.up,
             round_age: self.round_ended_at.map(|at| now.mono.saturating_sub(at)),
             rounds_skipped: self.rounds_skipped,
+            changes: self.changes.recent(),
             link: self.link,
             hearing: self.hearing.clone(),
+            metadata: self.metadata.clone(),
+            endpoints_ignored: self.endpoints_ignored,
             registry: self.registry.as_ref().map(Registry::view),
+            mappings: self.mapping_views(),
             frontends: (self.frontends.records != Records::default()).then(|| self.frontends.clone()),
         }
     }

@@ -1,64 +1,53 @@
 //! What a round's end is worth saying, for each pool.
 
-use protocol::{Description, EndpointPath, subject};
-
 use super::Core;
-use crate::advice::{NearMissCount, describe_misses};
-use crate::matching::{NearMiss, Outcome, Reason, Target};
 use crate::notice::{Level, Notice};
-use crate::roster::{PoolKey, Route};
-use crate::voice::{News, Standing};
+use crate::outcome::Change;
+use crate::roster::PoolKey;
+use crate::voice::{News, SURE_AFTER, Standing};
 use crate::{Finish, Now, WorkerState};
-
-/// Up to Dynamo 1.3 the load of a worker is published for its namespace as a whole.
-const EVENTS_HINT: &str = ". Events about unknown workers come in this namespace, and do not name a component; from Dynamo 1.1 on, workers that are started with DYN_FORWARDPASS_METRIC_PORT publish some that do";
-
-/// Kinds of near misses that are counted apart for one pool.
-const MAX_NEAR_MISSES: usize = 64;
-
-/// Endpoints that are compared with a pool's path to find near misses.
-const MAX_COMPARED: usize = 2000;
 
 /// Pools for which near misses are looked for after one round.
 const MAX_EXPLAINED: usize = 16;
 
-/// Why a pool has no workers, as far as the endpoints that answered show.
-#[derive(Debug, Default)]
-struct Absence {
-    misses: Vec<NearMissCount>,
-    foreign: usize,
+/// What a round has shown of all pools.
+pub(super) struct AfterRound {
+    /// Each pool, why its round ended, and how many of its workers are there.
+    pools: Vec<(PoolKey, Finish, usize)>,
+    pub(super) replies: u64,
+    /// Whether workers of some pool answered, or some are heard.
+    pub(super) pools_answer: bool,
+    pub(super) pools_are_heard: bool,
 }
 
 impl Core {
     pub(super) fn report(&mut self, finishes: &[(PoolKey, Finish)], replies: u64, now: Now) {
+        let after = self.after_round(finishes, replies, now);
         let mut explained = 0;
-        let turn = self.voice.turn.take().unwrap_or(0).min(finishes.len());
-        let (others, first) = finishes.split_at(turn);
-        for (place, (key, finish)) in first.iter().chain(others).enumerate() {
-            let Some(pool) = self.pools.get(*key) else {
-                continue;
-            };
-            let settings = &self.plan.settings;
-            let fresh = pool.fresh(&self.aging, now, settings);
-            let standing = match (fresh, finish) {
-                (1.., _) => Standing::Present {
+        let turn = self.voice.turn.take().unwrap_or(0).min(after.pools.len());
+        let (others, first) = after.pools.split_at(turn);
+        for (place, (key, finish, present)) in first.iter().chain(others).enumerate() {
+            let pool = &self.pools[*key];
+            let has_lost = pool.presence.is_some();
+            let standing = match (*present, finish) {
+                (fresh @ 1.., _) => Standing::Present {
                     fresh,
                     missing: self.missing(*key, now),
                 },
                 (0, Finish::Error) => Standing::Unknown,
-                (0, _) if pool.target.is_none() => Standing::Unknown,
+                (0, _) if pool.target.is_none() && !pool.is_named && !has_lost => Standing::Unknown,
                 (0, _) => {
                     let is_wanted = self.voice.wants_reason(*key);
                     if explained >= MAX_EXPLAINED || !is_wanted {
                         if is_wanted {
-                            let next = (turn + place) % finishes.len();
+                            let next = (turn + place) % after.pools.len();
                             self.voice.turn.get_or_insert(next);
                         }
                         self.voice.still_absent(*key);
                         continue;
                     }
                     explained += 1;
-                    self.absence(*key, *finish, replies)
+                    self.absence(*key, *finish, &after, now)
                 }
             };
             self.say_news(*key, standing, now);
@@ -67,29 +56,59 @@ impl Core {
         if self.pools.values().any(lacks_workers) {
             self.ask_for_hints();
         }
+        self.say_too_many_pools(now);
         self.voice.round_ended();
     }
 
+    /// How many workers of each pool are there after a round.
+    fn after_round(&mut self, finishes: &[(PoolKey, Finish)], replies: u64, now: Now) -> AfterRound {
+        let mut after = AfterRound {
+            pools: Vec::with_capacity(finishes.len()),
+            replies,
+            pools_answer: false,
+            pools_are_heard: false,
+        };
+        let (aging, settings) = (self.aging, self.settings());
+        for (key, finish) in finishes {
+            let Some(pool) = self.pools.get_mut(*key) else {
+                continue;
+            };
+            let fresh = pool.fresh(&aging, now, &settings);
+            // A worker may miss a round and be fresh still, but where all of them miss several, that is no coincidence.
+            let is_silent =
+                *finish != Finish::Error && pool.is_silent_for(SURE_AFTER, &aging, now, &settings);
+            if is_silent {
+                self.voice.surely_absent(*key);
+            }
+            let present = if is_silent { 0 } else { fresh };
+            pool.note_presence(present, now);
+            match (present, pool.answered) {
+                (0, _) => {}
+                (_, 0) => after.pools_are_heard = true,
+                (_, _) => after.pools_answer = true,
+            }
+            after.pools.push((*key, *finish, present));
+        }
+        after
+    }
+
     pub(super) fn say_news(&mut self, key: PoolKey, standing: Standing, now: Now) {
-        let pool = &self.pools[key];
+        let pool = &mut self.pools[key];
         let name = pool.name.to_string();
+        let [one, many] = pool.name.members();
         let answers = pool.workers.values().any(|worker| worker.seen.has_answered());
-        for news in self.voice.news(key, standing, now.mono) {
+        for news in self.voice.news(key, standing, &mut pool.changes, now.mono) {
             let (level, text) = match news {
-                News::Appeared(1) if answers => (Level::Info, "1 worker answers now".to_owned()),
-                News::Appeared(count) if answers => (Level::Info, format!("{count} workers answer now")),
+                News::Appeared(1) if answers => (Level::Info, format!("1 {one} answers now")),
+                News::Appeared(count) if answers => (Level::Info, format!("{count} {many} answer now")),
                 News::Appeared(1) => (Level::Info, "1 worker is heard now, by its events".to_owned()),
                 News::Appeared(count) => (
                     Level::Info,
                     format!("{count} workers are heard now, by their events"),
                 ),
-                News::Absent(text) => (Level::Warn, format!("no worker of {name} answered; {text}")),
-                News::Lost(text) => (Level::Warn, text),
-                News::Whole(count) => (Level::Info, format!("all {count} workers answer again")),
-                News::Gone(workers) => (
-                    Level::Info,
-                    format!("workers were given up after --gone-after missed rounds: {workers}"),
-                ),
+                News::Absent(text) | News::Lost(text) => (Level::Warn, text),
+                News::Whole(count) => (Level::Info, format!("all {count} {many} answer again")),
+                News::Changed(change, count, workers) => (Level::Info, changed(change, count, &workers)),
             };
             self.say(Notice::new(level, text).with("target", &name));
         }
@@ -113,145 +132,21 @@ impl Core {
             .map(|identity| identity.worker_id.to_string())
             .collect()
     }
-
-    /// Why a pool has no fresh workers.
-    fn absence(&self, key: PoolKey, finish: Finish, replies: u64) -> Standing {
-        let pool = &self.pools[key];
-        let Some(target) = &pool.target else {
-            return Standing::Unknown;
-        };
-        let absence = self.near_misses(key, target);
-        let has_events =
-            pool.workers.is_empty() && absence.misses.is_empty() && self.voice.has_unknown_workers(key);
-        let hint = if has_events { EVENTS_HINT } else { "" };
-        let because = |key: &str, why: String| Standing::Absent {
-            key: format!("{key}{hint}"),
-            text: format!("{why}{hint}"),
-        };
-        if finish == Finish::NoResponders {
-            return because(
-                "no responders",
-                format!(
-                    "no service answered at all, and no event of its workers came: none on this NATS server (in this account) listens on {}. Start a worker, or check --server. Dynamo 1.3 and later is silent on NATS unless it is started with DYN_EVENT_PLANE=nats and NATS_SERVER",
-                    subject::STATS
-                ),
-            );
-        }
-        if self.voice.has_late_replies(key) {
-            return because(
-                "late",
-                "its replies come later than a round lasts: raise --poll-interval, and --round-timeout if you set it".to_owned(),
-            );
-        }
-        if replies == 0 {
-            return because(
-                "silence",
-                format!(
-                    "there was silence: a service listens on {}, but no reply came in time. The services may hang, or may not be allowed to reply",
-                    subject::STATS
-                ),
-            );
-        }
-        if !absence.misses.is_empty() {
-            let (key, text) = describe_misses(&target.path, &absence.misses);
-            return because(&key, text);
-        }
-        if !pool.workers.is_empty() {
-            return because(
-                "lost",
-                format!("{} answered before, and no longer do", pool.workers.len()),
-            );
-        }
-        because("foreign", self.others(absence.foreign))
-    }
-
-    fn others(&self, foreign: usize) -> String {
-        let unreadable = self
-            .voice
-            .has_unreadable()
-            .then_some("replies came that cannot be read");
-        let foreign = match foreign {
-            0 => None,
-            1 => Some("1 other service did, and is not similar. `metrics list` shows it".to_owned()),
-            n => Some(format!(
-                "{n} other services did, and none is similar. `metrics list` shows them"
-            )),
-        };
-        let texts: Vec<String> = unreadable.map(str::to_owned).into_iter().chain(foreign).collect();
-        match texts.is_empty() {
-            true => "only services without endpoints did".to_owned(),
-            false => texts.join("; "),
-        }
-    }
-
-    /// The endpoints that answered the last round and are nearly the target's.
-    fn near_misses(&self, key: PoolKey, target: &Target) -> Absence {
-        let number = self.round.as_ref().map_or(0, |round| round.number);
-        let mut absence = Absence::default();
-        let mut note = |miss: NearMiss| {
-            let misses = &mut absence.misses;
-            match misses.iter().position(|known| known.miss == miss) {
-                Some(known) => misses[known].count += 1,
-                None if misses.len() < MAX_NEAR_MISSES => misses.push(NearMissCount { miss, count: 1 }),
-                None => {}
-            }
-        };
-        let mut foreign = 0;
-        let mut compared = 0;
-        let answered = self
-            .roster
-            .instances()
-            .filter(|(_, instance)| instance.answered_in == number);
-        for (_, instance) in answered {
-            if compared >= MAX_COMPARED {
-                break;
-            }
-            let hint = || self.description_of(&instance.service);
-            let description = instance.description().or_else(hint);
-            if instance.slots.is_empty() && target.services().any(|service| *service == *instance.service) {
-                note(NearMiss {
-                    reason: Reason::NoEndpoint,
-                    part: None,
-                    found: None,
-                });
-            }
-            let mut is_near = false;
-            for slot in instance.slots.iter().filter_map(|slot| self.roster.slot(*slot)) {
-                compared += 1;
-                match &slot.route {
-                    Route::Member { pool, .. } if *pool == key => {
-                        if let Some(why) = &slot.complaint {
-                            is_near = true;
-                            note(undecodable(&target.path, why));
-                        }
-                    }
-                    _ => {
-                        if let Outcome::NearMiss(miss) = target.classify(&slot.subject, description) {
-                            is_near = true;
-                            note(miss);
-                        }
-                    }
-                }
-            }
-            foreign += usize::from(!is_near && !instance.slots.is_empty());
-        }
-        absence.foreign = foreign;
-        absence.misses.sort_by(|a, b| a.miss.cmp(&b.miss));
-        absence
-    }
-
-    /// What another instance of the same service says about itself.
-    fn description_of(&self, service: &str) -> Option<&Description> {
-        self.hints
-            .get(service)
-            .and_then(|key| self.roster.instance(*key)?.description())
-    }
 }
 
-fn undecodable(path: &EndpointPath, why: &str) -> NearMiss {
-    NearMiss {
-        reason: Reason::DataUndecodable { why: why.to_owned() },
-        part: None,
-        found: Some(path.clone()),
-    }
+fn changed(change: Change, count: usize, workers: &str) -> String {
+    let subject = match count {
+        1 => "1 worker".to_owned(),
+        _ => format!("{count} workers"),
+    };
+    let verb = match change {
+        Change::Joined => "joined",
+        Change::Left => "left",
+        Change::Restarted => "restarted",
+        Change::Recovered if count == 1 => "answers again",
+        Change::Recovered => "answer again",
+        Change::Replaced => "changed to another instance",
+        Change::Stale => "fell silent",
+    };
+    format!("{subject} {verb}: {workers}")
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Core, Effect};
+use crate::changes::Detail;
 use crate::notice::{About, Level, Notice};
 use crate::pool::Pool;
 use crate::roster::{InstanceKey, PoolKey};
@@ -212,8 +213,9 @@ impl Core {
         }
         self.remove_gone(now);
         self.age_early(now);
-        self.report(&finishes, replies, now);
+        // The views show what has changed, and the report says it.
         self.publish(now);
+        self.report(&finishes, replies, now);
     }
 
     /// Forgets workers that missed too many rounds, instances that were not heard for as long, and pools that a glob found
@@ -221,8 +223,8 @@ impl Core {
     fn remove_gone(&mut self, now: Now) {
         let settings = self.settings();
         let aging = self.aging;
-        let may_have_gone = |(_, pool): &(PoolKey, &mut Pool)| !pool.all_answered;
-        for (pool_key, pool) in self.pools.iter_mut().filter(may_have_gone) {
+        let may_have_gone = |pool: &&mut Pool| !pool.all_answered;
+        for pool in self.pools.values_mut().filter(may_have_gone) {
             let is_gone = |worker: &Worker| worker.is_gone(&aging, now, &settings);
             let gone: Vec<_> = pool
                 .workers
@@ -231,8 +233,8 @@ impl Core {
                 .map(|(idx, _)| idx)
                 .collect();
             for idx in gone {
-                if let Some(worker) = pool.remove(idx) {
-                    self.voice.gone(pool_key, worker.identity.worker_id.to_string());
+                if let Some(worker) = pool.remove(idx, Detail::Silent, now) {
+                    self.departures.gone(&pool.name, &worker);
                 }
             }
         }

@@ -20,9 +20,13 @@ pub(super) struct Actor {
     /// From the request to the reply.
     pub(super) latency: Duration,
     pub(super) info: Info,
+    /// The rest of its INFO reply, in JSON.
+    pub(super) info_more: String,
     pub(super) info_latency: Duration,
     /// It does not answer.
     pub(super) is_silent: bool,
+    /// Whether its endpoints have the names that Dynamo gives them.
+    pub(super) is_named_by_subject: bool,
     /// How often it sends each reply.
     pub(super) copies: u32,
 }
@@ -59,8 +63,10 @@ impl Actor {
             data: "null".to_owned(),
             latency: MS,
             info: Info::Says(format!("Dynamo component {component} in namespace dynamo")),
+            info_more: String::new(),
             info_latency: MS,
             is_silent: false,
+            is_named_by_subject: false,
             copies: 1,
         }
     }
@@ -112,6 +118,17 @@ impl Actor {
         self
     }
 
+    pub(super) fn named_by_subject(mut self) -> Self {
+        self.is_named_by_subject = true;
+        self
+    }
+
+    /// Its metadata, in JSON.
+    pub(super) fn metadata(mut self, metadata: &str) -> Self {
+        self.info_more = format!(r#", "metadata": {metadata}"#);
+        self
+    }
+
     pub(super) fn copies(mut self, copies: u32) -> Self {
         self.copies = copies;
         self
@@ -126,7 +143,10 @@ impl Actor {
             ..
         } = self;
         let endpoint = |subject: &String| {
-            let name = subject.rsplit('.').next().unwrap_or_default();
+            let name = match self.is_named_by_subject {
+                true => protocol::subject::micro_name_of(subject),
+                false => subject.rsplit('.').next().unwrap_or_default().to_owned(),
+            };
             format!(
                 r#"{{"name": "{name}", "subject": "{subject}", "num_requests": {requests}, "processing_time": {seconds}, "data": {data}}}"#
             )
@@ -148,8 +168,8 @@ impl Actor {
             return None;
         };
         Some(format!(
-            r#"{{"name": "{}", "id": "{}", "description": "{description}"}}"#,
-            self.service, self.id
+            r#"{{"name": "{}", "id": "{}", "description": "{description}"{}}}"#,
+            self.service, self.id, self.info_more
         ))
     }
 }

@@ -53,7 +53,7 @@ fn hits_are_counted_for_the_worker_they_name_and_others_are_not_attributed() {
         .iter()
         .map(|result| pool.events[*result])
         .collect();
-    assert_eq!(results, [3, 0, 1, 1]);
+    assert_eq!(results, [3, 0, 1, 1, 0]);
 }
 
 #[test]
@@ -176,11 +176,25 @@ fn an_event_about_a_worker_of_one_pool_is_no_unknown_workers_for_another() {
         bench.publish_event(HITS, hit(id, 10, 5).as_bytes());
     }
     bench.hear();
-    let counted = |name: &str| {
+    let counted = |bench: &Bench, name: &str| {
         let events = bench.find(name).expect("there").events;
-        (events[EventResult::Ok], events[EventResult::UnknownWorker])
+        [EventResult::Ok, EventResult::UnknownWorker, EventResult::Foreign].map(|result| events[result])
     };
-    assert_eq!((counted(POOL), counted("dynamo/d/gen")), ((2, 0), (4, 0)));
+    assert_eq!(
+        (counted(&bench, POOL), counted(&bench, "dynamo/d/gen")),
+        ([2, 0, 4], [4, 0, 2])
+    );
+    bench.publish_event(LOADS, br#"{"worker_id": 9, "active_decode_blocks": 4}"#);
+    bench.publish_event(LOADS, b"garbage");
+    bench.hear();
+    assert_eq!(
+        (counted(&bench, POOL), counted(&bench, "dynamo/d/gen")),
+        ([2, 1, 4], [4, 1, 2])
+    );
+    for pool in [POOL, "dynamo/d/gen"] {
+        let events = bench.find(pool).expect("there").events;
+        assert_eq!(events.total(), 8, "{pool}: one result for each event");
+    }
 }
 
 #[test]

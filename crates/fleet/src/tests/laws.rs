@@ -105,7 +105,9 @@ proptest! {
         let between = changed.snapshot().clone();
         changed.take(plan_of(plan));
         for name in changed.names() {
-            prop_assert!(same.names().contains(&name), "{}", name);
+            // The endpoints of a service that was watched by its name and is silent were forgotten meanwhile.
+            let is_it = |known: &String| *known == name || known.starts_with(&format!("{name}/"));
+            prop_assert!(same.names().iter().any(is_it), "{}", name);
         }
         // A pool that a glob found is there as long as its workers are.
         for (name, _) in fresh(&same).into_iter().filter(|(_, workers)| !workers.is_empty()) {
@@ -128,7 +130,10 @@ proptest! {
             bench.rounds(4);
         }
         // An instance that is late now, and held another's id before, is forgotten with its pool.
-        for ((name, changed), (_, same)) in fresh(&changed).into_iter().zip(fresh(&same)) {
+        let changed = fresh(&changed);
+        for (name, same) in fresh(&same).into_iter().filter(|(_, workers)| !workers.is_empty()) {
+            let changed = changed.iter().find(|(known, _)| *known == name);
+            let changed = changed.map_or(&[][..], |(_, workers)| workers);
             prop_assert!(same.iter().all(|id| changed.contains(id)), "{name}: {same:?} {changed:?}");
         }
     }

@@ -28,13 +28,13 @@ fn an_absence_says_what_was_seen_instead_and_what_to_type() {
     assert_eq!(
         absence(&[(&subject(1), CAMEL), (&subject(2), CAMEL)]),
         "Warn no worker of dynamo/my_component/my_endpoint answered; 2 workers of dynamo/MyComponent/my_endpoint did \
-         (component differs in letter case and punctuation): use --component MyComponent \
+         (component differs in letter case and punctuation): use --target dynamo/MyComponent/my_endpoint \
          target=dynamo/my_component/my_endpoint"
     );
     let longer = "dynamo_my_component_1854ce00.my_endpoint_v2-1";
     let said = absence(&[(longer, "Dynamo component my_component in namespace dynamo")]);
     assert!(
-        said.contains("(longer endpoint name): use --endpoint my_endpoint_v2"),
+        said.contains("(longer endpoint name): use --target dynamo/my_component/my_endpoint_v2"),
         "{said}"
     );
 }
@@ -85,13 +85,15 @@ fn a_partial_loss_is_said_once_with_the_names_and_so_is_its_end() {
 }
 
 #[test]
-fn workers_that_are_given_up_are_named() {
+fn workers_that_leave_are_named() {
     let mut bench = Bench::of(POOL);
     bench.round(&[worker("a", "1", 1, 0), worker("b", "2", 1, 0)]);
     bench.round(&[worker("a", "1", 1, 0)]).rounds(10);
-    let said = bench.said("were given up");
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("missed rounds: 2 "), "{said:?}");
+    let said = bench.said("left: ");
+    assert_eq!(
+        said,
+        ["Info 1 worker left: 2 (silent for too long) target=dynamo/c/gen"]
+    );
     assert_eq!(bench.said("answer again"), [""; 0], "none came back");
 }
 
@@ -103,7 +105,7 @@ fn workers_that_come_and_go_make_no_more_lines_than_ones_that_stay_away() {
         bench.round(&[here]).round(&[]).rounds(5);
     }
     let minutes = 30 * 7 * 2 / 60;
-    for text in ["no worker of", "1 worker answers now", "were given up"] {
+    for text in ["all workers gone", "1 worker answers now", "left: "] {
         let said = bench.said(text).len();
         assert!(
             (1..=minutes + 1).contains(&said),
@@ -132,7 +134,7 @@ fn what_happened_long_ago_does_not_explain_todays_silence() {
     bench.hear();
     bench.rounds(30);
     bench.round(&[Actor::plain("x", "x", "orders.create")]).rounds(20);
-    let said = bench.said("no worker of dynamo/c/gen");
+    let said = bench.said("all workers gone");
     assert!(!said.is_empty());
     for old in ["later than a round", "cannot be read", "do not name a component"] {
         assert!(said.iter().all(|line| !line.contains(old)), "{said:?}");
@@ -265,6 +267,19 @@ fn of_two_instances_with_one_id_the_one_that_is_not_shown_is_named_whichever_rep
                 .latency(younger),
         ]);
         let said = bench.said("two instances answer for one worker id");
-        assert!(said[0].contains("service=elder"), "{said:?}");
+        let named = "younger is shown, which is the younger, and elder is not";
+        assert!(said[0].contains(named), "{said:?}");
+        let duplicates = &bench.pool().duplicates;
+        assert_eq!(duplicates.len(), 1);
+        let duplicate = &duplicates[0];
+        assert_eq!(
+            (&*duplicate.worker.service_id, &*duplicate.other),
+            ("younger", "elder")
+        );
+        assert_eq!(bench.workers(), ["1 fresh 1"], "they are one worker");
+        bench
+            .round(&[worker("younger", "1", 1, 0).started("2026-02-03T00:00:00Z")])
+            .rounds(5);
+        assert!(bench.pool().duplicates.is_empty(), "the other is gone");
     }
 }

@@ -1,7 +1,7 @@
 //! Plans: globs make and drop pools, exclusions hold, and a new plan takes effect at once.
 
 use super::*;
-use crate::{NameGlob, Plan, Selector};
+use crate::Plan;
 
 fn of(component: &str, id: &str) -> Actor {
     Actor::of(component, &format!("{component}{id}"), id).data(r#"{"kv_active_blocks": 1}"#)
@@ -23,7 +23,7 @@ fn a_glob_makes_a_pool_when_a_worker_appears_and_drops_it_when_the_last_is_gone(
     assert_eq!(bench.names(), ["dynamo/b/gen", "dynamo/c/gen"]);
     bench.round(&[of("c", "1")]).rounds(3);
     assert_eq!(bench.names(), ["dynamo/c/gen"]);
-    assert_eq!(bench.said("were given up").len(), 1, "{:?}", bench.notices);
+    assert_eq!(bench.said("2 workers left").len(), 1, "{:?}", bench.notices);
     bench.round(&[of("c", "1"), of("b", "2")]);
     assert_eq!(bench.names(), ["dynamo/b/gen", "dynamo/c/gen"]);
     bench.round(&[]).rounds(6);
@@ -129,28 +129,6 @@ fn an_instance_whose_description_decides_under_a_new_plan_alone_is_asked_for_it_
     bench.take(plan(&["dynamo/*/*"]));
     bench.next_round();
     assert_eq!(bench.names(), ["dynamo/b/gen"]);
-}
-
-#[test]
-fn the_instances_of_a_plain_service_are_a_pool_for_each_of_its_endpoints() {
-    let services = Selector::Services(NameGlob::new("ord*"));
-    let mut bench = Bench::new(Plan {
-        selectors: vec![services],
-        ..plan(&[])
-    });
-    let orders = |id: &str| Actor::plain("orders", id, "o.create").subjects(&["o.create", "o.cancel"]);
-    bench.round(&[
-        orders("x"),
-        orders("y"),
-        Actor::plain("other", "z", "o.z"),
-        of("c", "1"),
-    ]);
-    assert_eq!(bench.names(), ["orders/cancel", "orders/create"]);
-    let pool = bench.find("orders/create").expect("there");
-    let workers: Vec<String> = pool.workers.iter().map(bench::describe).collect();
-    assert_eq!(workers, ["static-x fresh -", "static-y fresh -"]);
-    bench.round(&[orders("x")]).rounds(5);
-    assert_eq!(bench.find("orders/create").expect("there").workers.len(), 1);
 }
 
 #[test]

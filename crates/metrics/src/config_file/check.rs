@@ -26,16 +26,23 @@ pub fn check(path: &Path) -> Result<String, LoadError> {
     let wrong = config::contradictions(&loaded.cli.collect, &loaded.cli.shared);
     let file = loaded.file.as_ref().expect("it was given");
     // A key whose own value is refused has its default here, which contradicts nothing that the file says.
-    let is_said = |id: &&str| {
+    let is_said = |id: &String| {
         loaded
             .settings
             .iter()
-            .any(|setting| setting.key.id() == *id && setting.is_in_file())
+            .any(|setting| setting.key.id() == id && setting.is_in_file())
     };
     let wrong = wrong
         .into_iter()
-        .filter(|wrong| is_sound || wrong.ids.iter().all(|id| is_said(&id)));
+        .filter(|wrong| is_sound || wrong.ids.iter().all(is_said));
     problems.extend(wrong.filter_map(|wrong| loaded.in_the_file(file, &wrong)));
+    // A context that is selected on this machine is no part of the file.
+    if let Err(LoadError::File(FileError::Wrong {
+        problems: of_nats, ..
+    })) = loaded.nats()
+    {
+        problems.extend(of_nats);
+    }
     if !problems.is_empty() {
         return Err(file.error(problems).into());
     }

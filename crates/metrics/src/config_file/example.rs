@@ -10,7 +10,7 @@ const INTRODUCTION: &str = "\
 ";
 
 /// Values for keys that have no default.
-const EXAMPLES: [(&str, &str); 10] = [
+const EXAMPLES: [(&str, &str); 12] = [
     ("component", r#""backend""#),
     ("endpoint", r#""generate""#),
     (
@@ -30,6 +30,8 @@ const EXAMPLES: [(&str, &str); 10] = [
         r#"["w.{namespace}.{component}.{endpoint}.{worker_id:dec}"]"#,
     ),
     ("round_timeout", r#""1s""#),
+    ("timeout", r#""5s""#),
+    ("log", r#""info,metrics=debug""#),
 ];
 
 /// Columns of a comment.

@@ -19,12 +19,17 @@ pub(super) const NOT_IN_THE_FILE: [(&str, &str); 3] = [
 ];
 
 /// Keys whose change takes effect without a restart.
-pub(super) const LIVE: [&str; 25] = [
+pub(super) const LIVE: [&str; 30] = [
     "component",
     "endpoint",
     "namespace",
     "target",
     "exclude",
+    "service",
+    "all_services",
+    "exclude_service",
+    "metadata_labels",
+    "instance_series",
     "poll_interval",
     "stale_after",
     "gone_after",
@@ -211,7 +216,32 @@ mod tests {
     }
 
     /// Keys whose change needs another connection, another address, or another log.
-    const WITH_A_RESTART: [&str; 5] = ["server", "etcd", "host", "metrics_port", "log_format"];
+    const WITH_A_RESTART: [&str; 24] = [
+        "server",
+        "user",
+        "password",
+        "password_file",
+        "token",
+        "token_file",
+        "creds",
+        "nkey",
+        "jwt",
+        "seed",
+        "seed_file",
+        "tlscert",
+        "tlskey",
+        "tlsca",
+        "tlsfirst",
+        "inbox_prefix",
+        "timeout",
+        "context",
+        "no_context",
+        "auth_patience",
+        "etcd",
+        "host",
+        "metrics_port",
+        "log_format",
+    ];
 
     #[test]
     fn of_every_key_it_is_decided_whether_a_change_needs_a_restart() {

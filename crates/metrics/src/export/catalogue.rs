@@ -6,10 +6,16 @@
 use std::marker::PhantomData;
 
 use super::family::{Entry, Family, Kind, shapes};
-use super::labels::{Pool, Process, UpstreamPool, UpstreamWorker, Worker, len};
+use super::labels::{
+    AnyMember, AnyPool, Pool, Process, ServiceInstance, ServicePool, UpstreamPool, UpstreamWorker, Worker,
+    len,
+};
 
 /// The heading of the families that have upstream's names.
 pub(super) const UPSTREAM: &str = "Upstream's names";
+
+/// The heading of the families of plain services.
+pub(super) const SERVICES: &str = "Services";
 
 /// The families of one heading: `NAME: group [further labels] = "metric", kind in "unit", "help"`.
 macro_rules! families {
@@ -65,7 +71,7 @@ families! {
         LOG_LINES_DROPPED: Process = "llm_collector_log_lines_dropped", Counter,
             "Log lines that were dropped because the reader of the log was too slow or a write failed.";
         SERIES_LEFT_OUT: Process = "llm_collector_series_left_out", Gauge in "series",
-            "Series of workers that are not on this page because it would exceed its limit on series.";
+            "Series of workers and of service instances that are not on this page because it would exceed its limit on series.";
         CONFIG_SUCCESSFUL: Process = "llm_collector_config_last_reload_successful", Gauge,
             "1 if the last attempt to read the configuration file succeeded, with --config only; 0 while a file was refused and the configuration before it is in force.";
         CONFIG_SUCCESS_AT: Process = "llm_collector_config_last_reload_success_timestamp_seconds", Gauge in "seconds",
@@ -80,28 +86,36 @@ families! {
             "Events that were published later than they came, or more than a day before, by the publisher's clock: it differs from the collector's.";
         EVENTS_UNASSIGNED: Process["reason"] = "llm_collector_events_unassigned", Counter in "messages",
             "Events that belong to no pool, by reason.";
+        ENDPOINTS_IGNORED: Process = "llm_collector_endpoints_ignored", Counter in "endpoints",
+            "Endpoints of plain services that were left out because there are more than 10,000.";
+        MAPPING_ERRORS: Process["mapping", "reason"] = "llm_collector_mapping_errors", Counter,
+            "Values that a mapping did not find, or that cannot be shown, by the name of its metric and the reason.";
         BUILD_INFO: Process["version", "revision"] = "llm_collector_build_info", Gauge,
             "Version of the collector; always 1.";
-        UP: Pool = "llm_collector_up", Gauge,
+        UP: AnyPool = "llm_collector_up", Gauge,
             "1 if the last round was recent and got a valid reply or a definite answer that no service is subscribed.";
-        ROUND_DURATION: Pool = "llm_collector_round_duration_seconds", Histogram in "seconds",
+        ROUND_DURATION: AnyPool = "llm_collector_round_duration_seconds", Histogram in "seconds",
             "Time from a round's request to its snapshot.";
-        ROUNDS: Pool["finish"] = "llm_collector_rounds", Counter,
+        ROUNDS: AnyPool["finish"] = "llm_collector_rounds", Counter,
             "Rounds by the reason why they ended.";
-        REPLIES: Pool["result"] = "llm_collector_replies", Counter,
+        REPLIES: AnyPool["result"] = "llm_collector_replies", Counter,
             "Replies by what became of them; each has exactly one result.";
-        MISSING: Pool = "llm_collector_workers_missing", Gauge in "workers",
-            "Workers that were expected in the last round and did not answer it.";
-        SNAPSHOT_AT: Pool = "llm_collector_snapshot_timestamp_seconds", Gauge in "seconds",
+        MISSING: AnyPool = "llm_collector_workers_missing", Gauge in "workers",
+            "Workers, or instances of a service, that were expected in the last round and did not answer it.";
+        SNAPSHOT_AT: AnyPool = "llm_collector_snapshot_timestamp_seconds", Gauge in "seconds",
             "When the last successful round ended, in Unix time.";
         EVENTS: Pool["result"] = "llm_collector_events", Counter,
             "Events by what became of them; each has exactly one result.";
-        IGNORED: Pool["reason"] = "llm_collector_workers_ignored", Counter,
-            "Sightings of workers that were left out, by reason.";
+        IGNORED: AnyPool["reason"] = "llm_collector_workers_ignored", Counter,
+            "Sightings of workers, or of instances of a service, that were left out, by reason.";
     }
     "Pools" => {
         POOL_WORKERS: Pool["state"] = "llm_pool_workers", Gauge in "workers",
             "Workers of the pool by state.";
+        POOL_CHANGES: Pool["change"] = "llm_pool_worker_changes", Counter,
+            "Changes of workers: joined, a worker that was not there; left, it was silent for too long or belongs elsewhere; stale, it was fresh and is silent or too late; recovered, it is fresh again; restarted, its instance began anew; replaced, another instance speaks for its id. Joined less left is the number of workers.";
+        DUPLICATES: Pool["worker_id", "service_id", "duplicate_service_id"] = "llm_pool_worker_duplicate_info", Gauge,
+            "Workers whose id two service instances report, of which the younger is shown as the worker and the other is not; always 1, and the first 64 of a pool.";
         POOL_SLOTS_ACTIVE: Pool = "llm_pool_request_slots_active", Gauge in "requests",
             "Running requests, summed over fresh workers.";
         POOL_SLOTS_CAPACITY: Pool = "llm_pool_request_slots_capacity", Gauge in "requests",
@@ -192,13 +206,13 @@ families! {
             "Share of looked-up prefix blocks that were cached, as the worker reports it, 0 to 1.";
         SATURATION: Worker = "llm_worker_saturation_ratio", Gauge in "ratio",
             "The larger of waiting requests divided by the queue target and KV-cache use divided by the KV target; above 1 is oversubscribed.";
-        REQUESTS: Worker = "nats_service_requests", Counter in "requests",
+        REQUESTS: AnyMember = "nats_service_requests", Counter in "requests",
             "Requests to the endpoint, over all restarts.";
-        ERRORS: Worker = "nats_service_errors", Counter in "requests",
+        ERRORS: AnyMember = "nats_service_errors", Counter in "requests",
             "Requests to the endpoint that failed, over all restarts.";
-        PROCESSING: Worker = "nats_service_processing_seconds", Counter in "seconds",
-            "Time that the endpoint spent on requests, over all restarts; absent for endpoints of version 1.0 or later without `data`, because Dynamo 1.x reports the time to acknowledge a request.";
-        STARTED: Worker = "nats_service_start_time_seconds", Gauge in "seconds",
+        PROCESSING: AnyMember = "nats_service_processing_seconds", Counter in "seconds",
+            "Time that the endpoint spent on requests, over all restarts; absent for workers of version 1.0 or later without `data`, because Dynamo 1.x reports the time to acknowledge a request.";
+        STARTED: AnyMember = "nats_service_start_time_seconds", Gauge in "seconds",
             "When the service instance started, in Unix time.";
         RESTARTS: Worker = "llm_worker_restarts", Counter,
             "Restarts of the worker: a new instance, a new start time, or counters that went back.";
@@ -233,7 +247,7 @@ families! {
         LAST_EVENT: Worker["topic"] = "llm_worker_last_event_timestamp_seconds", Gauge in "seconds",
             "When an event on this topic last came about the worker, in Unix time.";
         INFO: Worker["worker_hex", "service_id", "version", "layout", "schema", "source", "capacity_source"] = "llm_worker_info", Gauge,
-            "Identity of the worker; always 1.";
+            "Identity of the worker, with a label `meta_…` for each key of `--metadata-labels`; always 1.";
         KV_STORED: Worker["tier"] = "llm_worker_kv_blocks_stored", Counter in "blocks",
             "Blocks that the worker's KV cache stored, by where they are kept, as its kv-events report it; `unknown` up to Dynamo 1.0. With `--kv-events`.";
         KV_REMOVED: Worker["tier"] = "llm_worker_kv_blocks_removed", Counter in "blocks",
@@ -246,6 +260,20 @@ families! {
             "Assigned requests of each LoRA adapter; of more than 64 adapters of a worker the others are `other`. With `--active-sequences`.";
         FIRST_TOKENS: Worker = "llm_worker_first_tokens", Counter in "requests",
             "Requests that got their first token, each counted once, although its router and its worker may both report it. With `--active-sequences`.";
+    }
+    SERVICES => {
+        SERVICE_INSTANCES: ServicePool["state"] = "nats_service_instances", Gauge in "instances",
+            "Instances of the service that serve the endpoint, by state. A service that is watched by its exact name and has never answered has an empty `nats_endpoint`.";
+        SERVICE_REQUESTS: ServicePool = "nats_service_endpoint_requests", Counter in "requests",
+            "Requests to the endpoint, over all instances that there were.";
+        SERVICE_ERRORS: ServicePool = "nats_service_endpoint_errors", Counter in "requests",
+            "Requests to the endpoint that failed, over all instances that there were.";
+        SERVICE_PROCESSING: ServicePool = "nats_service_endpoint_processing_seconds", Counter in "seconds",
+            "Time spent on requests to the endpoint, over all instances that there were.";
+        SERVICE_RESTARTS: ServiceInstance = "nats_service_restarts", Counter,
+            "Restarts under one instance id: a new start time, or counters that went back. Most services take a new id when they start.";
+        SERVICE_INFO: ServiceInstance["version", "description", "queue_group"] = "nats_service_info", Gauge,
+            "What the instance says of itself, with a label `meta_…` for each key of `--metadata-labels`; always 1.";
     }
     UPSTREAM => {
         UP_KV_ACTIVE: UpstreamWorker = "llm_kv_blocks_active", Gauge in "blocks",
@@ -298,7 +326,7 @@ mod tests {
     #[test]
     fn no_family_of_ours_has_a_label_that_prometheus_or_its_operator_adds() {
         for entry in catalogue().into_iter().filter(|entry| entry.section != UPSTREAM) {
-            for taken in [
+            let added = [
                 "namespace",
                 "endpoint",
                 "service",
@@ -306,8 +334,16 @@ mod tests {
                 "pod",
                 "job",
                 "container",
-            ] {
-                assert!(!entry.labels.contains(&taken), "{} has {taken}", entry.name);
+                "node",
+                "cluster",
+                "prometheus",
+            ];
+            for label in entry.labels.concat() {
+                let is_ours = !added.contains(&label)
+                    && ["exported_", "meta_", "__"]
+                        .iter()
+                        .all(|prefix| !label.starts_with(prefix));
+                assert!(is_ours, "{} has {label}", entry.name);
             }
         }
     }

@@ -1,18 +1,18 @@
 //! What the collector says of itself: its link, its rounds, and what became of replies and events.
 
-use fleet::{EventResult, Finish, Hearing, RegistryView, ReplyResult, Snapshot};
+use fleet::{EventResult, Finish, Hearing, MappingFault, RegistryView, ReplyResult, Snapshot};
 use protocol::events::Topic;
 
 use super::catalogue as c;
-use super::labels::{Pool, Text, Texts};
+use super::labels::{AnyPool, Pool, ServicePool, Text, Texts};
 use super::requests;
-use super::shown::ShownPool;
+use super::shown::Shown;
 use super::value::Value;
 use super::writer::Writer;
 use super::{LeftOut, Moment, Reloads};
 
 /// Series without a pool and without a topic.
-const PLAIN_SERIES: usize = 9;
+const PLAIN_SERIES: usize = 10;
 
 /// Series of the store in which workers register, where one is read.
 const REGISTRY_SERIES: u64 = 4;
@@ -29,7 +29,9 @@ pub(super) fn series(snapshot: &Snapshot, moment: &Moment) -> u64 {
     let registry = snapshot.registry.map_or(0, |_| REGISTRY_SERIES);
     let delays = snapshot.hearing.delays.iter().map(requests::histogram_series);
     let reloads = moment.reloads.map_or(0, |_| RELOAD_SERIES);
-    plain + registry + reloads + delays.sum::<u64>() + requests::frontend_series(snapshot.frontends.as_ref())
+    let mappings = (snapshot.mappings.len() * MappingFault::ALL.len()) as u64;
+    let frontends = requests::frontend_series(snapshot.frontends.as_ref());
+    plain + registry + reloads + mappings + delays.sum::<u64>() + frontends
 }
 
 pub(super) fn write(
@@ -37,11 +39,19 @@ pub(super) fn write(
     snapshot: &Snapshot,
     moment: &Moment,
     left_out: LeftOut,
-    pools: &[ShownPool<'_>],
+    shown: &Shown<'_>,
     labels: &Texts<Pool>,
+    service_labels: &Texts<ServicePool>,
 ) {
     write_process(writer, snapshot, moment, left_out);
-    let pools = || labels.iter().zip(pools.iter().map(|pool| pool.view));
+    let of_workers = || labels.iter().zip(shown.pools.iter().map(|pool| pool.view));
+    let pools = || {
+        let labels = labels.iter().map(Text::widened::<AnyPool>);
+        let of_services = service_labels.iter().map(Text::widened);
+        let views = shown.pools.iter().map(|pool| pool.view);
+        let views = views.chain(shown.services.iter().map(|pool| pool.view));
+        labels.chain(of_services).zip(views)
+    };
 
     let is_up = snapshot.link.connected && snapshot.up && moment.is_current;
     let mut samples = writer.family(&c::UP);
@@ -75,7 +85,7 @@ pub(super) fn write(
         }
     }
     let mut samples = writer.family(&c::EVENTS);
-    for (labels, pool) in pools() {
+    for (labels, pool) in of_workers() {
         for result in EventResult::ALL {
             samples.write(labels, [result.as_str()], pool.events[*result]);
         }
@@ -97,6 +107,7 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
         (&c::ROUNDS_SKIPPED, snapshot.rounds_skipped.into()),
         (&c::LOG_LINES_DROPPED, moment.process.log_lines_dropped.into()),
         (&c::SERIES_LEFT_OUT, left_out.series.into()),
+        (&c::ENDPOINTS_IGNORED, snapshot.endpoints_ignored.into()),
     ];
     for (family, value) in values {
         writer.family(family).write(Text::NONE, [], value);
@@ -108,6 +119,12 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
         write_registry(writer, registry);
     }
     write_hearing(writer, &snapshot.hearing);
+    let mut samples = writer.family(&c::MAPPING_ERRORS);
+    for view in &snapshot.mappings {
+        for (fault, count) in MappingFault::ALL.into_iter().zip(view.faults) {
+            samples.write(Text::NONE, [&view.metric, fault.as_str()], count);
+        }
+    }
     let revision = option_env!("GIT_REVISION").unwrap_or("unknown");
     let build = [env!("CARGO_PKG_VERSION"), revision];
     writer.family(&c::BUILD_INFO).write(Text::NONE, build, true);

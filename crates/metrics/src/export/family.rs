@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::format::Format;
-use super::labels::Group;
+use super::labels::Labels;
 
 /// What kind of values a family has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub struct Entry {
     pub kind: Kind,
     /// The unit of its values, if they have one.
     pub unit: Option<&'static str>,
-    /// Its labels, without the `le` of histograms.
-    pub labels: Vec<&'static str>,
+    /// Its labels, without the `le` of histograms; several lists where its samples are about different things.
+    pub labels: Vec<Vec<&'static str>>,
     /// What it means.
     pub help: &'static str,
 }
@@ -85,14 +85,14 @@ impl Kind {
     }
 }
 
-impl<G: Group, const N: usize, S> Family<G, N, S> {
+impl<G: Labels, const N: usize, S> Family<G, N, S> {
     pub(super) fn entry(&self, section: &'static str) -> Entry {
         Entry {
             section,
             name: self.name,
             kind: self.kind,
             unit: self.unit,
-            labels: [G::NAMES.as_ref(), self.more.as_slice()].concat(),
+            labels: G::SETS.iter().map(|set| [*set, &self.more].concat()).collect(),
             help: self.help,
         }
     }

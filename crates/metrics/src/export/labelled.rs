@@ -1,5 +1,7 @@
 //! The series of each worker that have labels of their own: phases, topics, and what identifies it.
 
+use std::sync::Arc;
+
 use fleet::{EngineLoad, EventsView, WorkerView};
 use protocol::events::Topic;
 
@@ -30,6 +32,8 @@ pub(super) struct Labelled<'a> {
     lost: Samples<'a, Worker, 1>,
     topics: Samples<'a, Worker, 1>,
     identities: Samples<'a, Worker, 7>,
+    /// The labels of metadata that are shown.
+    metadata: &'a [Arc<str>],
 }
 
 /// How many families there are.
@@ -50,7 +54,7 @@ impl<'a> Labelled<'a> {
         texts
     }
 
-    pub(super) fn new(format: Format, texts: &'a mut [Chunks; FAMILIES]) -> Self {
+    pub(super) fn new(format: Format, texts: &'a mut [Chunks; FAMILIES], metadata: &'a [Arc<str>]) -> Self {
         let [running, queued, tokens, lost, topics, identities] = texts;
         Self {
             phased: [
@@ -61,6 +65,7 @@ impl<'a> Labelled<'a> {
             lost: Samples::new(format, lost, &c::MESSAGES_LOST),
             topics: Samples::new(format, topics, &c::LAST_EVENT),
             identities: Samples::new(format, identities, &c::INFO),
+            metadata,
         }
     }
 
@@ -79,7 +84,8 @@ impl<'a> Labelled<'a> {
                 worker.source().as_str(),
                 worker.capacity.as_str(),
             ];
-            self.identities.write(labels, more, true);
+            self.identities
+                .write_chosen(labels, more, metadata_of(worker, self.metadata), true);
         }
     }
 
@@ -112,6 +118,16 @@ impl<'a> Labelled<'a> {
         });
         Self::SERIES + events
     }
+}
+
+/// The chosen metadata of a worker or an instance; what it does not have is empty, which Prometheus takes as absent.
+pub(super) fn metadata_of<'a>(
+    worker: &'a WorkerView,
+    labels: &'a [Arc<str>],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let profile = worker.identity.profile.as_deref();
+    let value = move |label: &'a Arc<str>| profile.map_or("", |profile| profile.value(label));
+    labels.iter().map(move |label| (&**label, value(label)))
 }
 
 fn has(events: &EventsView, topic: Topic) -> bool {

@@ -13,6 +13,17 @@ pub(crate) trait Group {
     const NAMES: Self::Of<'static>;
 }
 
+/// What the samples of a family can be about: one group, or any of several.
+pub(crate) trait Labels {
+    /// The names of each group.
+    const SETS: &'static [&'static [&'static str]];
+}
+
+/// A group whose samples a family with the labels `F` takes.
+pub(crate) trait Within<F: Labels>: Group {}
+
+impl<G: Group + Labels> Within<G> for G {}
+
 macro_rules! groups {
     ($($(#[$docs:meta])* $name:ident = [$($label:literal),*];)*) => {
         $(
@@ -24,9 +35,32 @@ macro_rules! groups {
                 type Of<'a> = [&'a str; len(&[$($label),*])];
                 const NAMES: Self::Of<'static> = [$($label),*];
             }
+
+            impl Labels for $name {
+                const SETS: &'static [&'static [&'static str]] = &[&[$($label),*]];
+            }
         )*
     };
 }
+
+macro_rules! unions {
+    ($($(#[$docs:meta])* $name:ident = $($group:ident)|+;)*) => {
+        $(
+            $(#[$docs])*
+            #[derive(Debug)]
+            pub(crate) enum $name {}
+
+            impl Labels for $name {
+                const SETS: &'static [&'static [&'static str]] = &[$($group::SETS[0]),+];
+            }
+
+            $(impl Within<$name> for $group {})+
+        )*
+    };
+}
+
+/// Labels that an operator gives to a pool: names and values.
+pub(crate) type OwnLabels = [(String, String)];
 
 /// The length of a list of names; of an empty one, too, whose type nothing else determines.
 pub(crate) const fn len(names: &[&str]) -> usize {
@@ -41,10 +75,21 @@ groups! {
     Pool = ["dynamo_namespace", "dynamo_component", "dynamo_endpoint"];
     /// One worker.
     Worker = ["dynamo_namespace", "dynamo_component", "dynamo_endpoint", "worker_id"];
+    /// One endpoint of a plain NATS service.
+    ServicePool = ["nats_service", "nats_endpoint"];
+    /// One instance of a plain NATS service's endpoint.
+    ServiceInstance = ["nats_service", "nats_endpoint", "instance_id"];
     /// One pool, by upstream's labels.
     UpstreamPool = ["component", "endpoint"];
     /// One worker, by upstream's labels.
     UpstreamWorker = ["component", "endpoint", "worker_id"];
+}
+
+unions! {
+    /// One pool, of workers or of a plain service.
+    AnyPool = Pool | ServicePool;
+    /// One member of a pool.
+    AnyMember = Worker | ServiceInstance;
 }
 
 /// The text of one group's labels, as it is between the name and the value of a sample: `{a="1",b="2"} `.
@@ -66,6 +111,17 @@ impl<'a, G> Text<'a, G> {
     /// All of it.
     pub(crate) fn between(self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// The same, for a family that takes samples of several groups.
+    pub(crate) fn widened<F: Labels>(self) -> Text<'a, F>
+    where
+        G: Within<F>,
+    {
+        Text {
+            bytes: self.bytes,
+            group: PhantomData,
+        }
     }
 
     /// What is between the braces.
@@ -105,14 +161,21 @@ impl<G> Default for Texts<G> {
 }
 
 impl<G: Group> Texts<G> {
-    /// Renders the texts of labels with these values, in place of those before.
-    pub(crate) fn render<'v>(&mut self, values: impl IntoIterator<Item = G::Of<'v>>) {
+    /// Renders the texts of labels with these values, in place of those before. Each is followed by the labels that an
+    /// operator gives to its pool.
+    pub(crate) fn render<'v>(&mut self, values: impl IntoIterator<Item = (G::Of<'v>, &'v OwnLabels)>) {
         self.bytes.clear();
         self.ends.clear();
         let names = G::NAMES;
-        for values in values {
+        for (values, own) in values {
             let mut before = b'{';
-            for (name, value) in names.as_ref().iter().zip(values.as_ref()) {
+            let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let declared = names
+                .as_ref()
+                .iter()
+                .copied()
+                .zip(values.as_ref().iter().copied());
+            for (name, value) in declared.chain(own) {
                 self.bytes.push(before);
                 write_label(&mut self.bytes, name, value);
                 before = b',';
@@ -162,8 +225,9 @@ mod tests {
     #[test]
     fn label_text_is_escaped_and_separated() {
         let mut texts = Texts::<UpstreamPool>::default();
-        texts.render([["forgotten", ""]]);
-        texts.render([["a\"b", "c\\d\ne"], ["", "x\u{0}\u{202e}"]]);
+        texts.render([(["forgotten", ""], &[][..])]);
+        let own = [("team".to_owned(), "\"a\"".to_owned())];
+        texts.render([(["a\"b", "c\\d\ne"], &[][..]), (["", "x\u{0}\u{202e}"], &own)]);
         let shown: Vec<_> = texts
             .iter()
             .map(|text| String::from_utf8_lossy(text.between()))
@@ -172,11 +236,11 @@ mod tests {
             shown,
             [
                 "{component=\"a\\\"b\",endpoint=\"c\\\\d\\ne\"} ",
-                "{component=\"\",endpoint=\"x\u{0}\u{202e}\"} "
+                "{component=\"\",endpoint=\"x\u{0}\u{202e}\",team=\"\\\"a\\\"\"} "
             ]
         );
         let within: Vec<_> = texts.iter().map(Text::within).collect();
-        assert_eq!(within[1], "component=\"\",endpoint=\"x\u{0}\u{202e}\"".as_bytes());
+        assert!(within[1].starts_with("component=\"\",endpoint=\"x\u{0}\u{202e}\",".as_bytes()));
         assert_eq!((Text::NONE.between(), Text::NONE.within()), (&b" "[..], &b""[..]));
     }
 }

@@ -10,7 +10,9 @@ pub struct ExportOptions {
     pub compat: Compat,
     /// Which series each worker has.
     pub worker_series: WorkerSeries,
-    /// The most series that a page has; workers that do not fit are left out. Pools are always shown.
+    /// Which series each instance of a plain service has.
+    pub instance_series: InstanceSeries,
+    /// The most series that a page has; workers and instances that do not fit are left out. Pools are always shown.
     pub max_series: u64,
 }
 
@@ -24,6 +26,7 @@ impl Default for ExportOptions {
         Self {
             compat: Compat::Upstream,
             worker_series: WorkerSeries::Full,
+            instance_series: InstanceSeries::On,
             max_series: Self::MAX_SERIES,
         }
     }
@@ -90,6 +93,16 @@ words! {
     }
 }
 
+words! {
+    /// Which series each instance of a plain service has.
+    InstanceSeries {
+        /// All.
+        On = "on",
+        /// None; the sums of its endpoint are shown in any case.
+        Off = "off",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +118,12 @@ mod tests {
         for word in WorkerSeries::WORDS {
             assert_eq!(
                 word.parse::<WorkerSeries>().map(|value| value.to_string()),
+                Ok((*word).to_owned())
+            );
+        }
+        for word in InstanceSeries::WORDS {
+            assert_eq!(
+                word.parse::<InstanceSeries>().map(|value| value.to_string()),
                 Ok((*word).to_owned())
             );
         }

@@ -1,6 +1,6 @@
 //! The figures of whole pools: sums, ratios and distributions over their fresh workers.
 
-use fleet::{PoolView, Resource, Spread, Totals, WorkerState};
+use fleet::{Change, Duplicate, PoolView, Resource, Spread, Totals, WorkerState};
 
 use super::catalogue as c;
 use super::family::Family;
@@ -12,11 +12,11 @@ use super::writer::Writer;
 
 /// The most series that a pool has apart from its workers and from what events bring, with those of
 /// [`collector`](super::collector).
-pub(super) const SERIES: u64 = 91;
+pub(super) const SERIES: u64 = 98;
 
-/// The series that a pool has because of its events.
+/// The series that a pool has because of its events, and of ids that two instances report.
 pub(super) fn event_series(pool: &PoolView) -> u64 {
-    requests::histogram_series(&pool.pass_seconds) + requests::series(pool)
+    pool.duplicates.len() as u64 + requests::histogram_series(&pool.pass_seconds) + requests::series(pool)
 }
 
 /// The most that it has under upstream's names.
@@ -59,6 +59,18 @@ pub(super) fn write(writer: &mut Writer, pools: &[ShownPool<'_>], labels: &Texts
                 WorkerState::Late => totals.late,
             };
             samples.write(labels, [state.as_str()], count);
+        }
+    }
+    let mut samples = writer.family(&c::POOL_CHANGES);
+    for (labels, pool) in pools() {
+        for change in Change::ALL {
+            samples.write(labels, [change.as_str()], pool.changes[*change]);
+        }
+    }
+    let mut samples = writer.family(&c::DUPLICATES);
+    for (labels, pool) in pools() {
+        for Duplicate { worker, other } in &*pool.duplicates {
+            samples.write(labels, [&*worker.worker_id, &*worker.service_id, &**other], 1_u64);
         }
     }
     write_values(writer, &SUMS, totals);

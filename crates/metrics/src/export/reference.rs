@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::catalogue::{UPSTREAM, catalogue};
+use super::catalogue::{SERVICES, UPSTREAM, catalogue};
 use super::family::{Entry, Kind};
 
 const INTRODUCTION: &str = "\
@@ -16,7 +16,7 @@ not fresh has no load, and a ratio without a denominator is left out. Ratios are
 
 `--worker-series core` keeps the load gauges, saturation, requests and errors of each worker. `--worker-series off` keeps
 none of its series. `--max-series` limits the series of a page: pools are always shown, each pool shows its first workers
-by id, and `llm_collector_series_left_out` says how many series are missing.
+or instances by id, and `llm_collector_series_left_out` says how many series are missing.
 
 ## Names that end in `_total`
 
@@ -35,6 +35,12 @@ These are the names and labels of the collector that this one replaces, so that 
 leaves them out. The labels have no namespace: of pools that differ in the namespace only, the first is shown.
 ";
 
+const OF_SERVICES: &str = "
+These exist with `--service` and `--all-services`, next to the families above that have the labels `nats_service` and
+`nats_endpoint`. The sums go on when instances leave; `--instance-series off` keeps nothing else of them. See
+[services.md](services.md).
+";
+
 /// The text of `docs/metrics.md`.
 pub fn markdown() -> String {
     let mut text = INTRODUCTION.to_owned();
@@ -42,7 +48,11 @@ pub fn markdown() -> String {
     for entry in catalogue() {
         if entry.section != section {
             section = entry.section;
-            let about = if section == UPSTREAM { OF_UPSTREAM } else { "" };
+            let about = match section {
+                UPSTREAM => OF_UPSTREAM,
+                SERVICES => OF_SERVICES,
+                _ => "",
+            };
             let head = "| Name | Type | Labels | Unit | Meaning |\n|---|---|---|---|---|\n";
             let _ = write!(text, "\n## {section}\n{about}\n{head}");
         }
@@ -58,8 +68,12 @@ fn row(entry: &Entry) -> String {
         Kind::Histogram => "histogram",
         Kind::Unknown => "counter or unknown",
     };
-    let labels: Vec<String> = entry.labels.iter().map(|label| format!("`{label}`")).collect();
-    let (labels, unit) = (labels.join(", "), entry.unit.unwrap_or(""));
+    let list = |labels: &Vec<&str>| {
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        labels.join(", ")
+    };
+    let labels: Vec<String> = entry.labels.iter().map(list).collect();
+    let (labels, unit) = (labels.join("; or "), entry.unit.unwrap_or(""));
     format!(
         "| `{}` | {kind} | {labels} | {unit} | {} |\n",
         entry.shown_name(),

@@ -1,4 +1,4 @@
-//! What of a snapshot is on the page: the pools with their label text, and the workers that fit.
+//! What of a snapshot is on the page: the pools with their label text, and the workers and instances that fit.
 
 use std::collections::HashSet;
 
@@ -7,9 +7,16 @@ use protocol::EndpointPath;
 
 use super::Moment;
 use super::cap::{Demand, share};
-use super::labels::{Pool, Texts, UpstreamPool};
-use super::options::{Compat, ExportOptions, WorkerSeries};
-use super::{collector, pools, workers};
+use super::labels::{OwnLabels, Pool, ServicePool, Texts, UpstreamPool};
+use super::options::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
+use super::{collector, pools, services, workers};
+
+/// All pools, each with as many members as fit.
+#[derive(Debug)]
+pub(super) struct Shown<'a> {
+    pub(super) pools: Vec<ShownPool<'a>>,
+    pub(super) services: Vec<ShownService<'a>>,
+}
 
 /// One pool of workers.
 #[derive(Debug)]
@@ -23,44 +30,107 @@ pub(super) struct ShownPool<'a> {
     shown: usize,
 }
 
-impl<'a> ShownPool<'a> {
-    /// All pools of workers, each with as many workers as fit.
-    pub(super) fn all(snapshot: &'a Snapshot, moment: &Moment, options: &ExportOptions) -> Vec<Self> {
+/// One endpoint of a plain service.
+#[derive(Debug)]
+pub(super) struct ShownService<'a> {
+    pub(super) view: &'a PoolView,
+    service: &'a str,
+    endpoint: &'a str,
+    /// Whether its instances have series.
+    has_instances: bool,
+    shown: usize,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot, moment: &Moment, options: &ExportOptions) -> Self {
         let mut seen = HashSet::new();
-        let mut pools: Vec<Self> = Vec::with_capacity(snapshot.pools.len());
+        let (mut pools, mut services) = (Vec::with_capacity(snapshot.pools.len()), Vec::new());
         for view in &snapshot.pools {
-            if let PoolName::Workers(path) = &view.name {
-                let mut is_first = || seen.insert((&path.component, &path.endpoint));
-                pools.push(Self {
+            match &view.name {
+                PoolName::Workers(path) => {
+                    let mut is_first = || seen.insert((&path.component, &path.endpoint));
+                    pools.push(ShownPool {
+                        view,
+                        path,
+                        has_upstream: options.compat == Compat::Upstream && is_first(),
+                        events: workers::series_of_events(view),
+                        shown: 0,
+                    });
+                }
+                PoolName::Service { service, endpoint } => services.push(ShownService {
                     view,
-                    path,
-                    has_upstream: options.compat == Compat::Upstream && is_first(),
-                    events: workers::series_of_events(view),
+                    service,
+                    endpoint,
+                    has_instances: options.instance_series == InstanceSeries::On,
                     shown: 0,
-                });
+                }),
             }
         }
-        let fixed = |pool: &Self| {
-            pools::SERIES
-                + pools::event_series(pool.view)
-                + if pool.has_upstream {
-                    pools::UPSTREAM_SERIES
-                } else {
-                    0
-                }
+        let fixed = |pool: &ShownPool<'_>| {
+            let upstream = if pool.has_upstream {
+                pools::UPSTREAM_SERIES
+            } else {
+                0
+            };
+            pools::SERIES + pools::event_series(pool.view) + upstream
         };
-        let fixed: u64 = collector::series(snapshot, moment) + pools.iter().map(fixed).sum::<u64>();
-        let demands: Vec<Demand> = pools
-            .iter()
-            .map(|pool| pool.demand(options.worker_series))
+        let of_services = services.len() as u64 * services::SERIES;
+        let fixed = collector::series(snapshot, moment) + pools.iter().map(fixed).sum::<u64>() + of_services;
+        let of_pools = pools.iter().map(|pool| pool.demand(options.worker_series));
+        let demands: Vec<Demand> = of_pools
+            .chain(services.iter().map(ShownService::demand))
             .collect();
         let shares = share(&demands, options.max_series.saturating_sub(fixed));
-        for (pool, share) in pools.iter_mut().zip(shares) {
-            pool.shown = usize::try_from(share).unwrap_or(usize::MAX);
+        let shown = pools.iter_mut().map(|pool| &mut pool.shown);
+        let shown = shown.chain(services.iter_mut().map(|pool| &mut pool.shown));
+        for (shown, share) in shown.zip(shares) {
+            *shown = usize::try_from(share).unwrap_or(usize::MAX);
         }
-        pools
+        Self { pools, services }
     }
 
+    /// How many workers and instances are on the page.
+    pub(super) fn members(&self) -> usize {
+        let workers = self.pools.iter().map(|pool| pool.workers().len());
+        let instances = self.services.iter().map(|pool| pool.instances().len());
+        workers.chain(instances).sum()
+    }
+
+    /// The label text of all pools of workers, in their order.
+    pub(super) fn pool_labels(&self) -> Texts<Pool> {
+        let mut texts = Texts::default();
+        texts.render(self.pools.iter().map(|ShownPool { path, view, .. }| {
+            let names = [
+                path.namespace.as_str(),
+                path.component.as_str(),
+                path.endpoint.as_str(),
+            ];
+            (names, &*view.labels)
+        }));
+        texts
+    }
+
+    /// The label text of the pools that have upstream's names.
+    pub(super) fn upstream_pool_labels(&self) -> Texts<UpstreamPool> {
+        let pools = self.pools.iter().filter(|pool| pool.has_upstream);
+        let mut texts = Texts::default();
+        texts.render(pools.map(|pool| {
+            let names = [pool.path.component.as_str(), pool.path.endpoint.as_str()];
+            (names, &[][..])
+        }));
+        texts
+    }
+
+    /// The label text of all endpoints of services, in their order.
+    pub(super) fn service_labels(&self) -> Texts<ServicePool> {
+        let mut texts = Texts::default();
+        let names = |pool: &ShownService<'a>| ([pool.service, pool.endpoint], &*pool.view.labels);
+        texts.render(self.services.iter().map(names));
+        texts
+    }
+}
+
+impl<'a> ShownPool<'a> {
     fn demand(&self, series: WorkerSeries) -> Demand {
         Demand {
             workers: self.view.workers.len() as u64,
@@ -79,23 +149,34 @@ impl<'a> ShownPool<'a> {
     }
 }
 
-/// The label text of all pools, in their order.
-pub(super) fn pool_labels(pools: &[ShownPool<'_>]) -> Texts<Pool> {
-    let mut texts = Texts::default();
-    texts.render(pools.iter().map(|ShownPool { path, .. }| {
-        [
-            path.namespace.as_str(),
-            path.component.as_str(),
-            path.endpoint.as_str(),
-        ]
-    }));
-    texts
-}
+impl<'a> ShownService<'a> {
+    fn demand(&self) -> Demand {
+        Demand {
+            workers: self.all().len() as u64,
+            series_each: services::INSTANCE_SERIES,
+        }
+    }
 
-/// The label text of the pools that have upstream's names.
-pub(super) fn upstream_pool_labels(pools: &[ShownPool<'_>]) -> Texts<UpstreamPool> {
-    let pools = pools.iter().filter(|pool| pool.has_upstream);
-    let mut texts = Texts::default();
-    texts.render(pools.map(|pool| [pool.path.component.as_str(), pool.path.endpoint.as_str()]));
-    texts
+    fn all(&self) -> &'a [WorkerView] {
+        match self.has_instances {
+            true => &self.view.workers,
+            false => &[],
+        }
+    }
+
+    /// The instances that are on the page.
+    pub(super) fn instances(&self) -> &'a [WorkerView] {
+        &self.all()[..self.shown]
+    }
+
+    /// The instances that are not, because they do not fit.
+    pub(super) fn left_out(&self) -> &'a [WorkerView] {
+        &self.all()[self.shown..]
+    }
+
+    /// The label values of one of its instances.
+    pub(super) fn labels_of<'i>(&'i self, instance: &'i WorkerView) -> ([&'i str; 3], &'i OwnLabels) {
+        let names = [self.service, self.endpoint, &*instance.identity.worker_id];
+        (names, &self.view.labels)
+    }
 }

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use fleet::Histogram;
 
 use super::chunks::Chunks;
-use super::family::{Buckets, Family, Single};
+use super::family::{Buckets, Family, Kind, Single};
 use super::format::Format;
-use super::labels::{Group, Text, write_escaped, write_label};
+use super::labels::{Labels, Text, write_escaped, write_label};
 use super::value::{Value, write_number};
 
 /// Writes one page.
@@ -40,7 +40,7 @@ impl Writer {
     }
 
     /// Begins a family. Each family is begun once.
-    pub(crate) fn family<'w, G: Group, const N: usize, S>(
+    pub(crate) fn family<'w, G: Labels, const N: usize, S>(
         &'w mut self,
         family: &'w Family<G, N, S>,
     ) -> Samples<'w, G, N, S> {
@@ -66,7 +66,7 @@ impl Writer {
     }
 }
 
-impl<'w, G: Group, const N: usize, S> Samples<'w, G, N, S> {
+impl<'w, G: Labels, const N: usize, S> Samples<'w, G, N, S> {
     /// Begins a family in a text of its own, for which [`Writer::append`] finds the place later.
     pub(crate) fn new(format: Format, out: &'w mut Chunks, family: &'w Family<G, N, S>) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl<'w, G: Group, const N: usize, S> Samples<'w, G, N, S> {
     }
 }
 
-impl<G: Group, const N: usize> Samples<'_, G, N, Single> {
+impl<G: Labels, const N: usize> Samples<'_, G, N, Single> {
     /// Writes one sample, unless its value is not a number: the labels of the group, and one value for each further
     /// label.
     pub(crate) fn write(&mut self, labels: Text<'_, G>, more: [&str; N], value: impl Into<Value>) {
@@ -97,6 +97,30 @@ impl<G: Group, const N: usize> Samples<'_, G, N, Single> {
             out.extend_from_slice(b"} ");
         }
         value.write(out);
+        out.push(b'\n');
+    }
+}
+
+impl<G: Labels, const N: usize> Samples<'_, G, N, Single> {
+    /// As [`write`](Self::write), with labels that the user chooses behind those that are declared.
+    pub(crate) fn write_chosen<'a>(
+        &mut self,
+        labels: Text<'_, G>,
+        more: [&str; N],
+        chosen: impl IntoIterator<Item = (&'a str, &'a str)>,
+        value: impl Into<Value>,
+    ) {
+        self.announce();
+        let out = self.out.open();
+        out.extend_from_slice(self.name.as_bytes());
+        let mut before = write_labels(out, labels, self.family.more, more);
+        for (name, value) in chosen {
+            out.push(before);
+            write_label(out, name, value);
+            before = b',';
+        }
+        out.extend_from_slice(b"} ");
+        value.into().write(out);
         out.push(b'\n');
     }
 }
@@ -127,7 +151,7 @@ fn begin<G>(out: &mut Vec<u8>, labels: Text<'_, G>) -> u8 {
     b','
 }
 
-impl<G: Group, const N: usize> Samples<'_, G, N, Buckets> {
+impl<G: Labels, const N: usize> Samples<'_, G, N, Buckets> {
     /// Writes the buckets, the sum and the count of one histogram, with one value for each further label.
     pub(crate) fn histogram(&mut self, labels: Text<'_, G>, more: [&str; N], histogram: &Histogram) {
         self.announce();
@@ -168,29 +192,49 @@ impl<G: Group, const N: usize> Samples<'_, G, N, Buckets> {
     }
 }
 
-impl<G: Group, const N: usize, S> Samples<'_, G, N, S> {
+impl<G: Labels, const N: usize, S> Samples<'_, G, N, S> {
     /// Writes what precedes the first sample.
     fn announce(&mut self) {
         if std::mem::replace(&mut self.is_announced, true) {
             return;
         }
-        let (family, format) = (self.family, self.format);
+        let family = self.family;
+        let about = About {
+            name: family.name,
+            kind: family.kind,
+            unit: family.unit,
+            help: family.help,
+            has_quantiles: family.has_quantiles(),
+        };
+        about.write(self.out.open(), self.format);
+    }
+}
+
+/// What precedes the samples of a family.
+pub(super) struct About<'a> {
+    pub(super) name: &'a str,
+    pub(super) kind: Kind,
+    pub(super) unit: Option<&'a str>,
+    pub(super) help: &'a str,
+    pub(super) has_quantiles: bool,
+}
+
+impl About<'_> {
+    pub(super) fn write(&self, out: &mut Vec<u8>, format: Format) {
         let is_open = format == Format::OpenMetrics;
-        let suffix = if is_open { "" } else { family.kind.suffix() };
-        let out = self.out.open();
-        write_all(out, &["# HELP ", family.name, suffix, " "]);
-        write_escaped(out, family.help, is_open);
-        let kind = family.kind.word(format, family.has_quantiles());
-        write_all(out, &["\n# TYPE ", family.name, suffix, " ", kind, "\n"]);
+        let suffix = if is_open { "" } else { self.kind.suffix() };
+        write_all(out, &["# HELP ", self.name, suffix, " "]);
+        write_escaped(out, self.help, is_open);
+        let kind = self.kind.word(format, self.has_quantiles);
+        write_all(out, &["\n# TYPE ", self.name, suffix, " ", kind, "\n"]);
         // OpenMetrics takes a unit only where the name ends with it.
-        if let Some(unit) = family.unit
-            && is_open
-            && family
-                .name
-                .strip_suffix(unit)
+        let is_its_end = |unit: &&str| {
+            self.name
+                .strip_suffix(*unit)
                 .is_some_and(|rest| rest.ends_with('_'))
-        {
-            write_all(out, &["# UNIT ", family.name, " ", unit, "\n"]);
+        };
+        if let Some(unit) = self.unit.filter(is_its_end).filter(|_| is_open) {
+            write_all(out, &["# UNIT ", self.name, " ", unit, "\n"]);
         }
     }
 }
@@ -234,7 +278,7 @@ mod tests {
         let quantiles: Family<UpstreamPool, 1> = family("q", Kind::Gauge, None, ["quantile"]);
         let histogram: Family<UpstreamPool, 0, shapes::Histogram> = family("h", Kind::Histogram, None, []);
         let mut labels = Texts::default();
-        labels.render([["c\"", "e"]]);
+        labels.render([(["c\"", "e"], &[][..])]);
         let labels = labels.iter().next().expect("there is one");
 
         let mut writer = Writer::new(format);

@@ -9,7 +9,7 @@ use fleet::{LinkView, PoolName, PoolView, Settings, Snapshot};
 use futures_util::poll;
 use tokio::time::{advance, timeout};
 
-use crate::export::{Compat, ExportOptions};
+use crate::export::Reloads;
 
 use super::*;
 
@@ -216,17 +216,17 @@ async fn a_reload_of_the_configuration_shows_at_once() {
     });
     let before = text(pages.get(Format::Classic, Encoding::Identity).await);
     set.send_modify(|live| {
-        live.options = ExportOptions {
-            compat: Compat::Off,
-            ..live.options
-        };
+        live.reloads = Some(Reloads {
+            is_successful: false,
+            last_success: Duration::from_secs(1),
+            succeeded: 0,
+            failed: 1,
+        });
         live.round_limit = Duration::from_secs(3600);
     });
     let after = text(pages.get(Format::Classic, Encoding::Identity).await);
-    assert!(
-        before.contains("llm_load_avg") && !after.contains("llm_load_avg"),
-        "{after}"
-    );
+    let line = "\nllm_collector_config_last_reload_successful 0\n";
+    assert!(!before.contains(line) && after.contains(line), "{after}");
     assert_eq!(pages.round_limit(), Duration::from_secs(3600));
     drop(publish);
 }

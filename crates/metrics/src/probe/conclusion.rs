@@ -4,6 +4,8 @@ use fleet::{PoolView, Source, WorkerView};
 use protocol::events::Topic;
 use serde::Serialize;
 
+use super::level::Level;
+
 /// How the workers of a pool are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,6 +24,8 @@ pub(super) enum Presence {
 #[derive(Debug, Serialize)]
 pub(super) struct Conclusion {
     pub(super) presence: Presence,
+    #[serde(skip)]
+    pub(super) level: Level,
     pub(super) text: String,
 }
 
@@ -47,17 +51,27 @@ impl Conclusion {
             Presence::Nothing => nothing(path, seconds),
             Presence::AnswersOnly => answers_only(workers),
             Presence::EventsOnly => format!(
-                "its workers are known by their events alone. That is normal since Dynamo 1.0, whose requests go over TCP: do not change the request plane. {}",
+                "They are known by their events alone. That is normal since Dynamo 1.0, whose requests go over TCP: do not change the request plane. {}",
                 passes(workers)
             ),
             Presence::AnswersAndEvents => {
-                format!(
-                    "its workers answer requests and publish events. {}",
-                    passes(workers)
-                )
+                format!("They answer requests and publish events. {}", passes(workers))
             }
         };
-        Self { presence, text }
+        let level = match presence {
+            Presence::Nothing => Level::Note,
+            Presence::AnswersOnly if is_silent(workers) => Level::Warning,
+            Presence::AnswersOnly => Level::Ok,
+            Presence::EventsOnly | Presence::AnswersAndEvents => match reporting(workers) {
+                (reporting, senders) if reporting >= senders => Level::Ok,
+                _ => Level::Note,
+            },
+        };
+        Self {
+            presence,
+            level,
+            text,
+        }
     }
 }
 
@@ -74,36 +88,42 @@ fn nothing(path: &str, seconds: f64) -> String {
     )
 }
 
-fn answers_only(workers: &[WorkerView]) -> String {
+/// Whether workers answer as Dynamo does from 1.0 on, without any load.
+fn is_silent(workers: &[WorkerView]) -> bool {
     let is_modern =
         |worker: &WorkerView| major(&worker.identity.version) >= Some(1) && worker.schema == "none";
-    match workers.iter().any(is_modern) {
+    workers.iter().any(is_modern)
+}
+
+fn answers_only(workers: &[WorkerView]) -> String {
+    match is_silent(workers) {
         true => format!(
-            "its workers answer requests and publish no events. From Dynamo 1.0 on, answers carry no load: set {EVENT_SETTINGS} for workers and frontends, and {PASS_SETTINGS}"
+            "They answer requests and publish no events. From Dynamo 1.0 on, answers carry no load: set {EVENT_SETTINGS} for workers and frontends, and {PASS_SETTINGS}"
         ),
         false if workers.iter().all(|worker| worker.schema == "none") => {
-            "its workers answer requests, and their answers carry no load. It may come by kv_metrics events, which are published when it changes".to_owned()
+            "They answer requests, and their answers carry no load. It may come by kv_metrics events, which are published when it changes".to_owned()
         }
-        false => "its workers answer requests, and their load comes with the answers. Nothing is missing".to_owned(),
+        false => "They answer requests, and their load comes with the answers. Nothing is missing".to_owned(),
     }
+}
+
+/// How many workers report passes, and how many publish anything.
+fn reporting(workers: &[WorkerView]) -> (usize, usize) {
+    let events = || workers.iter().filter_map(|worker| worker.events.as_ref());
+    (
+        events().filter(|events| events.passes.is_some()).count(),
+        events().filter(|events| events.is_heard).count(),
+    )
 }
 
 /// Whether engines report their passes.
 fn passes(workers: &[WorkerView]) -> String {
-    let reports = |worker: &&WorkerView| {
-        worker
-            .events
-            .as_ref()
-            .is_some_and(|events| events.passes.is_some())
-    };
-    let heard = |worker: &&WorkerView| worker.events.as_ref().is_some_and(|events| events.is_heard);
-    let senders = workers.iter().filter(heard).count();
-    match workers.iter().filter(reports).count() {
-        0 => format!(
+    match reporting(workers) {
+        (0, _) => format!(
             "No {} came: running and queued requests are unknown, and an idle worker looks like one that is gone. From Dynamo 1.1 on, set {PASS_SETTINGS}",
             Topic::ForwardPass
         ),
-        reporting if reporting < senders => format!(
+        (reporting, senders) if reporting < senders => format!(
             "{reporting} of {senders} workers publish {}; for the others set {PASS_SETTINGS}",
             Topic::ForwardPass
         ),

@@ -1,29 +1,42 @@
-//! `metrics explain`: every subject seen, taken apart, with what was tried and what came of it.
+//! `metrics explain`: the verdict on one pool, and every subject seen, taken apart, with what was tried and what came of it.
 
-use std::fmt;
-use std::sync::Arc;
+mod group;
+mod text;
+mod verdict;
+
 use std::time::Duration;
 
 use fleet::matching::{Part, SubjectLayout, Target};
 use fleet::{
-    EndpointReport, EventScope, Inspection, InstanceReport, PartialPath, PoolName, PoolView, Seen, WorkerKey,
+    EndpointReport, EventScope, Inspection, InstanceReport, PartialPath, PoolName, Seen, WorkerKey,
     WorkerView,
 };
+use link::{Denials, Grants};
+use protocol::EndpointPath;
 use protocol::events::Topic;
-use protocol::text::Shown;
 use serde::Serialize;
 
+use self::group::Group;
+use self::verdict::Verdict;
 use super::conclusion::Conclusion;
+use super::copied::Copied;
+use super::denied::Denied;
+use super::pools::{self, Duplicate};
+
+/// Senders and groups that are shown, unless all are asked for.
+const SHOWN: usize = 10;
 
 /// Characters of a reason that are shown.
 const REASON: usize = 400;
 
-/// Workers with events that are shown.
-const SHOWN_SENDERS: usize = 20;
-
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     target: String,
+    #[serde(flatten)]
+    verdict: Verdict,
+    denied: Denied,
+    duplicates: Vec<Duplicate>,
+    groups: Vec<Group>,
     candidates: Vec<Candidate>,
     round: String,
     finish: &'static str,
@@ -35,6 +48,9 @@ pub(super) struct Report {
     near_misses: usize,
     foreign: usize,
     conclusion: Conclusion,
+    /// Whether the text shows every instance.
+    #[serde(skip)]
+    shows_all: bool,
 }
 
 /// A worker of the target that publishes events.
@@ -67,8 +83,10 @@ struct Service {
 struct Endpoint {
     subject: String,
     parts: Option<Parts>,
+    /// The pool that it belongs to.
+    pool: Option<EndpointPath>,
     #[serde(flatten)]
-    verdict: Verdict,
+    judgement: Judgement,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,7 +99,7 @@ struct Parts {
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-enum Verdict {
+enum Judgement {
     Matched {
         layout: String,
         instance: Instance,
@@ -115,16 +133,22 @@ enum Instance {
 }
 
 impl Report {
-    pub(super) fn new(target: &Target, seen: &Inspection, listened: Duration) -> Self {
-        let is_target =
-            |pool: &&Arc<PoolView>| matches!(&pool.name, PoolName::Workers(path) if *path == target.path);
-        let pool = seen.pools.iter().find(is_target);
+    pub(super) fn new(
+        target: &Target,
+        seen: &Inspection,
+        link: (&Denials, &Grants),
+        listened: Duration,
+        copied: &Copied,
+        shows_all: bool,
+    ) -> Self {
+        let path = &target.path;
+        let pool = pools::view_of(path, seen);
         let workers = pool.map_or(&[][..], |pool| pool.workers.as_slice());
         let senders = workers
             .iter()
             .filter_map(|worker| Sender::new(worker, seen.now.as_secs_f64()));
         let near = |(place, count): &(PartialPath, usize)| {
-            (place.namespace == target.path.namespace).then(|| {
+            (place.namespace == path.namespace).then(|| {
                 let workers = if *count == 1 {
                     "worker publishes"
                 } else {
@@ -134,15 +158,23 @@ impl Report {
             })
         };
         let services: Vec<Service> = seen.instances.iter().map(Service::new).collect();
-        let count = |is: fn(&Verdict) -> bool| {
-            services
-                .iter()
-                .flat_map(|service| &service.endpoints)
-                .filter(|e| is(&e.verdict))
-                .count()
+        let count = |is: fn(&Judgement) -> bool| {
+            let endpoints = services.iter().flat_map(|service| &service.endpoints);
+            endpoints.filter(|endpoint| is(&endpoint.judgement)).count()
         };
+        let is_near = |judgement: &Judgement| {
+            matches!(
+                judgement,
+                Judgement::NearMiss { .. } | Judgement::DataUndecodable { .. }
+            )
+        };
+        let conclusion = Conclusion::of(&path.to_string(), pool, listened.as_secs_f64());
+        let duplicates = pools::duplicates(path, seen);
+        let groups = group::of(&services);
         Self {
-            target: target.path.to_string(),
+            target: path.to_string(),
+            verdict: Verdict::new(path, seen, &groups, &duplicates, &conclusion, copied),
+            denied: Denied::new(link.0, link.1),
             candidates: target
                 .candidates()
                 .map(|(layout, subject)| Candidate { layout, subject })
@@ -150,17 +182,16 @@ impl Report {
             round: super::summary(seen),
             finish: seen.finish.map_or("error", fleet::Finish::as_str),
             unreadable_replies: seen.unreadable,
-            matched: count(|v| matches!(v, Verdict::Matched { .. })),
-            near_misses: count(|v| matches!(v, Verdict::NearMiss { .. } | Verdict::DataUndecodable { .. })),
-            foreign: count(|v| matches!(v, Verdict::Foreign)),
+            matched: count(|judgement| matches!(judgement, Judgement::Matched { .. })),
+            near_misses: count(is_near),
+            foreign: count(|judgement| matches!(judgement, Judgement::Foreign)),
             senders: senders.collect(),
             heard_elsewhere: seen.nameless.iter().filter_map(near).collect(),
-            conclusion: Conclusion::of(
-                &target.path.to_string(),
-                pool.map(Arc::as_ref),
-                listened.as_secs_f64(),
-            ),
+            duplicates,
+            groups,
+            conclusion,
             services,
+            shows_all,
         }
     }
 
@@ -180,21 +211,6 @@ impl Sender {
             generation: events.scope.map(EventScope::generation),
             topics: ages.collect(),
         })
-    }
-}
-
-impl fmt::Display for Sender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  worker {}", self.worker_id)?;
-        if let Some(generation) = self.generation {
-            write!(f, ", Dynamo {generation}")?;
-        }
-        let ages: Vec<String> = self
-            .topics
-            .iter()
-            .map(|(topic, age)| format!("{topic} {age:.1} s ago"))
-            .collect();
-        writeln!(f, ": {}", ages.join(", "))
     }
 }
 
@@ -221,12 +237,16 @@ impl Endpoint {
                 worker_id: id.map(|id| id.to_string()),
                 worker_hex: id.map(|id| format!("{id:x}")),
             }),
-            verdict: Verdict::new(&seen.seen),
+            pool: match &seen.pool {
+                Some(PoolName::Workers(path)) => Some(path.clone()),
+                _ => None,
+            },
+            judgement: Judgement::new(&seen.seen),
         }
     }
 }
 
-impl Verdict {
+impl Judgement {
     fn new(seen: &Seen) -> Self {
         match seen {
             Seen::Foreign => Self::Foreign,
@@ -279,128 +299,6 @@ impl Instance {
         match key {
             WorkerKey::Id(id) => Self::Worker(id.to_string()),
             WorkerKey::Instance(_) => Self::Static,
-        }
-    }
-}
-
-impl fmt::Display for Instance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Worker(id) => write!(f, "worker {id}"),
-            Self::Static => f.write_str("static worker"),
-        }
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "target {}\nsubjects tried:", self.target)?;
-        for Candidate { layout, subject } in &self.candidates {
-            // A template is its own description; its candidate says all.
-            match layout {
-                SubjectLayout::BuiltIn(layout) => writeln!(f, "  {:<12} {subject}", layout.as_str())?,
-                SubjectLayout::Custom(_) => writeln!(f, "  {:<12} {subject}", "custom")?,
-            }
-        }
-        writeln!(f, "{}", self.round)?;
-        for service in &self.services {
-            write!(
-                f,
-                "\nservice {} id {} version {}",
-                Shown(&service.name),
-                Shown(&service.id),
-                Shown(&service.version)
-            )?;
-            match &service.description {
-                Some(description) => writeln!(f, ": {}", Shown(description).up_to(REASON))?,
-                None => writeln!(f, ": no description in Dynamo's form")?,
-            }
-            if service.endpoints.is_empty() && service.unreadable_endpoints.is_empty() {
-                writeln!(f, "  serves no endpoint: not a worker")?;
-            }
-            for endpoint in &service.endpoints {
-                write!(f, "{endpoint}")?;
-            }
-            for unreadable in &service.unreadable_endpoints {
-                writeln!(f, "  {}", Shown(unreadable))?;
-            }
-        }
-        if self.unreadable_replies > 0 {
-            writeln!(f, "\nreplies that cannot be read: {}", self.unreadable_replies)?;
-        }
-        if !self.senders.is_empty() {
-            writeln!(f, "\nevents of the target's workers:")?;
-        }
-        for sender in self.senders.iter().take(SHOWN_SENDERS) {
-            write!(f, "{sender}")?;
-        }
-        if let Some(more @ 1..) = self.senders.len().checked_sub(SHOWN_SENDERS) {
-            writeln!(f, "  and {more} more workers")?;
-        }
-        for place in &self.heard_elsewhere {
-            writeln!(f, "\n{}", Shown(place).up_to(REASON))?;
-        }
-        writeln!(
-            f,
-            "\n{} {}; {} near {}, {} foreign",
-            self.matched,
-            if self.matched == 1 {
-                "worker matched"
-            } else {
-                "workers matched"
-            },
-            self.near_misses,
-            if self.near_misses == 1 { "miss" } else { "misses" },
-            self.foreign
-        )?;
-        writeln!(f, "{}", self.conclusion.text)
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  subject  {}", Shown(&self.subject))?;
-        if let Some(parts) = &self.parts {
-            write!(
-                f,
-                "  parts    service {} | endpoint {}",
-                Shown(&parts.service),
-                Shown(&parts.endpoint)
-            )?;
-            match (&parts.worker_id, &parts.worker_hex) {
-                (Some(id), Some(hex)) => writeln!(f, " | worker id {id} (hex {hex})")?,
-                _ => writeln!(f, " | no worker id")?,
-            }
-        }
-        match &self.verdict {
-            Verdict::Matched {
-                layout,
-                instance,
-                load,
-            } => writeln!(
-                f,
-                "  outcome  matched: {instance}, layout {layout}; {}",
-                Shown(load).up_to(REASON)
-            ),
-            Verdict::Duplicate { layout, instance } => writeln!(
-                f,
-                "  outcome  duplicate: {instance}, layout {layout}; another instance is shown under this id"
-            ),
-            Verdict::NearMiss { reason, remedy, .. } => {
-                write!(f, "  outcome  near miss: {}", Shown(reason).up_to(REASON))?;
-                match remedy {
-                    Some(remedy) => writeln!(f, ": {}", Shown(remedy).up_to(REASON)),
-                    None => writeln!(f),
-                }
-            }
-            Verdict::DataUndecodable { layout, reason } => {
-                writeln!(
-                    f,
-                    "  outcome  near miss: data undecodable (layout {layout}): {}",
-                    Shown(reason).up_to(REASON)
-                )
-            }
-            Verdict::Foreign => writeln!(f, "  outcome  foreign: nothing in common with the target"),
         }
     }
 }

@@ -1,38 +1,31 @@
-//! `metrics list`: every pool of workers that there is, under the names to ask for it by.
+//! `metrics list`: every pool of workers with its load, under the names to ask for it by, and every other service.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use fleet::{EventScope, Inspection, InstanceReport, PoolName, Seen, Source, WorkerView};
-use protocol::EndpointPath;
+use fleet::{Inspection, InstanceReport, PoolName};
+use link::{Denials, Grants};
 use protocol::text::Shown;
 use serde::Serialize;
+
+use super::denied::Denied;
+use super::pools::{self, Pool};
+use super::table::{NOTHING, Table};
+
+/// Endpoints of one service that are named.
+const NAMED_ENDPOINTS: usize = 3;
+
+/// Characters of a path that are shown.
+const PATH: usize = 400;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pools: Vec<Pool>,
     nameless: Vec<Nameless>,
-    other_services: BTreeMap<String, usize>,
+    services: Vec<Service>,
+    denied: Denied,
     round: String,
     unreadable_replies: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Pool {
-    path: EndpointPath,
-    namespace: String,
-    component: String,
-    endpoint: String,
-    workers: usize,
-    /// How they are known.
-    sources: BTreeSet<&'static str>,
-    /// How many publish what their engine does in each forward pass.
-    forward_passes: usize,
-    /// The releases that publish events as they do.
-    generations: BTreeSet<&'static str>,
-    layouts: BTreeSet<String>,
-    versions: BTreeSet<String>,
-    load: BTreeSet<&'static str>,
 }
 
 /// Workers whose path is not known, because their events name no endpoint.
@@ -43,55 +36,27 @@ struct Nameless {
     workers: usize,
 }
 
+/// A service that is no worker.
+#[derive(Debug, Serialize)]
+struct Service {
+    name: String,
+    instances: usize,
+    versions: BTreeSet<String>,
+    endpoints: BTreeSet<String>,
+}
+
 impl Report {
-    pub(super) fn new(seen: &Inspection) -> Self {
-        let mut pools: BTreeMap<EndpointPath, Pool> = BTreeMap::new();
-        let mut other_services = BTreeMap::new();
-        for instance in &seen.instances {
-            let mut is_worker = false;
-            for endpoint in &instance.endpoints {
-                let Seen::Worker {
-                    pool: PoolName::Workers(path),
-                    layout,
-                    shape,
-                    ..
-                } = &endpoint.seen
-                else {
-                    continue;
-                };
-                is_worker = true;
-                let pool = pools
-                    .entry(path.clone())
-                    .or_insert_with(|| Pool::new(path.clone()));
-                pool.workers += 1;
-                pool.sources.insert(Source::Service.as_str());
-                pool.layouts.insert(layout.to_string());
-                pool.versions.insert(instance.version.to_string());
-                pool.load.insert(shape);
-            }
-            if !is_worker {
-                *other_services.entry(label(instance)).or_default() += 1;
-            }
-        }
-        for view in &seen.pools {
-            if let PoolName::Workers(path) = &view.name
-                && !view.workers.is_empty()
-            {
-                pools
-                    .entry(path.clone())
-                    .or_insert_with(|| Pool::new(path.clone()))
-                    .hear(&view.workers);
-            }
-        }
+    pub(super) fn new(seen: &Inspection, link: (&Denials, &Grants)) -> Self {
         let nameless = seen.nameless.iter().map(|(place, workers)| Nameless {
             namespace: place.namespace.to_string(),
             component: place.component.as_ref().map(ToString::to_string),
             workers: *workers,
         });
         Self {
-            pools: pools.into_values().collect(),
+            pools: pools::of(seen),
             nameless: nameless.collect(),
-            other_services,
+            services: services(seen),
+            denied: Denied::new(link.0, link.1),
             round: super::summary(seen),
             unreadable_replies: seen.unreadable,
         }
@@ -100,117 +65,180 @@ impl Report {
     pub(super) fn has_workers(&self) -> bool {
         !self.pools.is_empty() || !self.nameless.is_empty()
     }
+
+    /// Whether there is anything that could be watched.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.has_workers() && self.services.is_empty()
+    }
+
+    /// How the round went.
+    pub(super) fn round(&self) -> &str {
+        &self.round
+    }
 }
 
-fn label(instance: &InstanceReport) -> String {
-    match instance.endpoints.is_empty() {
-        true => format!("{} (serves no endpoint)", instance.service),
-        false => instance.service.to_string(),
+fn services(seen: &Inspection) -> Vec<Service> {
+    let mut services: BTreeMap<&str, Service> = BTreeMap::new();
+    let is_worker = |instance: &&InstanceReport| {
+        let mut pools = instance
+            .endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.pool.as_ref());
+        pools.any(|pool| matches!(pool, PoolName::Workers(_)))
+    };
+    for instance in seen.instances.iter().filter(|instance| !is_worker(instance)) {
+        let service = services.entry(&instance.service).or_insert_with(|| Service {
+            name: instance.service.to_string(),
+            instances: 0,
+            versions: BTreeSet::new(),
+            endpoints: BTreeSet::new(),
+        });
+        service.instances += 1;
+        service.versions.insert(instance.version.to_string());
+        let subjects = instance
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.subject.to_string());
+        service.endpoints.extend(subjects);
     }
+    services.into_values().collect()
 }
 
 impl Pool {
-    fn new(path: EndpointPath) -> Self {
-        Self {
-            namespace: path.namespace.to_string(),
-            component: path.component.to_string(),
-            endpoint: path.endpoint.to_string(),
-            path,
-            workers: 0,
-            sources: BTreeSet::new(),
-            forward_passes: 0,
-            generations: BTreeSet::new(),
-            layouts: BTreeSet::new(),
-            versions: BTreeSet::new(),
-            load: BTreeSet::new(),
-        }
+    fn row(&self) -> [String; 9] {
+        let load = &self.load;
+        let number = |number: Option<u64>| number.map_or_else(nothing, |number| number.to_string());
+        let running = match (load.requests_running, load.requests_capacity) {
+            (Some(running), Some(capacity)) => format!("{running}/{capacity}"),
+            (running, _) => number(running),
+        };
+        let kv = load.kv_usage_ratio;
+        [
+            Shown(&self.path.to_string()).up_to(PATH).to_string(),
+            format!("{}/{}", self.fresh, self.workers),
+            kv.map_or_else(nothing, |ratio| format!("{:.0}%", ratio * 100.0)),
+            running,
+            number(load.requests_waiting),
+            joined(self.sources.iter().copied()),
+            joined(self.versions.iter().map(String::as_str)),
+            joined(self.generations.iter().copied()),
+            joined(self.layouts.iter().map(String::as_str)),
+        ]
     }
 
-    /// Adds what events report.
-    fn hear(&mut self, workers: &[WorkerView]) {
-        for worker in workers {
-            let Some(events) = worker.events.as_ref().filter(|events| events.is_heard) else {
-                continue;
-            };
-            self.sources.insert(Source::Events.as_str());
-            self.workers += usize::from(worker.source() == Source::Events);
-            self.forward_passes += usize::from(events.passes.is_some());
-            self.generations.extend(events.scope.map(EventScope::generation));
-            self.load.remove("none");
-            self.load.insert("event");
+    fn write_remarks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.to_string();
+        let path = Shown(&path).up_to(PATH);
+        match self.unusable {
+            0 => {}
+            1 => writeln!(
+                f,
+                "{path}: 1 instance reports data that cannot be used, so it is not counted; `metrics explain` shows why"
+            )?,
+            n => writeln!(
+                f,
+                "{path}: {n} instances report data that cannot be used, so they are not counted; `metrics explain` shows why"
+            )?,
         }
+        for duplicate in &self.duplicates {
+            writeln!(f, "{path}: {duplicate}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for pools::Duplicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left_out: Vec<String> = self.left_out.iter().map(|id| Shown(id).to_string()).collect();
+        write!(
+            f,
+            "worker {} is reported by {} instances: {} is shown, {} left out",
+            Shown(&self.worker_id),
+            left_out.len() + 1,
+            Shown(&self.shown),
+            match left_out.as_slice() {
+                [one] => format!("{one} is"),
+                several => format!("{} are", several.join(", ")),
+            }
+        )
+    }
+}
+
+fn nothing() -> String {
+    NOTHING.to_owned()
+}
+
+fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let shown: Vec<String> = texts.map(|text| Shown(text).to_string()).collect();
+    match shown.is_empty() {
+        true => nothing(),
+        false => shown.join(","),
+    }
+}
+
+impl Service {
+    fn row(&self) -> [String; 4] {
+        let mut endpoints = joined(self.endpoints.iter().take(NAMED_ENDPOINTS).map(String::as_str));
+        if let Some(more @ 1..) = self.endpoints.len().checked_sub(NAMED_ENDPOINTS) {
+            endpoints.push_str(&format!(" and {more} more"));
+        }
+        [
+            Shown(&self.name).to_string(),
+            self.instances.to_string(),
+            joined(self.versions.iter().map(String::as_str)),
+            endpoints,
+        ]
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.denied)?;
         if self.pools.is_empty() {
             writeln!(f, "no pool of workers; {}", self.round)?;
         } else {
-            let join = |set: &BTreeSet<String>| {
-                set.iter()
-                    .map(|text| Shown(text).to_string())
-                    .collect::<Vec<_>>()
-                    .join(",")
-            };
-            let plain = |set: &BTreeSet<&str>| set.iter().copied().collect::<Vec<_>>().join(",");
-            let rows = self.pools.iter().map(|pool| {
-                let generations = pool
-                    .generations
-                    .iter()
-                    .map(|releases| format!("Dynamo {releases}"));
-                let versions = pool.versions.iter().map(|version| Shown(version).to_string());
-                [
-                    Shown(&pool.path.to_string()).up_to(400).to_string(),
-                    pool.workers.to_string(),
-                    plain(&pool.sources),
-                    format!("{}/{}", pool.forward_passes, pool.workers),
-                    versions.chain(generations).collect::<Vec<_>>().join(","),
-                    join(&pool.layouts),
-                    plain(&pool.load),
-                ]
-            });
-            let head =
-                ["PATH", "WORKERS", "SOURCE", "FPM", "GENERATION", "LAYOUT", "LOAD"].map(str::to_owned);
-            let rows: Vec<[String; 7]> = std::iter::once(head).chain(rows).collect();
-            let width = |column: usize| {
-                rows.iter()
-                    .map(|row| row[column].chars().count())
-                    .max()
-                    .unwrap_or(0)
-            };
-            let widths: [usize; 7] = std::array::from_fn(width);
-            for row in &rows {
-                let line: String = row
-                    .iter()
-                    .zip(widths)
-                    .map(|(cell, width)| format!("{cell:<width$}  "))
-                    .collect();
-                writeln!(f, "{}", line.trim_end())?;
-            }
+            let head = [
+                "PATH", "FRESH", "KV", "RUNNING", "WAITING", "SOURCE", "VERSION", "DYNAMO", "LAYOUT",
+            ];
+            write!(f, "{}", Table::new(head, self.pools.iter().map(Pool::row)))?;
         }
-        for Nameless {
-            namespace,
-            component,
-            workers,
-        } in &self.nameless
-        {
-            let component = component.as_deref().unwrap_or("*");
-            let place = format!("{namespace}/{component}");
-            writeln!(
+        for pool in &self.pools {
+            pool.write_remarks(f)?;
+        }
+        for nameless in &self.nameless {
+            writeln!(f, "{nameless}")?;
+        }
+        if !self.services.is_empty() {
+            let head = ["SERVICE", "INSTANCES", "VERSION", "ENDPOINTS"];
+            write!(
                 f,
-                "{}: {workers} workers, heard by events that name no {}; watch them by --target {}",
-                Shown(&place),
-                if component == "*" { "component" } else { "endpoint" },
-                Shown(&format!("{place}/ENDPOINT")),
+                "\n{}",
+                Table::new(head, self.services.iter().map(Service::row))
             )?;
-        }
-        for (name, count) in &self.other_services {
-            writeln!(f, "other service: {} ({count})", Shown(name))?;
         }
         if self.unreadable_replies > 0 {
             writeln!(f, "replies that cannot be read: {}", self.unreadable_replies)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Nameless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let component = self.component.as_deref().unwrap_or("*");
+        let place = format!("{}/{component}", self.namespace);
+        let (workers, verb) = if self.workers == 1 {
+            ("worker", "is")
+        } else {
+            ("workers", "are")
+        };
+        write!(
+            f,
+            "{}: {} {workers} {verb} heard by events that name no {}; watch with --target {}",
+            Shown(&place),
+            self.workers,
+            if component == "*" { "component" } else { "endpoint" },
+            Shown(&format!("{place}/ENDPOINT")),
+        )
     }
 }

@@ -58,7 +58,7 @@ pub(super) struct Show {
     /// By the subject where each serves its endpoint, and by the instance of its service.
     places: HashMap<String, usize>,
     instances: HashMap<String, usize>,
-    servers: link::Servers,
+    link: super::LinkOptions,
     service: protocol::ServiceName,
     hear: mpsc::Sender<Heard>,
     /// `None` while a fault keeps it closed.
@@ -122,7 +122,7 @@ impl Show {
             identities: Vec::with_capacity(workers),
             places: HashMap::with_capacity(workers),
             instances: HashMap::with_capacity(workers),
-            servers: config.servers.clone(),
+            link: super::LinkOptions::of(config, pool.service()),
             service: pool.service().clone(),
             hear,
             lines: Vec::new(),
@@ -375,8 +375,13 @@ impl Show {
         Ok(())
     }
 
+    /// Another connection, as all of them are made.
+    pub(super) fn new_link(&self) -> link::Link {
+        self.link.new_link()
+    }
+
     async fn line(&self, number: usize) -> anyhow::Result<Line> {
-        let link = super::new_link(&self.servers);
+        let link = self.link.new_link();
         let client = link.connect().await?;
         let mut line = Line::new(link, client, self.scenario.replies_per_second);
         if self.plane == RequestPlane::Nats {

@@ -1,12 +1,16 @@
 //! Flags of `ctl`.
 
-use clap::{Args, Subcommand};
-use link::Servers;
+use std::time::Duration;
+
+use clap::{ArgMatches, Args, Subcommand};
+use program::nats::{Everywhere, Nats, NatsArgs, NatsSeed};
 use sim::nanos::Nanos;
 
 use super::fleet::some_time;
-use super::servers;
 use crate::control::Request;
+
+/// How long to wait for an answer, unless --timeout says otherwise: a large fleet may be busy.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reaches into workers that run, over NATS. What is refused changes nothing.
 #[derive(Debug, Args)]
@@ -26,21 +30,9 @@ pub struct CtlArgs {
     #[arg(long, global = true, env = "MOCK_WORKER_NAME", default_value = "default", value_parser = name)]
     name: String,
 
-    /// NATS server, e.g. nats://user:password@host:4222; several with commas between them
-    #[arg(
-        short,
-        long,
-        global = true,
-        env = "NATS_URL",
-        hide_env_values = true,
-        default_value = "nats://127.0.0.1:4222",
-        value_name = "URL"
-    )]
-    server: String,
-
-    /// How long to wait for an answer
-    #[arg(long, global = true, default_value = "10s", value_name = "TIME", value_parser = some_time)]
-    timeout: Nanos,
+    /// How to connect; --timeout is also how long to wait for an answer [default: 10s]
+    #[command(flatten)]
+    nats: Everywhere<NatsSeed<NatsArgs>>,
 
     /// Print the answer as JSON
     #[arg(long, global = true)]
@@ -96,13 +88,13 @@ pub struct Call {
     /// What is asked.
     pub request: Request,
     /// How long to wait.
-    pub timeout: Nanos,
+    pub timeout: Duration,
     /// Whether the answer is printed as it came.
     pub json: bool,
 }
 
 impl CtlArgs {
-    pub(super) fn resolve(self) -> Result<(Servers, Call), String> {
+    pub(super) fn resolve(self, matches: &ArgMatches) -> Result<(Nats, Call), String> {
         let request = match self.act {
             Act::Status => Request::Status,
             Act::Set { settings } => Request::Set { settings },
@@ -114,13 +106,14 @@ impl CtlArgs {
         };
         // Looked at here too, so that a slip costs no round trip and exits as a wrong flag.
         request.check()?;
+        let nats = self.nats.0.0.resolve(matches)?;
         let call = Call {
             name: self.name,
             request,
-            timeout: self.timeout,
+            timeout: nats.timeout.unwrap_or(TIMEOUT),
             json: self.json,
         };
-        Ok((servers(&self.server)?, call))
+        Ok((nats, call))
     }
 }
 

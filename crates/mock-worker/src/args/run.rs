@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ArgMatches;
 use clap::{Args, ValueEnum};
-use link::Servers;
+use program::nats::{Nats, NatsArgs, NatsSeed};
 use protocol::events::Topic;
 use protocol::{Encoding, EndpointPath, Layout, StatsShape, WorkerId};
 use sim::nanos::Nanos;
 
+use super::LogFormat;
 use super::fleet::{LogArg, PathArgs, ScenarioArgs, some_time};
-use super::{LogFormat, servers};
 use crate::generation::{Generation, RequestPlane};
 use crate::ids;
 use crate::scenario::Scenario;
@@ -124,20 +125,12 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_NAME", default_value = "default", value_parser = super::ctl::name)]
     name: String,
 
-    /// NATS server, e.g. nats://user:password@host:4222; several with commas between them
-    #[arg(
-        short,
-        long,
-        env = "NATS_URL",
-        hide_env_values = true,
-        default_value = "nats://127.0.0.1:4222",
-        value_name = "URL"
-    )]
-    server: String,
-
     /// How long requests in flight may take at shutdown
     #[arg(long, env = "MOCK_WORKER_GRACE", default_value = "5s", value_name = "TIME")]
     grace: Nanos,
+
+    #[command(flatten)]
+    pub(super) nats: NatsSeed<NatsArgs>,
 
     #[command(flatten)]
     log: LogArg,
@@ -178,8 +171,8 @@ pub struct Config {
     pub metrics_port: Option<u16>,
     /// The name for control.
     pub name: String,
-    /// Where NATS is.
-    pub servers: Servers,
+    /// Where NATS is, and how to connect to it.
+    pub nats: Nats,
     /// How long requests in flight may take at shutdown.
     pub grace: Duration,
     /// How the log is written.
@@ -221,7 +214,12 @@ enum EncodingArg {
 
 impl RunFlags {
     /// `workers` is their number where neither flag nor scenario says one.
-    pub(super) fn resolve(self, scenario: &str, workers: Option<u32>) -> Result<Config, String> {
+    pub(super) fn resolve(
+        self,
+        scenario: &str,
+        workers: Option<u32>,
+        matches: &ArgMatches,
+    ) -> Result<Config, String> {
         let path = self.path.path();
         let generation = self.generation;
         let layout = generation.map_or_else(|| self.layout.into(), Generation::layout);
@@ -281,7 +279,7 @@ impl RunFlags {
             encoding: self.encoding.into(),
             metrics_port: self.metrics_port,
             name: self.name,
-            servers: servers(&self.server)?,
+            nats: self.nats.0.resolve(matches)?,
             grace: self.grace.duration(),
             log_format: self.log.log_format,
         })

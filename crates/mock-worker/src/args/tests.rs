@@ -38,7 +38,7 @@ fn without_flags_it_is_one_worker_of_the_usual_path() {
         (Layout::Hashed, Some(StatsShape::Nested))
     );
     assert_eq!(config.scenario.event_interval, Nanos(1_000_000_000));
-    assert_eq!(config.servers.to_string(), "nats://127.0.0.1:4222");
+    assert_eq!(config.nats.servers.to_string(), "nats://127.0.0.1:4222");
     assert_eq!(config.grace, Duration::from_secs(5));
 }
 

@@ -8,6 +8,7 @@ mod started;
 
 use std::borrow::Cow;
 
+use serde_json::Value;
 use smallvec::SmallVec;
 use time::OffsetDateTime;
 
@@ -61,6 +62,48 @@ pub struct EndpointLoad<'a> {
     pub refused: Vec<StatsError>,
     /// The load in the endpoint's `data`, or why it cannot be used.
     pub load: Result<StatsReading, LoadError>,
+    /// The whole of its `data`.
+    pub data: EndpointData<'a>,
+}
+
+/// The `data` of an endpoint. Most collectors need no more of it than its load, so it is read when it is asked for.
+#[derive(Debug, Clone)]
+pub struct EndpointData<'a>(Raw<'a>);
+
+#[derive(Debug, Clone)]
+enum Raw<'a> {
+    Text(&'a str),
+    Read(Box<Result<Value, DataError>>),
+}
+
+impl EndpointData<'_> {
+    /// The data as JSON; `null` where there is none.
+    ///
+    /// # Errors
+    /// [`DataError`] where it cannot be read.
+    ///
+    /// ```
+    /// use protocol::LoadReply;
+    /// let reply = LoadReply::read(br#"{"id": "a1", "endpoints": [{"subject": "orders", "data": {"depth": 3}}]}"#)?;
+    /// assert_eq!(reply.endpoints[0].data.read()?["depth"], 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read(&self) -> Result<Cow<'_, Value>, DataError> {
+        match &self.0 {
+            Raw::Text("") => Ok(Cow::Owned(Value::Null)),
+            Raw::Text(text) => serde_json::from_str(text)
+                .map(Cow::Owned)
+                .map_err(|error| DataError::NotJson(error.to_string())),
+            Raw::Read(read) => read.as_ref().as_ref().map(Cow::Borrowed).map_err(Clone::clone),
+        }
+    }
+}
+
+impl PartialEq for EndpointData<'_> {
+    /// Whether the same JSON can be read from both.
+    fn eq(&self, other: &Self) -> bool {
+        self.read() == other.read()
+    }
 }
 
 /// Why the load data of an endpoint cannot be used.
@@ -110,7 +153,10 @@ impl From<StatsReply> for LoadReply<'_> {
 
 impl From<EndpointStats> for EndpointLoad<'_> {
     fn from(endpoint: EndpointStats) -> Self {
-        let read = |data| WorkerStats::read(&data).map_err(LoadError::from);
+        let load = match &endpoint.data {
+            Ok(data) => WorkerStats::read(data).map_err(LoadError::from),
+            Err(error) => Err(error.clone().into()),
+        };
         Self {
             name: endpoint.name.into(),
             subject: endpoint.subject.into(),
@@ -118,7 +164,8 @@ impl From<EndpointStats> for EndpointLoad<'_> {
             errors: endpoint.errors,
             processing_seconds: endpoint.processing_seconds,
             refused: endpoint.refused,
-            load: endpoint.data.map_err(LoadError::from).and_then(read),
+            load,
+            data: EndpointData(Raw::Read(Box::new(endpoint.data))),
         }
     }
 }

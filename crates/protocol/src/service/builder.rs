@@ -1,5 +1,6 @@
 //! [`WorkerBuilder`]: what a worker needs to know before it starts.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tracing::{debug, warn};
 
 use super::Worker;
 use super::load::{Load, LoadSource};
+use super::metadata;
 use super::passes::Passes;
 use super::request::{HandlerError, Request};
 use super::serving::{Handler, OwnedService, Serving};
@@ -38,6 +40,7 @@ pub struct WorkerBuilder {
     shape: StatsShape,
     encoding: Encoding,
     version: String,
+    metadata: HashMap<String, String>,
     concurrency: usize,
     dp_rank: u64,
     has_heartbeat: bool,
@@ -97,6 +100,7 @@ impl WorkerBuilder {
             shape: StatsShape::default(),
             encoding: Encoding::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            metadata: metadata::of_this_process(),
             concurrency: CONCURRENCY,
             dp_rank: 0,
             has_heartbeat: false,
@@ -132,6 +136,15 @@ impl WorkerBuilder {
     /// The version of the worker's program, a semantic one such as `1.2.3`; this crate's own unless set.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
+        self
+    }
+
+    /// Adds to the metadata of the worker's INFO reply, or replaces what is there under this key.
+    ///
+    /// `host` and, in a pod, `pod` are there unless they are replaced: the pod is what the environment variable `POD_NAME`
+    /// says, or else `HOSTNAME`. The collector shows chosen keys with `--metadata-labels`.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
         self
     }
 
@@ -215,6 +228,7 @@ impl WorkerBuilder {
         let service = client
             .service_builder()
             .description(description)
+            .metadata(self.metadata)
             .queue_group(subject::QUEUE_GROUP)
             .stats_handler(stats_handler)
             .start(subject.service(), &self.version)

@@ -35,6 +35,9 @@ pub enum StatsFault {
     /// It is larger than any real value.
     #[error("is above the limit of {0}")]
     AboveLimit(f64),
+    /// It is smaller than any real value.
+    #[error("is below the limit of {0}")]
+    BelowLimit(f64),
     /// A ratio is above one.
     #[error("is {0}, above 1")]
     AboveOne(f64),

@@ -5,10 +5,11 @@
 
 use serde::de::{Error, MapAccess};
 
-use super::wire::{
+use super::fields::{
     KV_ACTIVE, KV_CAPACITY, KV_SECTION, KV_USAGE, PREFIX_HITS, RANK, SLOTS_ACTIVE, SLOTS_CAPACITY, WAITING,
-    WORKER_SECTION, in_unit_range,
+    WORKER_SECTION,
 };
+use super::wire::in_unit_range;
 use super::{StatsReading, StatsShape, WorkerStats};
 use crate::record::{Count, Into, Number, Record, Skip, fill, first};
 use crate::scan::{Field, Fields, Name, Pass, Scanner};

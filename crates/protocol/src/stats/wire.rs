@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::fields::{KV_FIELDS, KV_SECTION, LOAD_FIELDS, POINTERS, WORKER_FIELDS, WORKER_SECTION};
 use super::{StatsError, StatsFault, StatsReading, StatsRefusal, WorkerStats};
 
 /// How [`WorkerStats`] are written as JSON.
@@ -52,33 +53,35 @@ impl WorkerStats {
         } else {
             StatsShape::Flat
         };
-        let mut reader = Reader { refused: Vec::new() };
-        let section = |name| if nested { fields.get(name) } else { Some(data) };
-        let worker = reader.section(WORKER_SECTION, section(WORKER_SECTION));
-        let kv = reader.section(KV_SECTION, section(KV_SECTION));
-        let mut stats = Self {
-            request_slots_active: reader.count(worker, SLOTS_ACTIVE),
-            request_slots_capacity: reader.count(worker, SLOTS_CAPACITY),
-            requests_waiting: reader.count(worker, WAITING),
-            kv_blocks_active: reader.count(kv, KV_ACTIVE),
-            kv_blocks_capacity: reader.count(kv, KV_CAPACITY),
-            kv_usage_ratio: reader.ratio(kv, KV_USAGE),
-            prefix_cache_hit_ratio: reader.ratio(kv, PREFIX_HITS),
-            data_parallel_rank: reader.count(worker, RANK),
+        let mut refused = Vec::new();
+        let mut section = |name| match nested {
+            true => section(name, fields.get(name), &mut refused),
+            false => Some(fields),
         };
-        for error in stats.drop_pairs_above_capacity() {
-            reader.refused.push(error);
+        let (worker, kv) = (section(WORKER_SECTION), section(KV_SECTION));
+        let mut stats = Self::default();
+        for (field, pointers) in LOAD_FIELDS.iter().zip(POINTERS.iter()) {
+            pointers.of(shape).find(data, &mut |_, found| {
+                if let Some(fault) = found
+                    .ok()
+                    .and_then(|value| field.read_into(&mut stats, value).err())
+                {
+                    let field = field.wire;
+                    refused.push(StatsError { field, fault });
+                }
+            });
         }
+        refused.extend(stats.drop_pairs_above_capacity());
         if stats.has_load() {
             return Ok(StatsReading {
                 stats: Some(stats),
                 shape: Some(shape),
-                refused: reader.refused,
+                refused,
                 other_fields: Vec::new(),
             });
         }
-        if !reader.refused.is_empty() {
-            return Err(StatsRefusal::NothingUsable(reader.refused));
+        if !refused.is_empty() {
+            return Err(StatsRefusal::NothingUsable(refused));
         }
         Ok(StatsReading {
             other_fields: if nested {
@@ -119,19 +122,6 @@ impl FromStr for StatsShape {
     }
 }
 
-pub(super) const SLOTS_ACTIVE: &str = "request_active_slots";
-pub(super) const SLOTS_CAPACITY: &str = "request_total_slots";
-pub(super) const WAITING: &str = "num_requests_waiting";
-pub(super) const KV_ACTIVE: &str = "kv_active_blocks";
-pub(super) const KV_CAPACITY: &str = "kv_total_blocks";
-pub(super) const KV_USAGE: &str = "gpu_cache_usage_perc";
-pub(super) const PREFIX_HITS: &str = "gpu_prefix_cache_hit_rate";
-pub(super) const RANK: &str = "data_parallel_rank";
-pub(super) const WORKER_SECTION: &str = "worker_stats";
-pub(super) const KV_SECTION: &str = "kv_stats";
-const WORKER_FIELDS: [&str; 4] = [SLOTS_ACTIVE, SLOTS_CAPACITY, WAITING, RANK];
-const KV_FIELDS: [&str; 4] = [KV_ACTIVE, KV_CAPACITY, KV_USAGE, PREFIX_HITS];
-
 /// The fields of a JSON object.
 type Fields = Map<String, Value>;
 
@@ -155,41 +145,19 @@ fn other_fields<'a>(objects: impl IntoIterator<Item = (Option<&'a Fields>, &'a [
     others
 }
 
-struct Reader {
-    refused: Vec<StatsError>,
-}
-
-impl Reader {
-    fn section<'a>(&mut self, field: &'static str, value: Option<&'a Value>) -> Option<&'a Fields> {
-        match value {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(fields)) => Some(fields),
-            Some(other) => {
-                let fault = StatsFault::NotAnObject(type_name(other));
-                self.refused.push(StatsError { field, fault });
-                None
-            }
+fn section<'a>(
+    field: &'static str,
+    value: Option<&'a Value>,
+    refused: &mut Vec<StatsError>,
+) -> Option<&'a Fields> {
+    match value {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(fields)) => Some(fields),
+        Some(other) => {
+            let fault = StatsFault::NotAnObject(type_name(other));
+            refused.push(StatsError { field, fault });
+            None
         }
-    }
-
-    fn count(&mut self, section: Option<&Fields>, field: &'static str) -> Option<u64> {
-        self.field(section, field, whole)
-    }
-
-    fn ratio(&mut self, section: Option<&Fields>, field: &'static str) -> Option<f64> {
-        self.field(section, field, |value| number(value).and_then(in_unit_range))
-    }
-
-    fn field<T>(
-        &mut self,
-        section: Option<&Fields>,
-        field: &'static str,
-        read: impl FnOnce(&Value) -> Result<T, StatsFault>,
-    ) -> Option<T> {
-        let value = section?.get(field).filter(|value| !value.is_null())?;
-        read(value)
-            .map_err(|fault| self.refused.push(StatsError { field, fault }))
-            .ok()
     }
 }
 
@@ -211,7 +179,7 @@ pub(crate) fn whole(value: &Value) -> Result<u64, StatsFault> {
     }
 }
 
-fn number(value: &Value) -> Result<f64, StatsFault> {
+pub(crate) fn number(value: &Value) -> Result<f64, StatsFault> {
     let number = match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse::<f64>().ok(),
@@ -234,7 +202,7 @@ pub(super) fn in_unit_range(ratio: f64) -> Result<f64, StatsFault> {
     }
 }
 
-fn type_name(value: &Value) -> &'static str {
+pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::wire::{
+use super::fields::{
     KV_ACTIVE, KV_CAPACITY, KV_SECTION, KV_USAGE, PREFIX_HITS, RANK, SLOTS_ACTIVE, SLOTS_CAPACITY, WAITING,
     WORKER_SECTION,
 };

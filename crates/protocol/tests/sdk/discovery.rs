@@ -18,7 +18,8 @@ on_nats! {
         let worker = bench
             .worker(|worker| {
                 let stats = WorkerStats::builder().kv_blocks(42, 100).build().expect("in range");
-                worker.worker_id(0x1f).version("1.2.3").stats(move || stats.clone())
+                let worker = worker.worker_id(0x1f).version("1.2.3").stats(move || stats.clone());
+                worker.metadata("model", "tiny").metadata("pod", "b-7f")
             })
             .await;
         let reply = bench.reply().await;
@@ -38,6 +39,9 @@ on_nats! {
         assert_eq!(description.component.as_str(), "MyComponent");
         let info: Value = serde_json::from_slice(&info).expect("JSON");
         assert_eq!(info["endpoints"][0]["queue_group"], subject::QUEUE_GROUP);
+        assert_eq!(info["metadata"]["model"], "tiny");
+        assert_eq!(info["metadata"]["pod"], "b-7f");
+        assert!(info["metadata"]["host"].is_string(), "{info}");
     }
 
     async fn many_workers_of_one_process_are_all_found(bench: Bench) {

@@ -137,8 +137,13 @@ pub(super) fn plan_of(place: usize) -> Plan {
         plan.settings.event_max_age = 5 * SECOND;
         plan.settings.event_idle_gone_after = 8 * SECOND;
     }
+    if place == 4 {
+        plan.selectors.push(Selector::Services(NameGlob::new("orders")));
+        plan.excluded_services.push(NameGlob::new("dynamo_*"));
+    }
     if place == 5 {
-        plan.selectors.push(Selector::Services(NameGlob::new("or*")));
+        plan.selectors.push(Selector::Services(NameGlob::new("*")));
+        plan.metadata.push("pod".parse().expect("a key"));
         plan.settings.poll_interval = SECOND / 5;
         plan.settings.round_timeout = SECOND / 5;
         plan.settings.gone_after = 2;

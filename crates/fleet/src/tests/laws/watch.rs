@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::Bench;
-use crate::{PoolView, Snapshot, WorkerState, WorkerView};
+use crate::{Change, PoolName, PoolView, RECENT_CHANGES, Snapshot, Sums, WorkerState, WorkerView};
 
 /// The same bench, looked at.
 pub(super) fn watched(mut bench: Bench) -> Bench {
     let mut seen = 0;
     let mut counted = BTreeMap::new();
     let mut judged = 0;
+    let mut sums = BTreeMap::new();
+    let mut changed = BTreeMap::new();
     bench.watch = Some(Box::new(move |bench| {
         bench.core.assert_consistent();
         // What is not held has been counted once for each pool that was there.
@@ -23,10 +25,22 @@ pub(super) fn watched(mut bench: Bench) -> Bench {
         }
         (counted, judged) = (counted_now, judged_now);
         for at in seen..bench.snapshots.len() {
+            for pool in &bench.snapshots[at].pools {
+                let name = pool.name.to_string();
+                let counts = changes(pool);
+                if let Some(before) = changed.insert(name, counts.clone()) {
+                    assert!(
+                        rises(&before, &counts),
+                        "also of a pool that was dropped: {pool:?}"
+                    );
+                }
+            }
             if at > 0 {
                 in_order(&bench.snapshots[at - 1], &bench.snapshots[at]);
             }
             recent(bench, &bench.snapshots[at]);
+            sums_rise(&mut sums, &bench.snapshots[at]);
+            adds_up(&bench.snapshots[at]);
         }
         seen = bench.snapshots.len();
     }));
@@ -42,6 +56,7 @@ fn in_order(before: &Snapshot, after: &Snapshot) {
             continue;
         };
         assert!(rises(&counts(known), &counts(pool)), "{known:?} {pool:?}");
+        changes_show(known, pool);
         for worker in pool.workers.iter() {
             let is_it = |known: &&WorkerView| known.identity.key == worker.identity.key;
             let known = known.workers.iter().find(is_it);
@@ -51,6 +66,64 @@ fn in_order(before: &Snapshot, after: &Snapshot) {
             }
         }
     }
+}
+
+/// Panics where the sums of a plain service's endpoint run backwards, also when its pool has gone meanwhile.
+fn sums_rise(known: &mut BTreeMap<PoolName, Sums>, snapshot: &Snapshot) {
+    for pool in &snapshot.pools {
+        assert_eq!(pool.sums.is_some(), matches!(pool.name, PoolName::Service { .. }));
+        let Some(sums) = pool.sums else { continue };
+        let before = known.insert(pool.name.clone(), sums).unwrap_or_default();
+        assert_eq!(before.max(sums), sums, "{pool:?}");
+    }
+}
+
+fn changes(pool: &PoolView) -> Vec<f64> {
+    Change::ALL
+        .iter()
+        .map(|change| pool.changes[*change] as f64)
+        .collect()
+}
+
+/// Panics where the changes of a pool do not add up to its workers, or the last ones are not in order.
+fn adds_up(snapshot: &Snapshot) {
+    for pool in &snapshot.pools {
+        let count = |change| pool.changes[change];
+        let present: usize = WorkerState::ALL.iter().map(|state| pool.count(*state)).sum();
+        assert_eq!(
+            count(Change::Joined) - count(Change::Left),
+            present as u64,
+            "{pool:?}"
+        );
+    }
+    let recent = &snapshot.changes;
+    assert!(recent.len() <= RECENT_CHANGES && recent.is_sorted_by_key(|change| change.at));
+}
+
+/// Panics where a worker is another than in the view before, and the counts of changes do not show it.
+fn changes_show(before: &PoolView, after: &PoolView) {
+    let added = |change| after.changes[change] - before.changes[change];
+    let (mut stale, mut recovered, mut replaced, mut restarts) = (0, 0, 0, 0);
+    for worker in after.workers.iter() {
+        let is_it = |known: &&WorkerView| known.identity.key == worker.identity.key;
+        let Some(known) = before.workers.iter().find(is_it) else {
+            continue;
+        };
+        let was_fresh = known.state == WorkerState::Fresh;
+        let is_fresh = worker.state == WorkerState::Fresh;
+        stale += u64::from(was_fresh && !is_fresh);
+        recovered += u64::from(!was_fresh && is_fresh);
+        let instance = &known.identity.service_id;
+        replaced += u64::from(!instance.is_empty() && *instance != worker.identity.service_id);
+        restarts += worker.restarts.saturating_sub(known.restarts);
+    }
+    // A worker that left and joined again meanwhile is another one.
+    let again = added(Change::Left).min(added(Change::Joined));
+    assert!(stale <= added(Change::Stale) + again && recovered <= added(Change::Recovered) + again);
+    assert!(replaced <= added(Change::Replaced) + again);
+    assert!(restarts <= added(Change::Restarted) + added(Change::Replaced) + again);
+    assert!(added(Change::Stale) <= stale + added(Change::Left));
+    assert!(added(Change::Recovered) <= recovered + added(Change::Left));
 }
 
 /// Whether a worker that is known by its events alone was silent until it was gone, and may have begun anew.

@@ -56,6 +56,7 @@ pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
         up: true,
         round_age: Some(Duration::ZERO),
         rounds_skipped: 4,
+        changes: Arc::default(),
         link: LinkView {
             connected: true,
             reconnects: 1,
@@ -66,6 +67,9 @@ pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
         hearing: Hearing::default(),
         frontends: None,
         registry: None,
+        metadata: Arc::default(),
+        endpoints_ignored: 0,
+        mappings: Vec::new(),
     }
 }
 
@@ -95,6 +99,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
             version: version.into(),
             layout: layout.into(),
             subject: "s.e-1".into(),
+            profile: None,
         }),
         state: WorkerState::Fresh,
         schema: "flat",
@@ -109,6 +114,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
         hit_blocks: 4,
         events: None,
         capacity: CapacitySource::Reported,
+        mapped: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::super::{MAX_ID_BYTES, ReplyLimits};
-use super::{EndpointLoad, LoadReply, started};
+use super::{EndpointData, EndpointLoad, LoadReply, Raw, started};
 use crate::StatsReading;
 use crate::record::first;
 use crate::scan::{Field, Fields, LEVELS, Name, Pass, Scanner};
@@ -94,7 +94,7 @@ fn read_endpoints<'a>(
 }
 
 fn read_endpoint<'a>(scanner: &mut Scanner<'a>, depth: usize) -> Option<EndpointLoad<'a>> {
-    let (mut name, mut subject, mut load) = (None, None, None);
+    let (mut name, mut subject, mut load, mut data) = (None, None, None, "");
     let (mut requests, mut errors, mut processing_nanos) = (None, None, None);
     let mut fields = Fields::new(&ENDPOINT, 0);
     scanner.opens_object()?.then_some(())?;
@@ -105,7 +105,11 @@ fn read_endpoint<'a>(scanner: &mut Scanner<'a>, depth: usize) -> Option<Endpoint
             Field::Known(3) => first(&mut requests, scanner.count()?)?,
             Field::Known(4) => first(&mut errors, scanner.count()?)?,
             Field::Known(6) => first(&mut processing_nanos, scanner.count()?)?,
-            Field::Known(8) => first(&mut load, read_data(scanner, depth)?)?,
+            Field::Known(8) => {
+                let from = scanner.position();
+                first(&mut load, read_data(scanner, depth)?)?;
+                data = scanner.since(from);
+            }
             Field::Known(_) | Field::Other => scanner.pass(LEVELS, Pass::Json)?,
             Field::End => break,
         }
@@ -118,6 +122,7 @@ fn read_endpoint<'a>(scanner: &mut Scanner<'a>, depth: usize) -> Option<Endpoint
         processing_seconds: processing_nanos.flatten().map(|nanos| nanos as f64 / 1e9),
         refused: Vec::new(),
         load: Ok(load.unwrap_or_default()),
+        data: EndpointData(Raw::Text(data)),
     })
 }
 

@@ -1,0 +1,105 @@
+//! `metrics doctor`: whether everything that the collector needs is there, each thing tried, with its remedy.
+
+mod attempt;
+mod finding;
+mod fleet_checks;
+mod link_checks;
+#[cfg(test)]
+mod tests;
+
+use std::io::stdout;
+
+use fleet::{PathGlob, Plan, Selector, Settings};
+use link::Link;
+use program::colour;
+use program::nats::Nats;
+use tokio::time::Instant;
+
+use self::finding::{Check, Finding, Report};
+use super::level::Level;
+use super::{EVERYTHING, PATIENCE, TIMEOUT, print};
+use crate::app;
+use crate::args::{DoctorArgs, SharedArgs};
+use crate::engine::Engine;
+
+/// What the doctor has found, by what is to be done first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing has to be mended.
+    Clean,
+    /// A permission is missing.
+    Denied,
+    /// A pool that is to be watched has no workers.
+    NoWorkers,
+    /// Something else has to be mended.
+    Unwell,
+}
+
+/// Checks the connection and what there is, and prints what it found.
+///
+/// # Errors
+/// Where NATS cannot be reached, or the connection is lost.
+pub async fn doctor(args: DoctorArgs, nats: &Nats, shared: &SharedArgs) -> anyhow::Result<Health> {
+    let servers = &nats.servers;
+    let timeout = shared.round_timeout.unwrap_or(TIMEOUT);
+    let everything: PathGlob = EVERYTHING.parse()?;
+    let watched = args.target.iter().cloned().chain([Selector::Glob(everything)]);
+    let plan = Plan {
+        patterns: shared.subject_pattern.clone(),
+        settings: Settings {
+            poll_interval: (timeout + args.look.listen_for) * 10,
+            round_timeout: timeout,
+            stall: PATIENCE,
+            ..Settings::default()
+        },
+        ..Plan::watching(watched.collect())
+    };
+    // Records of requests are worth having, and not needed.
+    let needed = Plan {
+        request_traces: Vec::new(),
+        ..plan.clone()
+    };
+    let link = Link::new(servers.clone(), app::options(nats, &needed));
+    let begun = Instant::now();
+    let client = link.connect_now().await?;
+    let text = format!("connected to {servers} in {} ms", begun.elapsed().as_millis());
+    let mut findings = vec![
+        Finding::new(Level::Ok, Check::Connection, text),
+        link_checks::server(&client.server_info(), link_checks::is_compatible(&client)),
+    ];
+    let attempts = attempt::all(&link, &client).await?;
+    findings.extend(link_checks::round_trip(&attempts));
+
+    let (mut engine, published) = Engine::new(plan, link.clone());
+    engine.look(args.look.listen_for).await?;
+    let seen = engine.inspect(None);
+    let seconds = args.look.listen_for.as_secs_f64();
+    findings.extend(link_checks::permissions(
+        &attempts,
+        &link.denials(),
+        servers.inbox_prefix(),
+        link.grants(),
+    ));
+    findings.extend(fleet_checks::limits(seen.replies, client.max_payload()));
+    let hearing = published.borrow().snapshot.hearing.clone();
+    findings.extend(fleet_checks::clocks(&seen, &hearing));
+    findings.extend(fleet_checks::services(&seen));
+    findings.extend(fleet_checks::pools(&seen, seconds));
+    findings.extend(fleet_checks::targets(&args.target, &seen, seconds));
+
+    let report = Report::new(findings, colour::is_wanted(&stdout()) && !args.look.json);
+    print(&report, report.to_string(), args.look.json)?;
+    Ok(health(&report))
+}
+
+fn health(report: &Report) -> Health {
+    if report.is_clean() {
+        Health::Clean
+    } else if report.has(Level::Error, Check::Permission) {
+        Health::Denied
+    } else if report.has(Level::Warning, Check::Target) {
+        Health::NoWorkers
+    } else {
+        Health::Unwell
+    }
+}
