@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use fleet::{Capacity, MeasureBuckets, MetadataLabel, NameGlob, PathGlob, Selector};
+use fleet::{Capacity, Mapping, MeasureBuckets, MetadataLabel, NameGlob, PathGlob, Selector};
 use program::nats::{Everywhere, NatsArgs};
 use program::time::{Bounds, time_within};
 use program::{Exit, LogFormat};
 use protocol::{Component, EndpointName, Namespace, SubjectPattern};
 
 use crate::export::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
+use crate::target::Target;
 
 const EXAMPLES: &str = "Examples:
   metrics --component my_component --endpoint my_endpoint
@@ -173,9 +175,10 @@ pub struct CollectArgs {
     pub namespace: String,
 
     /// A path to watch: namespace/component/endpoint, or with dots, or dyn://…; may be repeated. `*` in a name matches any
-    /// text: 'dynamo/*/generate' watches every component, '*/*/*' every pool.
+    /// text: 'dynamo/*/generate' watches every component, '*/*/*' every pool. All its series have the labels that follow it:
+    /// 'dynamo/*/generate{team="search"}'.
     #[arg(long, env = "METRICS_TARGET", value_delimiter = ',', value_name = "PATH")]
-    pub target: Vec<Selector>,
+    pub target: Vec<Target>,
 
     /// A path not to watch, whatever selects it; `*` as in --target; may be repeated.
     #[arg(long, env = "METRICS_EXCLUDE", value_delimiter = ',', value_name = "PATH")]
@@ -193,6 +196,11 @@ pub struct CollectArgs {
     /// A plain NATS service not to watch, whatever selects it; `*` as in --service; may be repeated.
     #[arg(long, env = "METRICS_EXCLUDE_SERVICE", value_delimiter = ',', value_parser = NameGlob::of_services, value_name = "NAME")]
     pub exclude_service: Vec<NameGlob>,
+
+    /// A number in the `data` of a service or a worker that becomes a metric, as a table in TOML; may be repeated. Keys: service,
+    /// endpoint, or target; pointer, name, type, help, unit, scale, labels, const_labels, min, max, boolean, optional, max_series.
+    #[arg(long, env = "METRICS_MAPPING", value_parser = crate::mapping::parse, value_name = "TABLE")]
+    pub mapping: Vec<Arc<Mapping>>,
 
     /// Keys of the metadata in INFO replies to show as labels of llm_worker_info and nats_service_info; `pod` becomes meta_pod.
     #[arg(

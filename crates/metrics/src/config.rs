@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use fleet::{Buckets, Form, MetadataLabel, NameGlob, OptInTopics, PathGlob, Plan, Selector, Settings};
+use fleet::{
+    Buckets, Form, Labelled, MetadataLabel, NameGlob, OptInTopics, PathGlob, Plan, Selector, Settings,
+};
 use link::Servers;
 use program::nats::Nats;
 use protocol::{EndpointPath, NameError, PathError, subject};
@@ -10,6 +12,8 @@ use protocol::{EndpointPath, NameError, PathError, subject};
 use crate::args::{CollectArgs, SharedArgs};
 use crate::etcd::EtcdServers;
 use crate::export::ExportOptions;
+use crate::mapping;
+use crate::target::Target;
 
 /// All that the collector needs to know.
 #[derive(Debug, Clone)]
@@ -90,7 +94,7 @@ impl Config {
         let forms = forms.collect();
         let selectors = named
             .into_iter()
-            .chain(collect.target)
+            .chain(collect.target.iter().map(|target| target.selector.clone()))
             .chain(services.map(Selector::Services))
             .collect();
         let mut buckets = Buckets::default();
@@ -103,6 +107,8 @@ impl Config {
                 excludes: collect.exclude,
                 excluded_services: collect.exclude_service,
                 metadata: collect.metadata_labels,
+                mappings: collect.mapping,
+                labels: labels(collect.target),
                 patterns: shared.subject_pattern.clone(),
                 capacities: collect.capacity,
                 request_traces: match collect.request_trace_subject.is_empty() {
@@ -155,6 +161,15 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
         wrong.push(Wrong::new(["round_timeout", "poll_interval"], message));
     }
     wrong.extend(named(collect).err());
+    if let Err((_, _, message)) = mapping::check_together(&collect.mapping) {
+        wrong.push(Wrong::new(["mapping"], message));
+    }
+    if let Some(name) = label_of_both(collect) {
+        let message = format!(
+            "the label {name} is that of a --mapping and of a --target: choose another name for one of them"
+        );
+        wrong.push(Wrong::new(["mapping", "target"], message));
+    }
     if let Err(error) = MetadataLabel::check(&collect.metadata_labels) {
         wrong.push(Wrong::new(
             ["metadata_labels"],
@@ -163,6 +178,29 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
     }
     wrong.extend(etcd_servers(collect).err());
     wrong
+}
+
+/// A label that a mapping has as well as a target: a sample would have it twice.
+fn label_of_both(collect: &CollectArgs) -> Option<&str> {
+    let metrics = || collect.mapping.iter().map(|mapping| &mapping.metric);
+    let is_mapped = |name: &str| {
+        metrics().any(|metric| {
+            let constant = metric.const_labels.iter().map(|(name, _)| name);
+            metric.labels.iter().chain(constant).any(|known| known == name)
+        })
+    };
+    let labels = collect.target.iter().flat_map(|target| &target.labels);
+    labels.map(|(name, _)| name.as_str()).find(|name| is_mapped(name))
+}
+
+fn labels(targets: Vec<Target>) -> Vec<Labelled> {
+    let with_labels = targets.into_iter().filter(|target| !target.labels.is_empty());
+    with_labels
+        .map(|Target { selector, labels }| Labelled {
+            pools: selector,
+            labels: labels.into(),
+        })
+        .collect()
 }
 
 /// What the flags for one path name, if they name one; each may be a pattern.

@@ -26,5 +26,6 @@ pub mod published;
 pub mod ready;
 pub mod reload;
 mod say;
+pub mod target;
 mod tasks;
 pub mod web;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use fleet::{MappedKind, MappedMetric, Mapping, NameGlob, Scope};
 use protocol::mapping::{Pointer, Range};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use names::check_label;
 
@@ -16,7 +17,7 @@ pub use names::check_label;
 const MAX_SERIES: u64 = 10_000;
 
 /// A number in the data of a service that becomes a metric.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MappingTable {
     /// The services whose data has the number; `*` matches any text.
@@ -60,7 +61,7 @@ pub struct MappingTable {
 }
 
 /// The type of a mapped metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricType {
     /// Goes up and down.
@@ -199,6 +200,20 @@ impl MappingTable {
     }
 }
 
+/// Reads and checks a mapping as the flag takes it: an inline table of TOML, or the same as JSON.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn parse(text: &str) -> Result<Arc<Mapping>, String> {
+    let table = match serde_json::from_str::<MappingTable>(text) {
+        Ok(table) => table,
+        Err(_) => text
+            .parse()
+            .map_err(|error: toml::de::Error| error.message().to_owned())?,
+    };
+    table.check().map(Arc::new).map_err(|error| error.to_string())
+}
+
 impl FromStr for MappingTable {
     type Err = toml::de::Error;
 
@@ -217,7 +232,7 @@ impl FromStr for MappingTable {
 ///
 /// # Errors
 /// The places of two mappings that cannot, and why not.
-pub fn check_together(mappings: &[Mapping]) -> Result<(), (usize, usize, String)> {
+pub fn check_together(mappings: &[Arc<Mapping>]) -> Result<(), (usize, usize, String)> {
     for (second, mapping) in mappings.iter().enumerate() {
         let metric = &*mapping.metric;
         for (first, known) in mappings[..second].iter().enumerate() {

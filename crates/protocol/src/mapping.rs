@@ -6,7 +6,7 @@
 mod pointer;
 mod range;
 
-pub use pointer::{Absent, Pointer, PointerError};
+pub use pointer::{Absent, Pointer, PointerError, Visitor};
 pub use range::Range;
 
 pub use crate::stats::{LOAD_FIELDS, LoadField};

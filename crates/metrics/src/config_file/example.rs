@@ -10,12 +10,16 @@ const INTRODUCTION: &str = "\
 ";
 
 /// Values for keys that have no default.
-const EXAMPLES: [(&str, &str); 12] = [
+const EXAMPLES: [(&str, &str); 13] = [
     ("component", r#""backend""#),
     ("endpoint", r#""generate""#),
     (
         "target",
-        r#"["prod/decode/generate", { path = "prod/*/generate" }]"#,
+        r#"["prod/decode/generate", { path = "prod/*/generate", labels = { team = "search" } }]"#,
+    ),
+    (
+        "mapping",
+        r#"[{ service = "orders", pointer = "/queues/*/wait_ms", name = "orders_wait_seconds", type = "gauge", unit = "seconds", help = "How long orders wait.", scale = 0.001, labels = ["queue"] }]"#,
     ),
     ("exclude", r#"["prod/test-*/*"]"#),
     (

@@ -19,7 +19,8 @@ pub(super) const NOT_IN_THE_FILE: [(&str, &str); 3] = [
 ];
 
 /// Keys whose change takes effect without a restart.
-pub(super) const LIVE: [&str; 30] = [
+pub(super) const LIVE: [&str; 31] = [
+    "mapping",
     "component",
     "endpoint",
     "namespace",

@@ -1,10 +1,14 @@
 //! Keys whose values may be tables. Each table comes to the text that the flag takes, so there is one parser.
 
+use std::collections::BTreeMap;
+
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeValue, Error, ValueDeserializer};
+
+use crate::mapping::MappingTable;
 
 /// What to watch.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -12,6 +16,9 @@ use toml::de::{DeValue, Error, ValueDeserializer};
 struct Target {
     /// namespace/component/endpoint, with `*` for any text within a name.
     path: String,
+    /// Labels of all its series.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
 }
 
 /// What the workers of some pools can hold, where they do not report it.
@@ -35,7 +42,20 @@ struct Capacity {
 pub(super) fn text_of(key: &str, table: Spanned<DeValue<'_>>) -> Option<Result<String, Error>> {
     let table = ValueDeserializer::from(table);
     let text = match key {
-        "target" => Target::deserialize(table).map(|target| target.path),
+        "target" => Target::deserialize(table).map(|target| match target.labels.is_empty() {
+            true => target.path,
+            false => {
+                let pairs = target
+                    .labels
+                    .iter()
+                    .map(|(name, value)| format!("{name}={}", Value::from(value.as_str())));
+                format!("{}{{{}}}", target.path, pairs.collect::<Vec<_>>().join(","))
+            }
+        }),
+        "mapping" => MappingTable::deserialize(table).map(|table| {
+            let text = serde_json::to_string(&table);
+            text.unwrap_or_default()
+        }),
         "capacity" => Capacity::deserialize(table).map(|capacity| {
             let limits = [("slots", capacity.slots), ("kv_blocks", capacity.kv_blocks)];
             let set = limits
@@ -53,6 +73,7 @@ pub(super) fn schema_of(key: &str, generator: &mut SchemaGenerator) -> Option<Va
     let schema = match key {
         "target" => generator.subschema_for::<Target>(),
         "capacity" => generator.subschema_for::<Capacity>(),
+        "mapping" => generator.subschema_for::<MappingTable>(),
         _ => return None,
     };
     Some(schema.to_value())

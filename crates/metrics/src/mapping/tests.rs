@@ -84,7 +84,7 @@ fn what_cannot_be_on_the_page_is_refused_with_the_key_and_the_remedy() {
 
 #[test]
 fn two_mappings_to_one_metric_declare_the_same() {
-    let mapping = |change: &str| table(change).check().expect(change);
+    let mapping = |change: &str| Arc::new(table(change).check().expect(change));
     let other_place = mapping(r#"service = "payments""#);
     assert_eq!(check_together(&[mapping(""), other_place]), Ok(()));
     let other_help = mapping(r#"help = "Another.""#);

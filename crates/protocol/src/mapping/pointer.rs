@@ -34,6 +34,9 @@ enum Step {
     Every,
 }
 
+/// Is called with the keys that each `*` found, and the value there or why there is none.
+pub type Visitor<'f, 'v> = &'f mut dyn FnMut(&[Cow<'v, str>], Result<&'v Value, Absent>);
+
 /// Why a text is no [`Pointer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -76,11 +79,7 @@ impl Pointer {
 
     /// Visits each value, with the key or the number of the item for each `*`. A `*` that has nothing to stand in for has
     /// no values, and that is not an error. A value that is not there is visited, too, with the keys up to there.
-    pub fn find<'v>(
-        &self,
-        data: &'v Value,
-        visit: &mut dyn FnMut(&[Cow<'v, str>], Result<&'v Value, Absent>),
-    ) {
+    pub fn find<'v>(&self, data: &'v Value, visit: Visitor<'_, 'v>) {
         walk(&self.0, "", data, &mut Vec::new(), visit);
     }
 }
@@ -90,7 +89,7 @@ fn walk<'v>(
     at: &str,
     value: &'v Value,
     keys: &mut Vec<Cow<'v, str>>,
-    visit: &mut dyn FnMut(&[Cow<'v, str>], Result<&'v Value, Absent>),
+    visit: Visitor<'_, 'v>,
 ) {
     let Some((step, rest)) = steps.split_first() else {
         return visit(

@@ -165,9 +165,9 @@ impl Cause {
         } else if has("received fatal alert")
             || has("received corrupt message")
             || has("peer is incompatible")
+            || text.starts_with("TLS error")
+            || has("tls")
         {
-            Self::Tls(cause.to_owned())
-        } else if text.starts_with("TLS error") || has("tls") {
             Self::Tls(cause.to_owned())
         } else if has("expected info") {
             Self::NotNats
