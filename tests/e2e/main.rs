@@ -19,6 +19,7 @@ mod hostile;
 mod lifecycle;
 mod link;
 mod logging;
+mod mappings;
 mod messages;
 mod operators;
 mod outage;

@@ -14,7 +14,7 @@ use tokio::process::Command;
 use crate::TARGET;
 
 /// Starts the service in Python, or says that it cannot be.
-async fn python(test: &str, server: &NatsServer, pod: &str) -> Option<Program> {
+pub(crate) async fn python(test: &str, server: &NatsServer, pod: &str) -> Option<Program> {
     let interpreter = tools::program("E2E_PYTHON", test)?;
     let mut command = Command::new(interpreter);
     let script = repository().join("tests/python/orders.py");

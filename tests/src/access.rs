@@ -48,6 +48,15 @@ impl Access {
         self
     }
 
+    /// The same with another name for a flag.
+    #[must_use]
+    pub fn renamed(mut self, flag: &str, name: &'static str) -> Self {
+        for (known, _) in self.flags.iter_mut().filter(|(known, _)| *known == flag) {
+            *known = name;
+        }
+        self
+    }
+
     /// Gives a program all of it by flags.
     pub fn by_flags(&self, command: &mut Command) {
         for (flag, value) in &self.flags {

@@ -318,10 +318,10 @@ impl Worker {
 
     /// Forgets another instance that has not reported the worker's id for so many rounds, or speaks for it now.
     pub(crate) fn forget_double(&mut self, round: u64, after: u32) {
-        let is_over = |double: &Box<Double>| {
+        let is_over = |double: &Double| {
             round > double.round + u64::from(after) || double.instance == self.identity.service_id
         };
-        if self.double.as_ref().is_some_and(is_over) {
+        if self.double.as_deref().is_some_and(is_over) {
             self.double = None;
         }
     }

@@ -31,6 +31,8 @@ pub struct Options {
     pub auth_patience: Duration,
     /// The permissions that are needed, for messages about those that are denied.
     pub grants: Grants,
+    /// Subjects that the program also subscribes to, and can do without: a denial is no error.
+    pub optional: Vec<String>,
 }
 
 impl Options {
@@ -41,6 +43,7 @@ impl Options {
             subscription_capacity: 1 << 16,
             auth_patience: AUTH_PATIENCE,
             grants: Grants::default(),
+            optional: Vec::new(),
         }
     }
 }
@@ -113,11 +116,11 @@ fn say(servers: &Servers, cause: &Cause, attempts: usize) {
     let advice = advice::of(cause);
     match cause.kind() {
         CauseKind::Refused => {
-            warn!(%servers, attempts, "NATS refuses the connection; still trying: {cause}{advice}")
+            warn!(%servers, attempts, "NATS refuses the connection; still trying: {cause}{advice}");
         }
         CauseKind::Tls => warn!(%servers, attempts, "TLS with NATS failed; still trying: {cause}{advice}"),
         CauseKind::Limit => {
-            warn!(%servers, attempts, "NATS takes no more connections; still trying: {cause}{advice}")
+            warn!(%servers, attempts, "NATS takes no more connections; still trying: {cause}{advice}");
         }
         CauseKind::File | CauseKind::Unreachable => {
             warn!(%servers, attempts, "NATS cannot be reached; still trying: {cause}{advice}");

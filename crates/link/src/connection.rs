@@ -63,6 +63,7 @@ impl Link {
     /// A link that is not connected yet. It does nothing by itself.
     pub fn new(servers: Servers, options: Options) -> Self {
         let needs = Needs {
+            optional: options.optional.clone(),
             grants: options.grants.clone(),
             inbox_prefix: servers.inbox_prefix().to_owned(),
         };

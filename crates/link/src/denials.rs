@@ -49,6 +49,7 @@ mod tests {
     fn each_denied_subject_is_remembered_once_and_no_flood_of_them() {
         let mut denials = Denials::default();
         let needs = Arc::new(Needs {
+            optional: Vec::new(),
             inbox_prefix: "_INBOX".to_owned(),
             ..Needs::default()
         });

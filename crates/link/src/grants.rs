@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_pattern_covers_what_it_matches() {
         let check = |pattern, subject, expected| {
-            assert_eq!(covers(pattern, subject), expected, "{pattern} {subject}")
+            assert_eq!(covers(pattern, subject), expected, "{pattern} {subject}");
         };
         check("a.b", "a.b", true);
         check("a.b", "a", false);

@@ -155,6 +155,12 @@ impl Monitor {
     }
 
     fn denied(&self, violation: Violation, now: Instant) {
+        if violation.is_about_any_of(&self.needs.optional) {
+            if let Some(left_out) = self.admit(&violation.key(), now) {
+                info!(violation = %Shown(violation.text()), left_out, "this user may not subscribe to what only metrics of requests need");
+            }
+            return self.counts.send_modify(|counts| counts.denials.note(&violation));
+        }
         if let Some(left_out) = self.admit(&violation.key(), now) {
             error!(violation = %Shown(violation.text()), left_out, "{violation}");
         }
@@ -198,6 +204,7 @@ mod tests {
 
     fn monitor() -> Monitor {
         let needs = Needs {
+            optional: Vec::new(),
             inbox_prefix: "_INBOX".to_owned(),
             ..Needs::default()
         };

@@ -22,6 +22,8 @@ pub struct Violation {
 pub(crate) struct Needs {
     /// The permissions.
     pub(crate) grants: Grants,
+    /// Subjects that it also listens to, and can do without.
+    pub(crate) optional: Vec<String>,
     /// What all reply subjects begin with.
     pub(crate) inbox_prefix: String,
 }
@@ -75,6 +77,15 @@ impl Violation {
     /// Whether it is a publish that is denied.
     pub(crate) fn is_of_publish(&self) -> bool {
         self.action == Action::Publish
+    }
+
+    /// Whether it denies a subscription that the program can do without.
+    pub(crate) fn is_about_any_of(&self, subjects: &[String]) -> bool {
+        self.action == Action::Subscribe
+            && self
+                .subject
+                .as_ref()
+                .is_some_and(|subject| subjects.contains(subject))
     }
 
     /// Whether it denies a publish to `subject`.
@@ -142,6 +153,7 @@ mod tests {
 
     fn read(text: &str) -> Option<Violation> {
         let needs = Needs {
+            optional: Vec::new(),
             grants: Grants::new(["$SRV.STATS"], ["_INBOX_me.>"]),
             inbox_prefix: "_INBOX_me".to_owned(),
         };

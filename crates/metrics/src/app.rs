@@ -122,13 +122,15 @@ impl App {
 /// How the collector connects, and which permissions it needs for what it watches.
 pub(crate) fn options(nats: &Nats, plan: &Plan) -> Options {
     let inbox = format!("{}.>", nats.servers.inbox_prefix());
-    let listened = [inbox, subject::EVENTS.to_owned()]
-        .into_iter()
-        .chain(plan.request_traces.iter().cloned());
+    // Records of requests that were asked for by name are needed; those that are listened to by default are welcome.
+    let (optional, named): (Vec<String>, Vec<String>) =
+        (plan.request_traces.iter().cloned()).partition(|traces| traces == subject::REQUEST_TRACE);
+    let listened = [inbox, subject::EVENTS.to_owned()].into_iter().chain(named);
     Options {
         subscription_capacity: INBOX_CAPACITY,
         auth_patience: nats.auth_patience,
         grants: Grants::new(subject::ASKING, listened),
+        optional,
         ..Options::named("metrics")
     }
 }

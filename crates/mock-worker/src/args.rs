@@ -98,7 +98,7 @@ enum CommandArgs {
         scenario: Option<String>,
     },
     /// Reaches into workers that run, over NATS.
-    Ctl(CtlArgs),
+    Ctl(Box<CtlArgs>),
 }
 
 /// What the program is to do.
@@ -113,7 +113,7 @@ pub enum Command {
     /// Compare a page with a truth and a scenario.
     Verify(VerifyArgs, Option<Box<Scenario>>),
     /// Call workers that run.
-    Ctl(Nats, Call),
+    Ctl(Box<Nats>, Call),
 }
 
 /// A file that the command line or the scenario names cannot be used. The program ends as with a wrong flag.
@@ -191,7 +191,7 @@ impl Cli {
             }
             Some(CommandArgs::Ctl(args)) => {
                 let (nats, call) = args.resolve(matches)?;
-                Command::Ctl(nats, call)
+                Command::Ctl(Box::new(nats), call)
             }
         })
     }

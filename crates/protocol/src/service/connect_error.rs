@@ -82,6 +82,9 @@ impl Servers {
     async fn tls_failed(&self, cause: Cause) -> Cause {
         match self.info().await {
             Some(info) if !info.tls_required && !info.tls_available => Cause::NoTls,
+            Some(_) if self.tls.first => Cause::Tls(
+                "the server greets before TLS begins, and --tlsfirst is given: leave it out".to_owned(),
+            ),
             Some(info) if info.tls_verify => self.client_certificate(),
             _ => cause,
         }

@@ -1,0 +1,129 @@
+//! The least set of permissions that a collector needs, and what is said when one of them is missing.
+
+use protocol::subject::STATS;
+use tests::{Access, NatsServer, Setup};
+
+use super::{collector, login, look, workers};
+use crate::TARGET;
+
+const PUBLISH: [&str; 3] = ["$SRV.STATS", "$SRV.STATS.>", "$SRV.INFO.>"];
+const SUBSCRIBE: [&str; 2] = ["_INBOX.>", "namespace.>"];
+
+/// The lines of configuration that grant them.
+const PUBLISH_LINE: &str = r#"publish: ["$SRV.STATS", "$SRV.STATS.>", "$SRV.INFO.>"]"#;
+const SUBSCRIBE_LINE: &str = r#"subscribe: ["_INBOX.>", "namespace.>"]"#;
+
+/// Watches one pool by its name, which is asked by name, and any pool of another name, which takes the broadcast.
+const TARGETS: [&str; 2] = ["--target", "dynamo/*/generate"];
+
+/// A user whose permissions are `publish` and `subscribe` without `missing`.
+fn user(name: &str, subscribe: &[&str], missing: &str) -> String {
+    let allowed = |subjects: &[&str]| {
+        let kept: Vec<&&str> = subjects.iter().filter(|subject| **subject != missing).collect();
+        format!("{kept:?}")
+    };
+    format!(
+        "{{ user: {name}, password: {name}, permissions: {{ publish: {}, subscribe: {} }} }}\n",
+        allowed(&PUBLISH),
+        allowed(subscribe)
+    )
+}
+
+fn config(users: &[String]) -> String {
+    let users = users.concat();
+    format!("authorization {{ users = [ {{ user: open, password: open }}\n{users} ] }}")
+}
+
+fn violations(collector: &tests::Page) -> Option<f64> {
+    collector.value("llm_collector_permission_violations_total", &[])
+}
+
+#[tokio::test]
+async fn the_least_set_of_permissions_is_enough_for_replies_and_events() {
+    let server = NatsServer::set_up(&Setup::config(config(&[user("least", &SUBSCRIBE, "")]))).await;
+    let access = login(&server, "least");
+    let arguments = ["--workers", "2", "--generation", "0.9"];
+    let _workers = workers(&login(&server, "open"), &arguments).await;
+    let mut collector = collector(&access, &TARGETS).await;
+    collector.has_workers(2).await;
+    let page = collector
+        .shows("events are received", |page| {
+            page.sum("llm_collector_events_total", &[]) > 0.0
+        })
+        .await;
+    assert_eq!(violations(&page), Some(0.0), "{page}");
+    assert!(collector.program().lines_with(&["permission denied"]).is_empty());
+
+    for arguments in [&["list"][..], &["explain", TARGET]] {
+        let ended = look(&access, arguments).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(!ended.stderr.contains("permission denied"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_permission_that_is_missing_is_named_with_the_lines_that_grant_all() {
+    let missing = [PUBLISH.as_slice(), &SUBSCRIBE].concat();
+    let users: Vec<String> = missing
+        .iter()
+        .enumerate()
+        .map(|(index, missing)| user(&format!("lacks{index}"), &SUBSCRIBE, missing))
+        .collect();
+    let server = NatsServer::set_up(&Setup::config(config(&users))).await;
+    let _workers = workers(&login(&server, "open"), &["--workers", "2"]).await;
+    for (index, missing) in missing.into_iter().enumerate() {
+        let access = login(&server, &format!("lacks{index}"));
+        let mut collector = collector(&access, &TARGETS).await;
+        let line = match PUBLISH.contains(&missing) {
+            true => PUBLISH_LINE,
+            false => SUBSCRIBE_LINE,
+        };
+        let subject = missing.trim_end_matches('>').trim_end_matches('.');
+        collector
+            .program()
+            .says(&["permission denied", subject, line])
+            .await;
+        let page = collector.rounds(1).await;
+        assert!(violations(&page) >= Some(1.0), "{missing}\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_permission_that_is_granted_takes_effect_without_a_restart() {
+    let server = NatsServer::set_up(&Setup::config(config(&[user(
+        "least",
+        &SUBSCRIBE,
+        "$SRV.STATS.>",
+    )])))
+    .await;
+    let _workers = workers(&login(&server, "open"), &["--workers", "2"]).await;
+    let mut collector = collector(&login(&server, "least"), &[]).await;
+    collector
+        .program()
+        .says(&["permission denied", STATS, PUBLISH_LINE])
+        .await;
+    server
+        .reconfigure(&config(&[user("least", &SUBSCRIBE, "")]))
+        .await;
+    collector.has_workers(2).await;
+}
+
+#[tokio::test]
+async fn an_inbox_of_a_prefix_of_ones_own_needs_no_other() {
+    const OWN: [&str; 2] = ["_COLLECTOR.>", "namespace.>"];
+    let server = NatsServer::set_up(&Setup::config(config(&[user("own", &OWN, "")]))).await;
+    let _workers = workers(&login(&server, "open"), &["--workers", "2"]).await;
+    let access = login(&server, "own");
+    let prefixed = access.clone().with("--inbox-prefix", "_COLLECTOR");
+    let watching = collector(&prefixed, &TARGETS).await;
+    watching.has_workers(2).await;
+    assert_eq!(violations(&watching.rounds(1).await), Some(0.0));
+    let list = look(&prefixed, &["list", "--listen-for", "0s"]).await;
+    assert_eq!(list.code, Some(0), "{list:?}");
+
+    let mut other = collector(&access, &[]).await;
+    other
+        .program()
+        .says(&["permission denied", "inbox", "--inbox-prefix"])
+        .await;
+}
