@@ -141,7 +141,11 @@ impl fmt::Display for Violation {
             f,
             "; permissions of this user in the server's configuration that suffice: {}",
             self.grants()
-        )
+        )?;
+        match self.denies_inbox() {
+            true => f.write_str("; or receive replies elsewhere, by --inbox-prefix"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -168,7 +172,11 @@ mod tests {
                 "permission denied {denied}; permissions of this user in the server's configuration that suffice: \
                  publish: [{publish}], subscribe: [{subscribe}]"
             );
-            assert_eq!(violation.to_string(), expected);
+            let elsewhere = match denied.contains("inbox") {
+                true => "; or receive replies elsewhere, by --inbox-prefix",
+                false => "",
+            };
+            assert_eq!(violation.to_string(), expected + elsewhere);
         }
         let (publish, subscribe) = (r#""$SRV.STATS""#, r#""_INBOX_me.>""#);
         check(

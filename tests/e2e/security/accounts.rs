@@ -2,7 +2,7 @@
 
 use tests::{Access, Account, Files, NatsServer, Operator, Setup};
 
-use super::{collector, is_refused, login, look, workers};
+use super::{LIMIT, collector, is_refused, login, look, workers};
 
 /// Workers are in one account and the collector in the other, to which the first exports services and events.
 fn exporting(response_type: &str) -> Setup {
@@ -69,7 +69,7 @@ async fn an_account_that_takes_no_more_connections_is_named_as_the_cause() {
     is_refused(
         "account limit",
         &access,
-        4,
+        LIMIT,
         &["account", "connections"],
         &[&user.seed],
     )
