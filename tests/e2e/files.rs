@@ -28,7 +28,7 @@ fn shown(path: &Path) -> &str {
 async fn a_scenario_that_is_none_is_named_by_every_command() {
     let folder = TempDir::new().expect("a folder can be made");
     for (file, reason) in [
-        (written(&folder, "prose.toml", b"not a scenario"), "TOML"),
+        (written(&folder, "prose.toml", b"not a scenario"), "expected `=`"),
         (written(&folder, "empty.toml", b" \n"), "empty"),
         (written(&folder, "bytes.toml", b"\xff\xfe"), "UTF-8"),
         (

@@ -49,7 +49,7 @@ async fn commands_of_a_moment_need_no_reader_of_the_log() {
         (&["verify", "--metrics", &page], 0),
         (&["check", "no/such/file.toml"], 2),
         (&["--no-such-flag"], 2),
-        (&["ctl", "status", "--server", &absent], 1),
+        (&["ctl", "status", "--server", &absent], 7),
     ] {
         let full = File::options().write(true).open("/dev/full").unwrap();
         assert_eq!(exit_code(command, full.into()).await, Some(code), "{command:?}");

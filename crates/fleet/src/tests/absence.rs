@@ -45,7 +45,7 @@ fn an_absent_pool_never_advises_to_watch_what_is_watched_already_or_excluded() {
         bench.round(&actors).rounds(3);
         said(&bench, POOL)
     };
-    assert!(absent(plan(&[POOL]))[0].contains("use --component C"));
+    assert!(absent(plan(&[POOL]))[0].contains("use --target dynamo/C/gen"));
     let watched =
         "Warn no worker of dynamo/c/gen answered; 2 services of other watched pools did target=dynamo/c/gen";
     assert_eq!(absent(plan(&[POOL, "dynamo/C/gen"])), [watched]);

@@ -5,7 +5,7 @@ use std::error::Error;
 /// The messages of an error and of its sources, separated by `: `.
 ///
 /// Many errors repeat their source in their own message, so `{:#}` of such a chain says the same two or three times.
-/// Here a message is left out where the text so far ends with it.
+/// Here a message is left out where the text so far ends with it, and replaces a text with which it begins.
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
@@ -17,7 +17,9 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
     let mut next = error.source();
     while let Some(source) = next {
         let message = source.to_string();
-        if !text.ends_with(&message) && !text.contains(&format!("{message}: ")) {
+        if message.starts_with(&format!("{text}: ")) {
+            text = message;
+        } else if !text.ends_with(&message) && !text.contains(&format!("{message}: ")) {
             text.push_str(": ");
             text.push_str(&message);
         }
