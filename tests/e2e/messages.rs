@@ -108,7 +108,9 @@ async fn workers_that_appear_are_announced_once_and_so_is_their_going() {
 
     fleet.leave(&worker);
     collector
-        .shows("no worker is left", |page| page.sum("llm_pool_workers", &[]) == 0.0)
+        .shows("no worker is left", |page| {
+            page.sum("llm_pool_workers", &[]) == 0.0
+        })
         .await;
     collector.rounds(2).await;
     let gone = collector
