@@ -123,7 +123,7 @@ async fn readiness_the_page_and_the_log_agree_when_services_are_silent() {
     stays_down(&collector).await;
     collector
         .program()
-        .says(&["WARN", TARGET, "there was silence"])
+        .says(&["WARN", TARGET, "nothing else answers either"])
         .await;
 
     fleet.release(&worker(1)).await;
