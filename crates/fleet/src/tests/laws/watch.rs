@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use protocol::events::Topic;
+
 use super::super::Bench;
 use crate::{Change, PoolName, PoolView, RECENT_CHANGES, Snapshot, Sums, WorkerState, WorkerView};
 
@@ -60,7 +62,7 @@ fn in_order(before: &Snapshot, after: &Snapshot) {
         for worker in pool.workers.iter() {
             let is_it = |known: &&WorkerView| known.identity.key == worker.identity.key;
             let known = known.workers.iter().find(is_it);
-            if let Some(known) = known.filter(|known| !was_gone(known, pool, after)) {
+            if let Some(known) = known.filter(|known| !was_gone(known, pool, before, after)) {
                 let rises = rises(&numbers(known, 0.0), &numbers(worker, f64::INFINITY));
                 assert!(rises, "{known:?} {worker:?}");
             }
@@ -126,13 +128,27 @@ fn changes_show(before: &PoolView, after: &PoolView) {
     assert!(added(Change::Recovered) <= recovered + added(Change::Left));
 }
 
-/// Whether a worker that is known by its events alone was silent until it was gone, and may have begun anew.
-fn was_gone(worker: &WorkerView, pool: &PoolView, after: &Snapshot) -> bool {
+/// Whether a worker that is known by its events alone left between two snapshots, in due time, and may have begun anew. What
+/// routers publish about it shows no life.
+fn was_gone(worker: &WorkerView, pool: &PoolView, before: &Snapshot, after: &Snapshot) -> bool {
+    let has_left = after.changes.iter().any(|known| {
+        known.change == Change::Left
+            && known.at >= before.taken
+            && *known.pool == pool.name
+            && known.worker.key == worker.identity.key
+    });
     let settings = &pool.settings;
     let limit = settings.event_gone_after.min(settings.event_idle_gone_after);
-    let topics = worker.events.iter().flat_map(|events| events.topics);
-    let heard = topics.flatten().fold(0.0, f64::max);
-    worker.last_seen.is_none() && after.taken.as_secs_f64() - heard > limit.as_secs_f64()
+    let of = |topic: Topic| {
+        worker
+            .events
+            .iter()
+            .filter_map(move |events| events.topics[topic as usize])
+    };
+    let heard = of(Topic::ForwardPass)
+        .chain(of(Topic::KvEvents))
+        .fold(0.0, f64::max);
+    has_left && worker.last_seen.is_none() && after.taken.as_secs_f64() - heard > limit.as_secs_f64()
 }
 
 fn counts(pool: &Arc<PoolView>) -> Vec<f64> {
