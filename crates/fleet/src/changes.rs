@@ -8,9 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hashbrown::HashMap;
-
 use crate::outcome::{Change, ChangeCounts, WorkerState};
+use crate::remembered::Remembered;
 use crate::snapshot::{Identity, PoolName};
 use crate::worker::Worker;
 use crate::{Now, notice::REPEAT_AFTER};
@@ -227,8 +226,7 @@ impl fmt::Display for Detail {
 #[derive(Debug, Default)]
 pub(crate) struct ChangeLog {
     recent: Arc<Vec<WorkerChange>>,
-    dropped: HashMap<PoolName, (u64, ChangeCounts)>,
-    drops: u64,
+    dropped: Remembered<PoolName, ChangeCounts>,
 }
 
 impl ChangeLog {
@@ -256,19 +254,12 @@ impl ChangeLog {
 
     /// A pool is dropped. Of very many pools, those that were dropped first are forgotten.
     pub(crate) fn dropped(&mut self, name: PoolName, counts: ChangeCounts) {
-        if self.dropped.len() >= MAX_DROPPED {
-            let oldest = self.drops - MAX_DROPPED as u64 / 2;
-            self.dropped.retain(|_, (drop, _)| *drop >= oldest);
-        }
-        self.drops += 1;
-        self.dropped.insert(name, (self.drops, counts));
+        self.dropped.put(name, counts, MAX_DROPPED);
     }
 
     /// What was counted of a pool that comes back.
     pub(crate) fn back(&mut self, name: &PoolName) -> ChangeCounts {
-        self.dropped
-            .remove(name)
-            .map_or_else(ChangeCounts::default, |(_, counts)| counts)
+        self.dropped.take(name).unwrap_or_default()
     }
 }
 

@@ -26,6 +26,7 @@ mod plan;
 mod pool;
 mod profile;
 mod registry;
+mod remembered;
 mod requests;
 mod roster;
 mod round;

@@ -3,11 +3,9 @@
 //! A sum never runs backwards. What an instance had counted when it went is remembered for a while, so that one which was
 //! only cut off is not counted twice when it comes back.
 
-use std::collections::VecDeque;
-
-use hashbrown::HashMap;
 use time::OffsetDateTime;
 
+use crate::remembered::Remembered;
 use crate::snapshot::{PoolName, WorkerKey};
 use crate::worker::{Counters, Worker};
 
@@ -88,62 +86,9 @@ impl Departures {
     }
 }
 
-/// A map that forgets what it has had the longest.
-#[derive(Debug)]
-struct Remembered<K, V> {
-    values: HashMap<K, (u64, V)>,
-    order: VecDeque<(u64, K)>,
-    last: u64,
-}
-
-impl<K, V> Default for Remembered<K, V> {
-    fn default() -> Self {
-        Self {
-            values: HashMap::new(),
-            order: VecDeque::new(),
-            last: 0,
-        }
-    }
-}
-
-impl<K: std::hash::Hash + Eq + Clone, V> Remembered<K, V> {
-    fn put(&mut self, key: K, value: V, most: usize) {
-        self.last += 1;
-        self.values.insert(key.clone(), (self.last, value));
-        self.order.push_back((self.last, key));
-        // What was taken since, or put again, is in the queue still.
-        while self.order.len() > most
-            && let Some((number, key)) = self.order.pop_front()
-        {
-            if self.values.get(&key).is_some_and(|(known, _)| *known == number) {
-                self.values.remove(&key);
-            }
-        }
-    }
-
-    fn take(&mut self, key: &K) -> Option<V> {
-        self.values.remove(key).map(|(_, value)| value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_oldest_is_forgotten_first_and_what_comes_again_is_new() {
-        let mut known = Remembered::default();
-        for key in ["a", "b", "a", "c"] {
-            known.put(key, key.to_uppercase(), 3);
-        }
-        let found = ["a", "b", "c", "d"].map(|key| known.take(&key).is_some());
-        assert_eq!(found, [true, true, true, false]);
-        known.put("a", String::new(), 3);
-        known.put("d", String::new(), 3);
-        known.put("e", String::new(), 3);
-        known.put("f", String::new(), 3);
-        assert_eq!((known.take(&"a"), known.order.len()), (None, 3));
-    }
 
     #[test]
     fn a_sum_does_not_run_backwards() {

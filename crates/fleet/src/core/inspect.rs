@@ -84,8 +84,6 @@ pub enum Seen {
         unmapped: Option<String>,
         /// Another instance, which is younger, is shown under the same id.
         is_duplicate: bool,
-        /// The instance that is shown, which may be this one.
-        shown: Option<Arc<str>>,
     },
     /// Nearly a worker of the pool that was asked for.
     NearMiss {
@@ -172,7 +170,6 @@ impl Core {
                     complaint: slot.complaint.as_deref().map(str::to_owned),
                     unmapped: slot.unmapped.as_deref().map(str::to_owned),
                     is_duplicate: pool.workers.get(*worker).is_some_and(held_by_other),
-                    shown: (pool.workers.get(*worker)).map(|worker| worker.identity.service_id.clone()),
                 }
             }
             _ => {
