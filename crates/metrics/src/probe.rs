@@ -71,6 +71,17 @@ fn engine(
     Ok(Engine::new(plan, link).0)
 }
 
+/// The rules of one look. There is no second round: it would begin long after the look has ended.
+fn settings(shared: &SharedArgs, listen_for: Duration) -> Settings {
+    let timeout = shared.round_timeout.unwrap_or(TIMEOUT);
+    Settings {
+        poll_interval: (timeout + listen_for) * 10,
+        round_timeout: timeout,
+        stall: PATIENCE,
+        ..Settings::default()
+    }
+}
+
 /// Takes one look.
 async fn look(
     nats: &Nats,
@@ -78,18 +89,10 @@ async fn look(
     wanted: Option<Selector>,
     listen_for: Duration,
 ) -> anyhow::Result<Engine> {
-    let timeout = shared.round_timeout.unwrap_or(TIMEOUT);
-    let settings = Settings {
-        // There is no second round: it would begin long after the look has ended.
-        poll_interval: (timeout + listen_for) * 10,
-        round_timeout: timeout,
-        stall: if shared.round_timeout.is_some() {
-            timeout
-        } else {
-            PATIENCE
-        },
-        ..Settings::default()
-    };
+    let mut settings = settings(shared, listen_for);
+    if let Some(timeout) = shared.round_timeout {
+        settings.stall = timeout;
+    }
     let mut engine = engine(nats, shared, wanted, settings)?;
     engine.look(listen_for).await?;
     engine.has_asked()?;

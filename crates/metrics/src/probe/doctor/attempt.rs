@@ -21,8 +21,8 @@ const SETTLING: Duration = Duration::from_millis(200);
 /// How often the round trip is measured.
 const TRIPS: usize = 5;
 
-/// The service and the instance that requests are addressed to; none has this name, so that the server answers.
-const NOBODY: &str = "metrics-doctor";
+/// The name of the service and the instance that requests are addressed to. None has it, so the server answers.
+const UNUSED_NAME: &str = "metrics-doctor";
 
 /// What came of the request to one subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +65,10 @@ pub(super) async fn all(link: &Link, client: &Client) -> anyhow::Result<Attempts
         is_answered: false,
     };
     let stats = trying.publish(subject::STATS.to_owned()).await?;
-    let of_one = subject::stats_of(NOBODY, NOBODY).context("the name fits into a subject")?;
-    let stats_of_one = trying.publish(of_one.clone()).await?;
-    let whole = subject::info_of_service(NOBODY).context("the name fits into a subject")?;
-    let single = subject::info_of(NOBODY, NOBODY).context("the name fits into a subject")?;
+    let of_one = subject::stats_of(UNUSED_NAME, UNUSED_NAME).context("the name fits into a subject")?;
+    let stats_of_one = trying.publish(of_one).await?;
+    let whole = subject::info_of_service(UNUSED_NAME).context("the name fits into a subject")?;
+    let single = subject::info_of(UNUSED_NAME, UNUSED_NAME).context("the name fits into a subject")?;
     let info = match trying.publish(whole).await? {
         Outcome::Allowed => trying.publish(single).await?,
         other => other,
