@@ -34,10 +34,13 @@ pub(super) fn limits(replies: u64, max_payload: usize) -> Vec<Finding> {
         Finding::new(
             Level::Warning,
             Check::Limits,
-            format!("{expected}; a server whose max_pending is {} by default may cut this client off", size(MAX_PENDING)),
+            format!(
+                "{expected}; a server whose max_pending is {} by default may cut this client off",
+                size(MAX_PENDING)
+            ),
         )
         .with_remedy(format!(
-            "set max_pending in the server's configuration to {} or more, or watch exact paths, whose services are asked one by one",
+            "set max_pending in the server's configuration to {} or more",
             size(bytes * 4)
         ))
     } else {
