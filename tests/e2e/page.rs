@@ -6,10 +6,8 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use protocol::Layout;
-use serde_json::Value;
-use tests::{
-    Collector, Micro, NatsServer, Page, Program, TestFleet, Workers, eventually, free_port, load, tools,
-};
+use serde_json::json;
+use tests::{Collector, Micro, NatsServer, Page, Prometheus, TestFleet, Workers, eventually, load, tools};
 use tokio::process::Command;
 
 use crate::TARGET;
@@ -347,36 +345,9 @@ async fn prometheus_scrapes_the_page_and_answers_from_it() {
     let collector = Collector::watching(&server, TARGET, &[]).await;
     collector.has_workers(4).await;
 
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("prometheus.yml");
     let address = collector.url().trim_start_matches("http://");
-    let job = format!("{{job_name: collector, static_configs: [{{targets: ['{address}']}}]}}");
-    std::fs::write(
-        &config,
-        format!("global: {{scrape_interval: 1s}}\nscrape_configs: [{job}]\n"),
-    )
-    .unwrap();
-    let listen = format!("127.0.0.1:{}", free_port());
-    let mut command = Command::new(program);
-    command
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            folder.path().join("data").display()
-        ))
-        .arg(format!("--web.listen-address={listen}"));
-    let mut prometheus = Program::start("prometheus", command);
-    prometheus
-        .says(&["Server is ready to receive web requests"])
-        .await;
-
-    let http = reqwest::Client::new();
-    let ask = async |query: &str| -> Result<Value, String> {
-        let url = format!("http://{listen}/api/v1/query?query={query}");
-        let reply = http.get(url).send().await.map_err(|error| error.to_string())?;
-        let text = reply.text().await.map_err(|error| error.to_string())?;
-        serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))
-    };
+    let job = json!({"job_name": "collector", "static_configs": [{"targets": [address]}]});
+    let prometheus = Prometheus::start(&program, &[job]).await;
     for (query, expected) in [
         ("count(llm_worker_kv_blocks_active)", "4"),
         ("count(llm_kv_blocks_active)", "4"),
@@ -384,7 +355,7 @@ async fn prometheus_scrapes_the_page_and_answers_from_it() {
         ("up", "1"),
     ] {
         eventually(&format!("{query} is {expected}"), async || {
-            let answer = ask(query).await?;
+            let answer = prometheus.get("query", ("query", query)).await?;
             let value = &answer["data"]["result"][0]["value"][1];
             if value == expected {
                 Ok(())

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use protocol::Layout;
 use serde_json::{Value, json};
-use tests::{Collector, Micro, NatsServer, Program, TestFleet, eventually, free_port, load, tools};
-use tokio::process::Command;
+use tests::{Collector, Micro, NatsServer, Prometheus, TestFleet, eventually, load, tools};
 
 use crate::TARGET;
 
@@ -20,48 +19,21 @@ const OPERATOR: [&str; 7] = [
     "instance",
 ];
 
-/// Starts a Prometheus that scrapes these collectors, each under a job of its own.
-async fn start(
-    program: std::path::PathBuf,
-    collectors: &[(&str, &Collector)],
-) -> (Program, String, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let jobs = collectors.iter().map(|(job, collector)| {
-        let labels: serde_json::Map<String, Value> = OPERATOR
-            .iter()
-            .filter(|label| **label != "job")
-            .map(|label| ((*label).to_owned(), format!("of-the-{label}").into()))
-            .collect();
-        let address = collector.url().trim_start_matches("http://");
-        json!({"job_name": job, "honor_labels": false, "static_configs": [{"targets": [address], "labels": labels}]})
-    });
-    // JSON is YAML.
-    let config = json!({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs.collect::<Vec<_>>()});
-    let file = folder.path().join("prometheus.yml");
-    std::fs::write(&file, config.to_string()).unwrap();
-    let listen = format!("127.0.0.1:{}", free_port());
-    let mut command = Command::new(program);
-    command
-        .arg(format!("--config.file={}", file.display()))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            folder.path().join("data").display()
-        ))
-        .arg(format!("--web.listen-address={listen}"));
-    let mut prometheus = Program::start("prometheus", command);
-    prometheus
-        .says(&["Server is ready to receive web requests"])
-        .await;
-    (prometheus, format!("http://{listen}/api/v1"), folder)
+/// A job that scrapes this collector as the operator sets it up.
+fn scrape_config(job: &str, collector: &Collector) -> Value {
+    let labels: serde_json::Map<String, Value> = OPERATOR
+        .iter()
+        .filter(|label| **label != "job")
+        .map(|label| ((*label).to_owned(), format!("of-the-{label}").into()))
+        .collect();
+    let address = collector.url().trim_start_matches("http://");
+    json!({"job_name": job, "honor_labels": false, "static_configs": [{"targets": [address], "labels": labels}]})
 }
 
 /// The metric names of the series that a matcher selects.
-async fn names(http: &reqwest::Client, api: &str, matcher: &str) -> Result<BTreeSet<String>, String> {
-    let url = reqwest::Url::parse_with_params(&format!("{api}/series"), [("match[]", matcher)]).unwrap();
-    let reply = http.get(url).send().await.map_err(|error| error.to_string())?;
-    let text = reply.text().await.map_err(|error| error.to_string())?;
-    let answer: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
-    let series = answer["data"].as_array().ok_or_else(|| text.clone())?;
+async fn names(prometheus: &Prometheus, matcher: &str) -> Result<BTreeSet<String>, String> {
+    let answer = prometheus.get("series", ("match[]", matcher)).await?;
+    let series = answer["data"].as_array().ok_or_else(|| answer.to_string())?;
     Ok(series
         .iter()
         .filter_map(|labels| labels["__name__"].as_str().map(str::to_owned))
@@ -92,15 +64,14 @@ async fn prometheus_renames_no_label_of_ours_when_its_operator_labels_the_target
         ];
         collector.has("nats_service_info", &info, 1.0).await;
     }
-    let (_prometheus, api, _folder) = start(program, &[("ours", &ours), ("both", &both)]).await;
-    let http = reqwest::Client::new();
+    let jobs = [scrape_config("ours", &ours), scrape_config("both", &both)];
+    let prometheus = Prometheus::start(&program, &jobs).await;
     for job in ["ours", "both"] {
         eventually(
             "both kinds of families are scraped, with the operator's labels",
             async || {
                 let known = names(
-                    &http,
-                    &api,
+                    &prometheus,
                     &format!("{{job={job:?},pod=\"of-the-pod\",instance=\"of-the-instance\"}}"),
                 )
                 .await?;
@@ -122,7 +93,7 @@ async fn prometheus_renames_no_label_of_ours_when_its_operator_labels_the_target
     for (job, renamed) in ["ours", "both"].into_iter().zip(&mut renamed) {
         for label in OPERATOR {
             let matcher = format!("{{job={job:?},exported_{label}!=\"\"}}");
-            renamed.extend(names(&http, &api, &matcher).await.unwrap());
+            renamed.extend(names(&prometheus, &matcher).await.unwrap());
         }
     }
     let [of_ours, of_both] = renamed;

@@ -1,0 +1,64 @@
+//! [`Prometheus`]: a real one, which scrapes what a test gives it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::{Program, free_port};
+
+/// A Prometheus that scrapes once a second. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Prometheus {
+    api: String,
+    http: reqwest::Client,
+    _program: Program,
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    /// Starts `program` with these scrape configurations, and returns when it is ready.
+    ///
+    /// # Panics
+    /// When it cannot be started, or is not ready in time.
+    pub async fn start(program: &Path, scrape_configs: &[Value]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("prometheus.yml");
+        // JSON is YAML.
+        let text = json!({"global": {"scrape_interval": "1s"}, "scrape_configs": scrape_configs});
+        std::fs::write(&config, text.to_string()).expect("writes a configuration");
+        let listen = format!("127.0.0.1:{}", free_port());
+        let data = folder.path().join("data");
+        let mut command = Command::new(program);
+        command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", data.display()))
+            .arg(format!("--web.listen-address={listen}"));
+        let mut program = Program::start("prometheus", command);
+        program.says(&["Server is ready to receive web requests"]).await;
+        Self {
+            api: format!("http://{listen}/api/v1"),
+            http: reqwest::Client::new(),
+            _program: program,
+            _folder: folder,
+        }
+    }
+
+    /// What one of its API's resources answers.
+    ///
+    /// # Errors
+    /// Where it does not answer with JSON.
+    pub async fn get(&self, resource: &str, parameter: (&str, &str)) -> Result<Value, String> {
+        let url = reqwest::Url::parse_with_params(&format!("{}/{resource}", self.api), [parameter]);
+        let url = url.map_err(|error| error.to_string())?;
+        let reply = self
+            .http
+            .get(url)
+            .send()
+            .await
+            .map_err(|error| error.to_string())?;
+        let text = reply.text().await.map_err(|error| error.to_string())?;
+        serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))
+    }
+}
