@@ -147,7 +147,7 @@ impl Key {
         help
     }
 
-    /// What stands for a value in `--help`.
+    /// The placeholder of a value in `--help`.
     pub(super) fn value_name(&self) -> &str {
         let names = self.arg.get_value_names().unwrap_or_default();
         names.first().map_or("VALUE", |name| name.as_str())

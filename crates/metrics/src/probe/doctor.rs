@@ -9,7 +9,7 @@ mod tests;
 
 use std::io::stdout;
 
-use fleet::{PathGlob, Plan, Selector, Settings};
+use fleet::{PathGlob, Plan, Selector};
 use link::Link;
 use program::colour;
 use program::nats::Nats;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use self::finding::{Check, Finding, Report};
 use super::level::Level;
-use super::{EVERYTHING, PATIENCE, TIMEOUT, print};
+use super::{EVERYTHING, print, settings};
 use crate::app;
 use crate::args::{DoctorArgs, SharedArgs};
 use crate::engine::Engine;
@@ -41,17 +41,11 @@ pub enum Health {
 /// Where NATS cannot be reached, or the connection is lost.
 pub async fn doctor(args: DoctorArgs, nats: &Nats, shared: &SharedArgs) -> anyhow::Result<Health> {
     let servers = &nats.servers;
-    let timeout = shared.round_timeout.unwrap_or(TIMEOUT);
     let everything: PathGlob = EVERYTHING.parse()?;
     let watched = args.target.iter().cloned().chain([Selector::Glob(everything)]);
     let plan = Plan {
         patterns: shared.subject_pattern.clone(),
-        settings: Settings {
-            poll_interval: (timeout + args.look.listen_for) * 10,
-            round_timeout: timeout,
-            stall: PATIENCE,
-            ..Settings::default()
-        },
+        settings: settings(shared, args.look.listen_for),
         ..Plan::watching(watched.collect())
     };
     // Records of requests are worth having, and not needed.

@@ -57,7 +57,7 @@ enum Act {
     },
     /// Takes faults back: those of a kind, or of a number, or all.
     Clear {
-        /// A kind, or the number that `fault` or `status` told
+        /// A kind, or the number that `fault` or `status` printed
         what: Option<String>,
     },
     /// Lets time pass for workers whose clock is stepped.

@@ -23,7 +23,7 @@ use crate::scenario::Scenario;
   mock-worker run fleet-10k --seed 42
   mock-worker run my.toml --set traffic.rate=12 --duration 2m
   mock-worker run spike --generation 1.6     workers of Dynamo 1.6 whose load comes by events alone
-  mock-worker run steady --clock stepped     time stands still until `mock-worker ctl advance 10s`")]
+  mock-worker run steady --clock stepped     time passes only by `mock-worker ctl advance 10s`")]
 pub(super) struct RunArgs {
     /// A shipped scenario (`mock-worker list`), or a file
     #[arg(default_value = "steady")]
@@ -39,7 +39,7 @@ pub(super) struct RunFlags {
     #[command(flatten)]
     scenario: ScenarioArgs,
 
-    /// Seed of the load, the faults and the workers' ids [default: drawn, and told in the log]
+    /// Seed of the load, the faults and the workers' ids [default: drawn, and logged]
     ///
     /// The same seed gives the same ids and load to the same path and layout, so two processes that serve one path
     /// side by side need two seeds.
@@ -112,7 +112,7 @@ pub(super) struct RunFlags {
 
     /// Time between a worker's load events: `2`, `2s` or `500ms`; 0 for none [default: the scenario's]
     ///
-    /// A worker tells its load as a `kv_metrics` event at the end of every interval in which it changed. Hit-rate
+    /// A worker reports its load as a `kv_metrics` event at the end of every interval in which it changed. Hit-rate
     /// events do not wait for that: they go out as they happen, also with 0.
     #[arg(long, env = "MOCK_WORKER_EVENT_INTERVAL", value_name = "TIME")]
     event_interval: Option<Nanos>,
@@ -184,7 +184,7 @@ pub struct Config {
 pub enum ClockArg {
     /// By itself
     Real,
-    /// Only by `mock-worker ctl advance`, so that everything stands still in between
+    /// Only by `mock-worker ctl advance`; nothing changes in between
     Stepped,
 }
 
