@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use protocol::EndpointPath;
 
-use crate::Form;
 use crate::matching::{NearMiss, Reason};
+use crate::{Form, Given};
 
 /// Near misses that one message names.
 const NAMED_MISSES: usize = 3;
@@ -93,20 +93,54 @@ pub(crate) fn remedy(wanted: &EndpointPath, form: Form, miss: &NearMiss) -> Opti
 fn ask_for(wanted: &EndpointPath, form: Form, found: &EndpointPath) -> String {
     let path = found.to_string();
     match form {
-        Form::Target => format!("use --target {}", quoted(&path)),
         Form::Argument => format!("use {}", quoted(&path)),
-        Form::File => format!("write {path:?} in the configuration file"),
-        Form::Names => {
-            let flag = |name, found: &str, wanted: &str| {
-                (found != wanted).then(|| format!(" --{name} {}", quoted(found)))
-            };
-            let flags = [
-                flag("namespace", found.namespace.as_str(), wanted.namespace.as_str()),
-                flag("component", found.component.as_str(), wanted.component.as_str()),
-                flag("endpoint", found.endpoint.as_str(), wanted.endpoint.as_str()),
-            ];
-            format!("use{}", flags.into_iter().flatten().collect::<String>())
+        Form::Target(Given::Table) => {
+            format!("write path = {path:?} in [[target]] of the configuration file")
         }
+        Form::Target(given) => ask_by(given, &[("target", &path)]),
+        Form::Names(given) => {
+            let names = [
+                ("namespace", found.namespace.as_str(), wanted.namespace.as_str()),
+                ("component", found.component.as_str(), wanted.component.as_str()),
+                ("endpoint", found.endpoint.as_str(), wanted.endpoint.as_str()),
+            ];
+            let other = names.into_iter().filter(|(_, found, wanted)| found != wanted);
+            let other: Vec<_> = other.map(|(key, found, _)| (key, found)).collect();
+            ask_by(given, &other)
+        }
+    }
+}
+
+/// How to ask for another service.
+pub(crate) fn ask_for_service(given: Given, found: &str) -> String {
+    ask_by(given, &[("service", found)])
+}
+
+/// How to give these keys other values.
+fn ask_by(given: Given, values: &[(&str, &str)]) -> String {
+    let joined = |each: &dyn Fn(&str, &str) -> String, between: &str| -> String {
+        let texts: Vec<String> = values.iter().map(|(key, value)| each(key, value)).collect();
+        texts.join(between)
+    };
+    match given {
+        Given::Flag => {
+            let flags = joined(&|key, value| format!("--{key} {}", quoted(value)), " ");
+            format!("use {flags}")
+        }
+        Given::Variable => {
+            let variable =
+                |key: &str, value: &str| format!("METRICS_{}={}", key.to_uppercase(), quoted(value));
+            format!("set {}", joined(&variable, " "))
+        }
+        Given::Key | Given::Table => match values {
+            [(key @ ("target" | "service"), value)] => {
+                format!("write {value:?} in the list `{key}` of the configuration file")
+            }
+            _ => {
+                let keys = joined(&|key, value| format!("{key} = {value:?}"), " and ");
+                format!("write {keys} in the configuration file")
+            }
+        },
     }
 }
 
@@ -128,7 +162,10 @@ mod tests {
     #[test]
     fn advice_can_be_pasted_into_a_shell_whatever_the_names_are() {
         fn check(component: &str, expected: &str) {
-            let advice = advice(Form::Names, &format!("dynamo/{component}/my_endpoint"));
+            let advice = advice(
+                Form::Names(Given::Flag),
+                &format!("dynamo/{component}/my_endpoint"),
+            );
             assert_eq!(advice, expected);
             let words = shlex::split(&advice).expect("words");
             assert_eq!(words, ["use", "--component", component]);
@@ -144,13 +181,35 @@ mod tests {
     fn advice_has_the_form_in_which_the_path_was_asked_for() {
         let found = "prod/my component/my_endpoint";
         for (form, expected) in [
-            (Form::Names, "use --namespace prod --component 'my component'"),
-            (Form::Target, "use --target 'prod/my component/my_endpoint'"),
-            (Form::Argument, "use 'prod/my component/my_endpoint'"),
             (
-                Form::File,
-                r#"write "prod/my component/my_endpoint" in the configuration file"#,
+                Form::Names(Given::Flag),
+                "use --namespace prod --component 'my component'",
             ),
+            (
+                Form::Names(Given::Variable),
+                "set METRICS_NAMESPACE=prod METRICS_COMPONENT='my component'",
+            ),
+            (
+                Form::Names(Given::Key),
+                r#"write namespace = "prod" and component = "my component" in the configuration file"#,
+            ),
+            (
+                Form::Target(Given::Flag),
+                "use --target 'prod/my component/my_endpoint'",
+            ),
+            (
+                Form::Target(Given::Variable),
+                "set METRICS_TARGET='prod/my component/my_endpoint'",
+            ),
+            (
+                Form::Target(Given::Key),
+                r#"write "prod/my component/my_endpoint" in the list `target` of the configuration file"#,
+            ),
+            (
+                Form::Target(Given::Table),
+                r#"write path = "prod/my component/my_endpoint" in [[target]] of the configuration file"#,
+            ),
+            (Form::Argument, "use 'prod/my component/my_endpoint'"),
         ] {
             assert_eq!(advice(form, found), expected);
         }

@@ -51,7 +51,7 @@ pub use changes::{Detail, RECENT_CHANGES, WorkerChange};
 pub use describe::Question;
 pub use events::{EventBatch, EventReader, Hearing, Unassigned};
 pub use histogram::{Bounds, DELAY_BUCKETS, Histogram, PASS_BUCKETS, RATIO_BUCKETS, ROUND_BUCKETS};
-pub use mapped::{Mapped, MappedValue, MappingFault};
+pub use mapped::{Mapped, MappedValue, MappingFault, Unread};
 pub use mapping::{MappedKind, MappedMetric, Mapping, Scope};
 pub use nameless::PartialPath;
 pub use notice::{Level, Notice};
@@ -60,7 +60,7 @@ pub use outcome::{
     WorkerState,
 };
 pub use passes::{EngineLoad, PassCounts};
-pub use plan::{Capacity, CapacityError, Form, Labelled, OptInTopics, Plan, Settings};
+pub use plan::{Capacity, CapacityError, Form, Given, Labelled, OptInTopics, Plan, Settings};
 pub use profile::{MetadataLabel, NoMetadataKey, Profile};
 pub use registry::{MAX_REGISTERED, Registrant, RegistryNews, RegistryReport};
 pub use requests::{Buckets, Frontends, Measure, MeasureBuckets, Records, RequestBooks, Role};

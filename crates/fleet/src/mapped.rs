@@ -1,24 +1,23 @@
-//! [`Mapped`]: the numbers that mappings find in one reply, and [`MappingBook`]: what went wrong with them.
+//! [`Mapped`]: the numbers that mappings find in one reply, [`Unread`]: what they cannot read in it, and [`MappingBook`]:
+//! how often that was.
 
-use std::borrow::Cow;
+mod unread;
+
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::StatsFault;
 use protocol::mapping::Absent;
-use protocol::text::Shown;
 use serde_json::Value;
 use smallvec::SmallVec;
 
 use crate::mapping::{MappedKind, MappedMetric, Mapping};
 
+pub use unread::Unread;
+
 /// Characters of a key that become a label; what is longer is cut.
 const MAX_KEY: usize = 128;
-
-/// Faults of one reply that are put into words.
-const MAX_FAULTS: usize = 4;
 
 /// Why a value is not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +122,27 @@ pub(crate) struct Found {
 }
 
 impl Mapped {
+    /// These, for tests of what reads snapshots.
+    pub fn new(values: Vec<MappedValue>) -> Self {
+        Self(values)
+    }
+
+    /// How many series they are at most.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many of them a mapping found.
+    pub fn count_of(&self, mapping: &Mapping) -> usize {
+        let is_of = |value: &&MappedValue| Arc::ptr_eq(&value.metric, &mapping.metric);
+        self.0.iter().filter(is_of).count()
+    }
+
     /// All of them; gauges only if the instance answers now, because an old value is never shown as a current one.
     pub fn values(&self, is_fresh: bool) -> impl Iterator<Item = &MappedValue> {
         let is_shown = move |value: &&MappedValue| is_fresh || value.metric.kind == MappedKind::Counter;
@@ -131,15 +151,16 @@ impl Mapped {
 }
 
 impl Found {
-    /// Reads what mappings find, and says what is wrong. `before` is what they found in the reply before, whose room is
-    /// free again.
-    pub(crate) fn read(mappings: &[Active], data: &Value, before: Option<Box<Self>>) -> (Self, Vec<String>) {
+    /// Reads what mappings find, and says what they cannot read: at most one [`Unread`] for each. `before` is what they found
+    /// in the reply before, whose room is free again.
+    pub(crate) fn read(mappings: &[Active], data: &Value, before: Option<Box<Self>>) -> (Self, Vec<Unread>) {
         drop(before);
-        let (mut values, mut leases, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut values, mut leases, mut unread) = (Vec::new(), Vec::new(), Vec::<Unread>::new());
         let mut seen: HashSet<(&str, SmallVec<[Box<str>; 1]>)> = HashSet::new();
         for active in mappings {
             let mapping = &*active.mapping;
             mapping.pointer.find(data, &mut |keys, found| {
+                let raw = found.as_ref().ok().copied();
                 let read = || {
                     let value = mapping.value(found)?;
                     let keys: SmallVec<[Box<str>; 1]> = keys.iter().map(|key| label(key)).collect();
@@ -163,9 +184,9 @@ impl Found {
                     return;
                 }
                 active.book.count(fault);
-                if faults.len() < MAX_FAULTS {
-                    let place = Place(mapping, keys);
-                    faults.push(format!("{} at {place} {what}", mapping.metric.name));
+                match unread.last_mut() {
+                    Some(last) if Arc::ptr_eq(&last.mapping, &active.mapping) => last.count += 1,
+                    _ => unread.push(Unread::new(&active.mapping, keys, raw, (fault, what))),
                 }
             });
         }
@@ -175,7 +196,7 @@ impl Found {
                 mapped,
                 _leases: leases,
             },
-            faults,
+            unread,
         )
     }
 }
@@ -206,27 +227,6 @@ impl Mapping {
             };
             (kind, fault.to_string())
         })
-    }
-}
-
-/// The pointer, with the keys that its first stars found.
-struct Place<'a>(&'a Mapping, &'a [Cow<'a, str>]);
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pointer = self.0.pointer.to_string();
-        let mut keys = self.1.iter();
-        for step in pointer.split('/').skip(1) {
-            let key = if step == "*" { keys.next() } else { None };
-            match key {
-                Some(key) => write!(f, "/{}", Shown(key).up_to(MAX_KEY))?,
-                None => write!(f, "/{}", Shown(step))?,
-            }
-        }
-        if pointer.is_empty() {
-            f.write_str("the whole data")?;
-        }
-        Ok(())
     }
 }
 

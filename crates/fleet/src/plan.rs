@@ -17,8 +17,10 @@ use crate::{MetadataLabel, NameGlob, PathGlob, PoolName, Selector};
 pub struct Plan {
     /// What to watch.
     pub selectors: Vec<Selector>,
-    /// In which form exact paths were asked for, where it is not [`Form::Target`]. Advice is written in the same form.
+    /// In which form exact paths were asked for, where it is not the default. Advice is written in the same form.
     pub forms: BTreeMap<EndpointPath, Form>,
+    /// Where services were asked for by name.
+    pub services_given: Given,
     /// What not to watch, whatever selects it.
     pub excludes: Vec<PathGlob>,
     /// Plain services not to watch, whatever selects them.
@@ -42,17 +44,34 @@ pub struct Plan {
 }
 
 /// How a path was asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// By `--namespace`, `--component` and `--endpoint`.
-    Names,
-    /// By `--target`.
-    #[default]
-    Target,
-    /// By a key of a configuration file.
-    File,
+    /// By `namespace`, `component` and `endpoint`.
+    Names(Given),
+    /// By `target`.
+    Target(Given),
     /// As the argument of a command.
     Argument,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self::Target(Given::Flag)
+    }
+}
+
+/// Where something was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Given {
+    /// By a flag.
+    #[default]
+    Flag,
+    /// By an environment variable.
+    Variable,
+    /// By a key of the configuration file.
+    Key,
+    /// By a table of the configuration file, `[[target]]`.
+    Table,
 }
 
 /// How much the workers of some pools can hold, as their operator knows it.
@@ -156,6 +175,7 @@ impl Plan {
         Self {
             selectors,
             forms: BTreeMap::new(),
+            services_given: Given::Flag,
             excludes: Vec::new(),
             excluded_services: Vec::new(),
             metadata: Vec::new(),

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use crate::held::{HeldReplies, Place};
 use crate::matching::NearMiss;
 use crate::snapshot::WorkerKey;
-use crate::{Now, Profile};
+use crate::{Now, Profile, Unread};
 
 new_key_type! {
     /// One service instance.
@@ -118,8 +118,8 @@ pub(crate) struct Slot {
     pub(crate) answered_in: u64,
     /// What is wrong with what it reports, in words.
     pub(crate) complaint: Option<Box<str>>,
-    /// What is wrong with mapped values in its data.
-    pub(crate) unmapped: Option<Box<str>>,
+    /// What mappings cannot read in its data.
+    pub(crate) unread: Box<[Unread]>,
     /// The shape of its load.
     pub(crate) shape: &'static str,
 }

@@ -77,8 +77,12 @@ pub(crate) enum News {
     Appeared(usize),
     /// No worker answers.
     Absent(String),
-    /// Some workers do not answer.
-    Lost(String),
+    /// So many of all do not answer, and which.
+    Lost {
+        fresh: usize,
+        all: usize,
+        missing: String,
+    },
     /// All workers answer again.
     Whole(usize),
     /// So many workers have changed in this way, and which.
@@ -238,10 +242,8 @@ impl Said {
         changes.forget_unsaid(Change::Stale);
         (self.loss, self.loss_said) = (Some(missing.len()), Some(now));
         let all = fresh + missing.len();
-        Some(News::Lost(format!(
-            "{fresh} of {all} workers answer; missing: {}",
-            named(missing, missing.len())
-        )))
+        let missing = named(missing, missing.len());
+        Some(News::Lost { fresh, all, missing })
     }
 }
 
@@ -306,7 +308,11 @@ mod tests {
         let (mut voice, pool, mut changes) = voice();
         let mut said = |standing, second: u32| voice.news(pool, standing, &mut changes, second * SECOND);
         assert_eq!(said(present(4, &[]), 0), [News::Appeared(4)]);
-        let lost = News::Lost("3 of 4 workers answer; missing: 7".to_owned());
+        let lost = News::Lost {
+            fresh: 3,
+            all: 4,
+            missing: "7".to_owned(),
+        };
         assert_eq!(said(present(3, &["7"]), 2), [lost]);
         assert_eq!(said(present(3, &["7"]), 4), []);
         assert_eq!(said(present(2, &["7", "8"]), 6), [], "at most once a minute");

@@ -347,7 +347,7 @@ impl Core {
             route,
             answered_in: 0,
             complaint: complaint(endpoint).map(Into::into),
-            unmapped: None,
+            unread: Box::default(),
             shape: match (&endpoint.load, shape) {
                 (Ok(_), Some(shape)) => shape.as_str(),
                 (Ok(_), None) => "none",

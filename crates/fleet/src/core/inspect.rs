@@ -12,7 +12,7 @@ use crate::matching::{NearMiss, Outcome, Target};
 use crate::nameless::PartialPath;
 use crate::roster::{Answer, InstanceKey, Route, SlotKey};
 use crate::snapshot::{PoolName, PoolView, WorkerKey};
-use crate::{Finish, Now, advice};
+use crate::{Finish, Mapped, Mapping, Now, Unread, advice};
 
 /// All that answered.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Inspection {
     pub pools: Vec<Arc<PoolView>>,
     /// Now, in Unix time.
     pub now: Duration,
+    /// The plan's mappings.
+    pub mappings: Vec<Arc<Mapping>>,
     /// Where workers were heard whose events name no endpoint, and how many.
     pub nameless: Vec<(PartialPath, usize)>,
 }
@@ -80,8 +82,10 @@ pub enum Seen {
         shape: &'static str,
         /// What is wrong with what it reports.
         complaint: Option<String>,
-        /// What is wrong with mapped values in its data.
-        unmapped: Option<String>,
+        /// What mappings found in its data.
+        mapped: Option<Arc<Mapped>>,
+        /// What they cannot read in it.
+        unread: Box<[Unread]>,
         /// Another instance, which is younger, is shown under the same id.
         is_duplicate: bool,
     },
@@ -138,6 +142,7 @@ impl Core {
             instances: reports.collect(),
             pools,
             now: now.unix,
+            mappings: self.plan.mappings.clone(),
             nameless: self.nameless.counts(),
         }
     }
@@ -160,16 +165,21 @@ impl Core {
                 worker,
             } if self.pools.get(*pool).is_some_and(|pool| is_wanted(&pool.name)) => {
                 let pool = self.pools.get(*pool)?;
-                let held_by_other =
-                    |worker: &crate::worker::Worker| worker.holder.instance != self.holder_of(instance);
+                let worker = pool.workers.get(*worker);
+                let is_duplicate =
+                    worker.is_some_and(|worker| worker.holder.instance != self.holder_of(instance));
+                let found = worker
+                    .filter(|_| !is_duplicate)
+                    .and_then(|worker| worker.found.as_ref());
                 Seen::Worker {
                     pool: pool.name.clone(),
                     key: worker_key.clone(),
                     layout: layout.clone(),
                     shape: slot.shape,
                     complaint: slot.complaint.as_deref().map(str::to_owned),
-                    unmapped: slot.unmapped.as_deref().map(str::to_owned),
-                    is_duplicate: pool.workers.get(*worker).is_some_and(held_by_other),
+                    mapped: found.map(|found| found.mapped.clone()),
+                    unread: slot.unread.clone(),
+                    is_duplicate,
                 }
             }
             _ => {

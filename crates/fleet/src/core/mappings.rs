@@ -11,6 +11,9 @@ use crate::roster::{PoolKey, SlotKey, WorkerIdx};
 use crate::snapshot::MappingView;
 use crate::{Now, PoolName};
 
+/// Mappings of which one line of the log says what they cannot read.
+const MAX_SAID: usize = 4;
+
 impl Core {
     /// Takes the plan's mappings, with what has been counted of their metrics before.
     pub(super) fn activate_mappings(&mut self) {
@@ -49,15 +52,20 @@ impl Core {
         let state = &mut pool.workers[worker];
         // Data that cannot be read has nothing that could be found.
         let data = endpoint.data.read().unwrap_or_default();
-        let (found, faults) = Found::read(&pool.mappings, &data, state.found.take());
+        let (found, unread) = Found::read(&pool.mappings, &data, state.found.take());
         state.found = Some(Box::new(found));
         let slot = self.roster.slot_mut(slot);
-        if faults.is_empty() {
-            slot.unmapped = None;
+        slot.unread = unread.into();
+        if slot.unread.is_empty() {
             return;
         }
-        let reason = faults.join("; ");
-        slot.unmapped = Some(reason.as_str().into());
+        let reason: Vec<String> = slot
+            .unread
+            .iter()
+            .take(MAX_SAID)
+            .map(ToString::to_string)
+            .collect();
+        let reason = reason.join("; ");
         let (name, member) = (pool.name.to_string(), state.identity.worker_id.to_string());
         self.say_seldom(About::Pool, &format!("mapping of {name}"), now, || {
             Notice::new(Level::Warn, "a mapped value is not shown")

@@ -106,9 +106,16 @@ impl Core {
                     Level::Info,
                     format!("{count} workers are heard now, by their events"),
                 ),
-                News::Absent(text) | News::Lost(text) => (Level::Warn, text),
+                News::Absent(text) => (Level::Warn, text),
+                News::Lost { fresh, all, missing } => (
+                    Level::Warn,
+                    format!("{fresh} of {all} {many} answer; missing: {missing}"),
+                ),
                 News::Whole(count) => (Level::Info, format!("all {count} {many} answer again")),
-                News::Changed(change, count, workers) => (Level::Info, changed(change, count, &workers)),
+                News::Changed(change, count, workers) => {
+                    let members = if count == 1 { one } else { many };
+                    (Level::Info, changed(change, count, members, &workers))
+                }
             };
             self.say(Notice::new(level, text).with("target", &name));
         }
@@ -134,11 +141,7 @@ impl Core {
     }
 }
 
-fn changed(change: Change, count: usize, workers: &str) -> String {
-    let subject = match count {
-        1 => "1 worker".to_owned(),
-        _ => format!("{count} workers"),
-    };
+fn changed(change: Change, count: usize, members: &str, which: &str) -> String {
     let verb = match change {
         Change::Joined => "joined",
         Change::Left => "left",
@@ -148,5 +151,5 @@ fn changed(change: Change, count: usize, workers: &str) -> String {
         Change::Replaced => "changed to another instance",
         Change::Stale => "fell silent",
     };
-    format!("{subject} {verb}: {workers}")
+    format!("{count} {members} {verb}: {which}")
 }

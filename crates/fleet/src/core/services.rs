@@ -10,7 +10,7 @@ use super::Core;
 use crate::pool::Pool;
 use crate::roster::{Answer, Instance, InstanceKey, PoolKey, Route};
 use crate::snapshot::{Identity, WorkerKey};
-use crate::{Finish, Now, PoolName, Profile};
+use crate::{Finish, Now, PoolName, Profile, advice};
 
 /// Pools of plain services at most. Each is on the page whatever `--max-series` says.
 pub(super) const MAX_SERVICE_POOLS: usize = 10_000;
@@ -143,10 +143,10 @@ impl Core {
         }
         let mut names = answered().map(|instance| &instance.service);
         match names.find(|name| subject::same_letters(name, service)) {
-            Some(name) => because(
-                "similar",
-                format!("a service of the name {name:?} did: use --service {name}"),
-            ),
+            Some(name) => {
+                let advice = advice::ask_for_service(self.plan.services_given, name);
+                because("similar", format!("a service of the name {name:?} did: {advice}"))
+            }
             None => because(
                 "foreign",
                 "other services did; `metrics list` shows them".to_owned(),

@@ -170,6 +170,69 @@ fn what_cannot_be_shown_is_counted_by_its_reason_and_the_rest_is_shown() {
 }
 
 #[test]
+fn an_inspection_says_what_each_mapping_found_and_what_it_cannot_read_in_which_instance() {
+    let mode = mapping(services("orders"), "/mode", "mode");
+    let queues = Mapping {
+        range: Range {
+            max: Some(10.0),
+            ..Range::default()
+        },
+        ..mapping(services("orders"), "/q/*", "queue")
+    };
+    let optional = Mapping {
+        is_optional: true,
+        ..mapping(services("orders"), "/nowhere", "optional")
+    };
+    let mut bench = Bench::new(mapped([mode, queues, optional]));
+    bench.round(&[
+        orders("x", r#"{"mode": 3, "q": {"a": 1, "b": 2}}"#),
+        orders("y", r#"{"mode": "auto", "q": {"a": 1, "b": 11, "c": []}}"#),
+    ]);
+    let seen = bench.core.inspect(None, None, bench.now);
+    let [mode, queues, optional] = seen.mappings.as_slice() else {
+        panic!("{:?}", seen.mappings)
+    };
+    let of = |id: &str| {
+        let instance = seen.instances.iter().find(|instance| &*instance.id == id);
+        match &instance.expect(id).endpoints[0].seen {
+            crate::Seen::Worker { mapped, unread, .. } => {
+                (mapped.clone().expect("it answered"), unread.clone())
+            }
+            seen => panic!("{id}: {seen:?}"),
+        }
+    };
+    let (mapped, unread) = of("x");
+    let counts = |mapped: &crate::Mapped| [mode, queues, optional].map(|mapping| mapped.count_of(mapping));
+    assert_eq!((counts(&mapped), unread.len()), ([1, 2, 0], 0));
+    let (mapped, unread) = of("y");
+    assert_eq!(counts(&mapped), [0, 1, 0]);
+    let notes: Vec<_> = unread
+        .iter()
+        .map(|note| {
+            (
+                note.fault.as_str(),
+                &*note.place,
+                note.example.as_deref(),
+                note.count,
+            )
+        })
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            ("wrong_type", "/mode", Some("\"auto\""), 1),
+            ("out_of_range", "/q/b", Some("11"), 2)
+        ]
+    );
+    bench.round(&[orders("y", r#"{"mode": 4, "q": {}}"#)]);
+    let seen = bench.core.inspect(None, None, bench.now);
+    let crate::Seen::Worker { unread, .. } = &seen.instances[1].endpoints[0].seen else {
+        panic!("{:?}", seen.instances[1])
+    };
+    assert!(unread.is_empty(), "the last reply counts: {unread:?}");
+}
+
+#[test]
 fn a_mapping_has_so_many_series_over_all_instances_and_no_more() {
     let few = Mapping {
         max_series: 3,

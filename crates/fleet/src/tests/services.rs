@@ -113,6 +113,33 @@ fn a_service_that_is_named_is_shown_while_it_has_no_instances() {
 }
 
 #[test]
+fn advice_names_the_key_of_the_file_where_services_are_named_there() {
+    let mut bench = Bench::new(Plan {
+        services_given: crate::Given::Key,
+        ..services(&["orders"])
+    });
+    bench.round(&[Actor::plain("Orders", "x", "x.y")]).rounds(2);
+    let text = "did: write \"Orders\" in the list `service` of the configuration file";
+    let said = bench.notices.iter().any(|notice| notice.text.contains(text));
+    assert!(said, "{:#?}", bench.notices);
+}
+
+#[test]
+fn a_partial_loss_of_a_service_speaks_of_instances() {
+    let mut bench = Bench::new(services(&["orders"]));
+    bench.round(&[order("a", 3), order("b", 3)]).next_round();
+    bench.round(&[order("a", 3)]).rounds(6);
+    let said = |text: &str| bench.notices.iter().any(|notice| notice.text.contains(text));
+    assert!(
+        said("1 of 2 instances answer; missing: b"),
+        "{:#?}",
+        bench.notices
+    );
+    assert!(said("1 instance left: b"), "{:#?}", bench.notices);
+    assert!(!said("worker"), "{:#?}", bench.notices);
+}
+
+#[test]
 fn an_endpoint_that_a_named_service_no_longer_has_goes() {
     let mut bench = Bench::new(services(&["orders"]));
     bench.round(&[order("a", 3)]);
