@@ -229,7 +229,7 @@ fn report_cut(LeftOut { workers, series }: LeftOut, max_series: u64) {
         series,
         max_series,
         "the page leaves out workers, because it would exceed its limit on series; raise --max-series, or show fewer \
-         series for each worker with --worker-series core"
+         series for each worker with --worker-series core or with fewer mappings"
     );
 }
 

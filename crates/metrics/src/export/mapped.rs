@@ -3,23 +3,41 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use fleet::{MappedKind, MappedMetric, MappedValue, PoolName, PoolView, Snapshot, WorkerState, WorkerView};
+use fleet::{MappedKind, MappedMetric, MappedValue, PoolName, PoolView, WorkerState, WorkerView};
 
 use super::chunks::Chunks;
 use super::family::Kind;
 use super::labels::{Group, ServiceInstance, Texts, Worker, write_label};
+use super::shown::Shown;
 use super::value::Value;
 use super::writer::{About, Writer};
 
-/// Writes all values that mappings found, family by family.
-pub(super) fn write(writer: &mut Writer, snapshot: &Snapshot) {
+/// The most series that one member of a pool has because of mappings.
+pub(super) fn series_each(pool: &PoolView) -> u64 {
+    let mapped = pool.workers.iter().filter_map(|worker| worker.mapped.as_ref());
+    mapped.map(|mapped| mapped.len() as u64).max().unwrap_or(0)
+}
+
+/// How many series of mappings the members that are left out would have had.
+pub(super) fn series_left_out(shown: &Shown<'_>) -> u64 {
+    let left_out = shown.all().flat_map(|(_, _, left_out)| left_out);
+    left_out.map(|worker| values(worker).count() as u64).sum()
+}
+
+/// What mappings show of a worker or an instance now.
+fn values(worker: &WorkerView) -> impl Iterator<Item = &MappedValue> {
+    let is_fresh = worker.state == WorkerState::Fresh;
+    let mapped = worker.mapped.iter();
+    mapped.flat_map(move |mapped| mapped.values(is_fresh))
+}
+
+/// Writes the values that mappings found in members that are on the page, family by family.
+pub(super) fn write(writer: &mut Writer, shown: &Shown<'_>) {
     let format = writer.format();
     let mut families: BTreeMap<&str, Chunks> = BTreeMap::new();
-    for pool in &snapshot.pools {
-        for worker in pool.workers.iter() {
-            let Some(mapped) = &worker.mapped else { continue };
-            let is_fresh = worker.state == WorkerState::Fresh;
-            let mut values = mapped.values(is_fresh).peekable();
+    for (pool, members, _) in shown.all() {
+        for worker in members {
+            let mut values = values(worker).peekable();
             if values.peek().is_none() {
                 continue;
             }

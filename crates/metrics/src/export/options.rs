@@ -12,7 +12,8 @@ pub struct ExportOptions {
     pub worker_series: WorkerSeries,
     /// Which series each instance of a plain service has.
     pub instance_series: InstanceSeries,
-    /// The most series that a page has; workers and instances that do not fit are left out. Pools are always shown.
+    /// The most series that a page has, with those of mappings; workers and instances that do not fit are left out. Pools are
+    /// always shown.
     pub max_series: u64,
 }
 

@@ -77,8 +77,11 @@ pub(super) fn write_instances(writer: &mut Writer, shown: &Shown<'_>, metadata: 
     }
 }
 
-/// How many series the instances that are left out would have had.
+/// How many series of their own the instances that are left out would have had.
 pub(super) fn series_left_out(pool: &ShownService<'_>) -> u64 {
+    if !pool.has_instances() {
+        return 0;
+    }
     let of = |instance: &WorkerView, pool: &PoolView| workers::shared_series(instance, pool) as u64 + OWN;
     pool.left_out()
         .iter()

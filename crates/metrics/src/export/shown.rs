@@ -9,7 +9,7 @@ use super::Moment;
 use super::cap::{Demand, share};
 use super::labels::{OwnLabels, Pool, ServicePool, Texts, UpstreamPool};
 use super::options::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
-use super::{collector, pools, services, workers};
+use super::{collector, mapped, pools, services, workers};
 
 /// All pools, each with as many members as fit.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(super) struct ShownPool<'a> {
     pub(super) has_upstream: bool,
     /// The most series that one of its workers has because of its events.
     pub(super) events: usize,
+    /// The most series that one of its workers has because of mappings.
+    mapped: u64,
     shown: usize,
 }
 
@@ -38,6 +40,8 @@ pub(super) struct ShownService<'a> {
     endpoint: &'a str,
     /// Whether its instances have series.
     has_instances: bool,
+    /// The most series that one of its instances has because of mappings.
+    mapped: u64,
     shown: usize,
 }
 
@@ -54,6 +58,7 @@ impl<'a> Shown<'a> {
                         path,
                         has_upstream: options.compat == Compat::Upstream && is_first(),
                         events: workers::series_of_events(view),
+                        mapped: mapped::series_each(view),
                         shown: 0,
                     });
                 }
@@ -62,6 +67,7 @@ impl<'a> Shown<'a> {
                     service,
                     endpoint,
                     has_instances: options.instance_series == InstanceSeries::On,
+                    mapped: mapped::series_each(view),
                     shown: 0,
                 }),
             }
@@ -94,6 +100,16 @@ impl<'a> Shown<'a> {
         let workers = self.pools.iter().map(|pool| pool.workers().len());
         let instances = self.services.iter().map(|pool| pool.instances().len());
         workers.chain(instances).sum()
+    }
+
+    /// All pools, with their members of which something is on the page, and those of which nothing is.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'a PoolView, &'a [WorkerView], &'a [WorkerView])> {
+        let pools = self
+            .pools
+            .iter()
+            .map(|pool| (pool.view, pool.workers(), pool.left_out()));
+        let services = self.services.iter();
+        pools.chain(services.map(|pool| (pool.view, pool.members(), pool.left_out())))
     }
 
     /// The label text of all pools of workers, in their order.
@@ -134,7 +150,7 @@ impl<'a> ShownPool<'a> {
     fn demand(&self, series: WorkerSeries) -> Demand {
         Demand {
             workers: self.view.workers.len() as u64,
-            series_each: workers::series_each(series, self.has_upstream, self.events),
+            series_each: workers::series_each(series, self.has_upstream, self.events) + self.mapped,
         }
     }
 
@@ -151,27 +167,38 @@ impl<'a> ShownPool<'a> {
 
 impl<'a> ShownService<'a> {
     fn demand(&self) -> Demand {
+        let own = if self.has_instances {
+            services::INSTANCE_SERIES
+        } else {
+            0
+        };
         Demand {
-            workers: self.all().len() as u64,
-            series_each: services::INSTANCE_SERIES,
+            workers: self.view.workers.len() as u64,
+            series_each: own + self.mapped,
         }
     }
 
-    fn all(&self) -> &'a [WorkerView] {
+    /// The instances of which something is on the page, if only what mappings find.
+    pub(super) fn members(&self) -> &'a [WorkerView] {
+        &self.view.workers[..self.shown]
+    }
+
+    /// The instances that have series of their own on the page.
+    pub(super) fn instances(&self) -> &'a [WorkerView] {
         match self.has_instances {
-            true => &self.view.workers,
+            true => self.members(),
             false => &[],
         }
     }
 
-    /// The instances that are on the page.
-    pub(super) fn instances(&self) -> &'a [WorkerView] {
-        &self.all()[..self.shown]
+    /// The instances that are not on the page, because they do not fit.
+    pub(super) fn left_out(&self) -> &'a [WorkerView] {
+        &self.view.workers[self.shown..]
     }
 
-    /// The instances that are not, because they do not fit.
-    pub(super) fn left_out(&self) -> &'a [WorkerView] {
-        &self.all()[self.shown..]
+    /// Whether instances have series of their own.
+    pub(super) fn has_instances(&self) -> bool {
+        self.has_instances
     }
 
     /// The label values of one of its instances.

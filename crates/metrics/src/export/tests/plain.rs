@@ -116,6 +116,71 @@ fn services_have_as_many_series_as_they_are_counted_for_and_are_cut_at_the_limit
     );
 }
 
+/// Two values of a mapping for each instance.
+fn with_mapped(mut pool: PoolView) -> PoolView {
+    let metric = Arc::new(fleet::MappedMetric {
+        name: "orders_queued".to_owned(),
+        kind: fleet::MappedKind::Gauge,
+        unit: None,
+        help: "Orders that wait.".to_owned(),
+        labels: vec!["region".to_owned()],
+        const_labels: vec![("team".to_owned(), "shop".to_owned())],
+    });
+    let value = |key: &str| fleet::MappedValue {
+        metric: metric.clone(),
+        keys: [key.into()].into_iter().collect(),
+        value: 2.5,
+    };
+    for instance in Arc::make_mut(&mut pool.workers) {
+        instance.mapped = Some(Arc::new(fleet::Mapped::new(vec![value("e\"u"), value("us")])));
+    }
+    pool
+}
+
+#[test]
+fn the_limit_holds_for_series_of_mappings_too() {
+    let ids: Vec<String> = (0..50).map(|n| format!("i{n:02}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let snapshot = snapshot_of(vec![
+        with_mapped(endpoint("a", "b", &ids)),
+        with_mapped(full_pool("x/y/z", 9)),
+    ]);
+    let count = |page: &Page| page.samples().count() as u64;
+    for (worker_series, instance_series) in [
+        (WorkerSeries::Full, InstanceSeries::On),
+        (WorkerSeries::Off, InstanceSeries::Off),
+    ] {
+        let whole_options = ExportOptions {
+            worker_series,
+            instance_series,
+            ..ExportOptions::default()
+        };
+        let whole = page(&snapshot, &whole_options);
+        assert_eq!(whole.named("orders_queued").count(), 2 * (50 + 9));
+        let sample = whole.named("orders_queued").last().expect("there are some");
+        assert_eq!(
+            (sample.label("region"), sample.label("team")),
+            (Some("us"), Some("shop"))
+        );
+        let options = ExportOptions {
+            max_series: count(&whole) - 20,
+            ..whole_options
+        };
+        let cut = page(&snapshot, &options);
+        assert!(
+            count(&cut) <= options.max_series,
+            "{} of {}",
+            count(&cut),
+            options.max_series
+        );
+        let left_out = render(&snapshot, &MOMENT, Format::Classic, &options).left_out;
+        assert!(left_out.workers > 0, "{left_out:?}");
+        assert_eq!(left_out.series, count(&whole) - count(&cut), "{left_out:?}");
+        let shown = cut.named("orders_queued").count() as u64;
+        assert_eq!(shown, 2 * (50 + 9 - left_out.workers));
+    }
+}
+
 #[test]
 fn chosen_metadata_is_a_label_that_is_empty_where_an_instance_has_none() {
     let mut snapshot = mixed();
