@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use fleet::{Capacity, Mapping, MeasureBuckets, MetadataLabel, NameGlob, PathGlob, Selector};
+use fleet::{Capacity, Mapping, MeasureBuckets, MetadataLabel, NameGlob, NoServiceName, PathGlob, Selector};
 use program::nats::{Everywhere, NatsArgs};
 use program::time::{Bounds, time_within};
 use program::{Exit, LogFormat};
@@ -30,7 +30,9 @@ const EXAMPLES: &str = "Examples:
   metrics list
       every pool of workers that there is
   metrics explain dynamo/my_component/my_endpoint
-      why each service is, or is not, a worker of it";
+      why each service is, or is not, a worker of it
+  metrics explain orders
+      which instances and endpoints a plain service has";
 
 /// Finds inference workers on NATS, reads their load and serves it to Prometheus and to people.
 #[derive(Debug, Parser)]
@@ -55,11 +57,13 @@ pub struct Cli {
 /// Commands that look once and end.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say how the target's workers are known, and of every service on NATS whether it is one of them, and why.
+    /// Say how the target's workers are known, and of every service on NATS whether it is one of them, and why; or which
+    /// instances a plain service has, and what mappings find in their data.
     ///
-    /// Exit code 0 when the target has workers, 3 when not.
+    /// Exit code 0 when the target has workers, or the service instances; 3 when not.
     #[command(after_help = "Examples:
   metrics explain dynamo/my_component/my_endpoint --all
+  metrics explain orders --config mapping.toml
   metrics explain dynamo/my_component/my_endpoint --json
   metrics explain 'dynamo-*/backend/generate' --listen-for 10s")]
     Explain(ExplainArgs),
@@ -107,8 +111,13 @@ pub enum ConfigCommand {
 /// Flags of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The path: namespace/component/endpoint, or with dots, or dyn://…; with `*`, each pool that it matches.
-    pub target: Selector,
+    /// A pool of workers: namespace/component/endpoint, or with dots, or dyn://…. A text without a slash or a dot is the name
+    /// of a plain NATS service. With `*`, each pool or service that it matches.
+    #[arg(value_name = "PATH|SERVICE", value_parser = path_or_service, required_unless_present = "named_service")]
+    pub target: Option<Selector>,
+    /// A plain NATS service, by its name; `*` matches any text.
+    #[arg(long = "service", id = "named_service", conflicts_with = "target", value_parser = explained_service, value_name = "NAME")]
+    pub service: Option<NameGlob>,
     /// Show every instance with its subjects, and not only groups of them with counts.
     #[arg(long)]
     pub all: bool,
@@ -196,11 +205,6 @@ pub struct CollectArgs {
     /// A plain NATS service not to watch, whatever selects it; `*` as in --service; may be repeated.
     #[arg(long, env = "METRICS_EXCLUDE_SERVICE", value_delimiter = ',', value_parser = NameGlob::of_services, value_name = "NAME")]
     pub exclude_service: Vec<NameGlob>,
-
-    /// A number in the `data` of a service or a worker that becomes a metric, as a table in TOML; may be repeated. Keys: service,
-    /// endpoint, or target; pointer, name, type, help, unit, scale, labels, const_labels, min, max, boolean, optional, max_series.
-    #[arg(long, env = "METRICS_MAPPING", value_parser = crate::mapping::parse, value_name = "TABLE")]
-    pub mapping: Vec<Arc<Mapping>>,
 
     /// Keys of the metadata in INFO replies to show as labels of llm_worker_info and nats_service_info; `pod` becomes meta_pod.
     #[arg(
@@ -311,7 +315,8 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_INSTANCE_SERIES", default_value_t = InstanceSeries::On, value_parser = words::<InstanceSeries>(InstanceSeries::WORDS))]
     pub instance_series: InstanceSeries,
 
-    /// Series on the page above which workers and instances are left out; the figures of pools stay exact.
+    /// Series on the page, with those of mappings, above which workers and instances are left out; the figures of pools stay
+    /// exact.
     #[arg(long, env = "METRICS_MAX_SERIES", default_value_t = ExportOptions::MAX_SERIES, value_name = "N")]
     pub max_series: u64,
 
@@ -343,6 +348,11 @@ pub struct SharedArgs {
         value_name = "TEMPLATE"
     )]
     pub subject_pattern: Vec<SubjectPattern>,
+
+    /// A number in the `data` of a service or a worker that becomes a metric, as a table in TOML; may be repeated. Keys: service,
+    /// endpoint, or target; pointer, name, type, help, unit, scale, labels, const_labels, min, max, boolean, optional, max_series.
+    #[arg(long, env = "METRICS_MAPPING", value_parser = crate::mapping::parse, global = true, value_name = "TABLE")]
+    pub mapping: Vec<Arc<Mapping>>,
 
     /// The longest that one round may take, from 10ms to 1h.
     ///
@@ -383,6 +393,22 @@ fn name<N: FromStr<Err: std::error::Error>>(text: &str) -> Result<String, String
         Err(_) if text.contains('*') => Err("with a name in place of each *, it is no name".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Reads a path, or the name of a plain service.
+fn path_or_service(text: &str) -> Result<Selector, String> {
+    match text.contains(['/', '.']) {
+        true => text.parse::<Selector>().map_err(|error| error.to_string()),
+        false => explained_service(text).map(Selector::Services),
+    }
+}
+
+/// Reads the name of a service that is to be explained.
+fn explained_service(text: &str) -> Result<NameGlob, String> {
+    NameGlob::of_services(text).map_err(|error| match error {
+        NoServiceName::Path(_) => "it is a path of workers; write it without --service".to_owned(),
+        error => error.to_string(),
+    })
 }
 
 fn exact_subject(text: &str) -> Result<String, String> {

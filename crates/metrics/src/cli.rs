@@ -8,7 +8,6 @@ use anyhow::Context;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory};
 use link::Servers;
-use program::nats::Nats;
 use program::output::print_text;
 use program::{Exit, Log, LogFilter, colour, usage};
 use protocol::text::causes;
@@ -16,10 +15,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
-use crate::args::{Cli, Command, ConfigCommand, ListArgs, SharedArgs};
+use crate::args::{Cli, Command, ConfigCommand, ListArgs};
 use crate::config::Config;
 use crate::config_file::{self, LoadError, Loaded};
-use crate::probe::{self, Copied, Health};
+use crate::probe::{self, Copied, Health, Looking};
 use crate::reload::Origin;
 
 /// Reads the command line, runs the command, and returns how it ended; see [`Exit`].
@@ -52,13 +51,6 @@ struct Once {
     looking: Looking,
 }
 
-/// What a command that looks needs to know.
-struct Looking {
-    shared: SharedArgs,
-    nats: Nats,
-    copied: Copied,
-}
-
 /// Reads flags, environment and file, and starts the log. All that can be wrong with them is found here.
 fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
     let mut loaded = config_file::load(arguments)?;
@@ -69,18 +61,21 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
     let filter = log.record(loaded.filter(command.as_ref())?, loaded.cli.shared.log_format);
     let nats = loaded.nats()?;
     nats.say_context();
-    let looking = |loaded: Loaded| Looking {
-        copied: copied(&loaded.matches),
-        shared: loaded.cli.shared,
-        nats: nats.clone(),
+    let looking = |loaded: Loaded| -> Result<Looking, LoadError> {
+        Ok(Looking {
+            copied: copied(&loaded.matches),
+            rules: loaded.rules()?,
+            shared: loaded.cli.shared,
+            nats: nats.clone(),
+        })
     };
     Ok(match command {
         Some(command) => Task::Once(Box::new(Once {
             command,
-            looking: looking(loaded),
+            looking: looking(loaded)?,
         })),
         None if !Config::has_something_to_watch(&loaded.cli.collect) => {
-            Task::Nothing(Box::new(looking(loaded)))
+            Task::Nothing(Box::new(looking(loaded)?))
         }
         None => Task::Collect(Box::new((loaded.config()?, loaded, filter))),
     })
@@ -106,8 +101,7 @@ async fn run(task: Task, arguments: Vec<OsString>, log: &Log) -> ExitCode {
         }
         Task::Once(once) => look(*once).await,
         Task::Nothing(looking) => {
-            let Looking { shared, nats, copied } = *looking;
-            let text = probe::nothing_to_watch(&nats, &shared, &copied).await;
+            let text = probe::nothing_to_watch(&looking).await;
             log.lines().write_text(&text);
             Ok(Exit::Wrong)
         }
@@ -120,18 +114,17 @@ async fn run(task: Task, arguments: Vec<OsString>, log: &Log) -> ExitCode {
 }
 
 async fn look(Once { command, looking }: Once) -> anyhow::Result<Exit> {
-    let Looking { shared, nats, copied } = looking;
     match command {
-        Command::Explain(args) => found(probe::explain(args, &nats, &shared, &copied).await),
-        Command::List(ListArgs { look, watch: None }) => found(probe::list(&nats, &shared, &look).await),
+        Command::Explain(args) => found(probe::explain(args, &looking).await),
+        Command::List(ListArgs { look, watch: None }) => found(probe::list(&looking, &look).await),
         Command::List(ListArgs {
             look,
             watch: Some(interval),
         }) => {
-            let watching = probe::watch(&nats, &shared, &look, interval);
+            let watching = probe::watch(&looking, &look, interval);
             until_interrupted(watching).await.map(|()| Exit::Done)
         }
-        Command::Doctor(args) => probe::doctor(args, &nats, &shared).await.map(Exit::from),
+        Command::Doctor(args) => probe::doctor(args, &looking).await.map(Exit::from),
         Command::Config(_) => unreachable!("it is printed before there is a connection"),
     }
 }

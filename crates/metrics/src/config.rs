@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fleet::{
-    Buckets, Form, Labelled, MetadataLabel, NameGlob, OptInTopics, PathGlob, Plan, Selector, Settings,
+    Buckets, Form, Given, Labelled, MetadataLabel, NameGlob, OptInTopics, PathGlob, Plan, Selector, Settings,
 };
 use link::Servers;
 use program::nats::Nats;
@@ -53,11 +53,16 @@ impl Wrong {
 }
 
 impl Config {
-    /// Puts flags together.
+    /// Puts flags together. `given` says of the field of a flag where its value was given.
     ///
     /// # Errors
     /// All that is wrong with flags that are each valid.
-    pub fn resolve(collect: CollectArgs, shared: &SharedArgs, nats: Nats) -> Result<Self, Vec<Wrong>> {
+    pub fn resolve(
+        collect: CollectArgs,
+        shared: &SharedArgs,
+        nats: Nats,
+        given: impl Fn(&str) -> Given,
+    ) -> Result<Self, Vec<Wrong>> {
         let mut wrong = contradictions(&collect, shared);
         if !Self::has_something_to_watch(&collect) {
             wrong.push(Wrong::new(
@@ -85,13 +90,19 @@ impl Config {
             },
             ..Settings::default()
         };
+        let rules = rules(&collect, shared);
         let every_service = collect.all_services.then(|| NameGlob::new("*"));
         let services = collect.service.into_iter().chain(every_service);
-        let forms = named.iter().filter_map(|selector| match selector {
-            Selector::Path(path) => Some((path.clone(), Form::Names)),
-            _ => None,
-        });
-        let forms = forms.collect();
+        let forms = |form, selectors: &mut dyn Iterator<Item = &Selector>| -> Vec<_> {
+            let path = |selector: &Selector| match selector {
+                Selector::Path(path) => Some((path.clone(), form)),
+                _ => None,
+            };
+            selectors.filter_map(path).collect()
+        };
+        let of_names = forms(Form::Names(given("component")), &mut named.iter());
+        let targets = &mut collect.target.iter().map(|target| &target.selector);
+        let of_targets = forms(Form::Target(given("target")), targets);
         let selectors = named
             .into_iter()
             .chain(collect.target.iter().map(|target| target.selector.clone()))
@@ -103,21 +114,17 @@ impl Config {
         }
         Ok(Self {
             plan: Plan {
-                forms,
+                selectors,
+                forms: of_targets.into_iter().chain(of_names).collect(),
+                services_given: given("service"),
                 excludes: collect.exclude,
-                excluded_services: collect.exclude_service,
-                metadata: collect.metadata_labels,
-                mappings: collect.mapping,
-                labels: labels(collect.target),
-                patterns: shared.subject_pattern.clone(),
-                capacities: collect.capacity,
                 request_traces: match collect.request_trace_subject.is_empty() {
                     true => vec![subject::REQUEST_TRACE.to_owned()],
                     false => collect.request_trace_subject,
                 },
                 buckets,
                 settings,
-                ..Plan::watching(selectors)
+                ..rules
             },
             nats,
             etcd,
@@ -143,6 +150,40 @@ impl Config {
     }
 }
 
+/// What the collector and the commands that look once have in common: how they read what is there, whatever they watch.
+pub fn rules(collect: &CollectArgs, shared: &SharedArgs) -> Plan {
+    Plan {
+        excluded_services: collect.exclude_service.clone(),
+        metadata: collect.metadata_labels.clone(),
+        mappings: shared.mapping.clone(),
+        labels: labels(&collect.target),
+        patterns: shared.subject_pattern.clone(),
+        capacities: collect.capacity.clone(),
+        ..Plan::watching(Vec::new())
+    }
+}
+
+/// What is wrong with [`rules`] that are each valid.
+pub fn contradictions_of_rules(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    if let Err(message) = mapping::check_together(&shared.mapping) {
+        wrong.push(Wrong::new(["mapping"], message));
+    }
+    if let Some(name) = label_of_both(collect, shared) {
+        let message = format!(
+            "the label {name} is that of a --mapping and of a --target: choose another name for one of them"
+        );
+        wrong.push(Wrong::new(["mapping", "target"], message));
+    }
+    if let Err(error) = MetadataLabel::check(&collect.metadata_labels) {
+        wrong.push(Wrong::new(
+            ["metadata_labels"],
+            format!("--metadata-labels: {error}"),
+        ));
+    }
+    wrong
+}
+
 /// All that is wrong with flags that are each valid, apart from there being too few of them.
 pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> {
     let mut wrong = Vec::new();
@@ -161,28 +202,14 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
         wrong.push(Wrong::new(["round_timeout", "poll_interval"], message));
     }
     wrong.extend(named(collect).err());
-    if let Err((_, _, message)) = mapping::check_together(&collect.mapping) {
-        wrong.push(Wrong::new(["mapping"], message));
-    }
-    if let Some(name) = label_of_both(collect) {
-        let message = format!(
-            "the label {name} is that of a --mapping and of a --target: choose another name for one of them"
-        );
-        wrong.push(Wrong::new(["mapping", "target"], message));
-    }
-    if let Err(error) = MetadataLabel::check(&collect.metadata_labels) {
-        wrong.push(Wrong::new(
-            ["metadata_labels"],
-            format!("--metadata-labels: {error}"),
-        ));
-    }
+    wrong.extend(contradictions_of_rules(collect, shared));
     wrong.extend(etcd_servers(collect).err());
     wrong
 }
 
 /// A label that a mapping has as well as a target: a sample would have it twice.
-fn label_of_both(collect: &CollectArgs) -> Option<&str> {
-    let metrics = || collect.mapping.iter().map(|mapping| &mapping.metric);
+fn label_of_both<'a>(collect: &'a CollectArgs, shared: &SharedArgs) -> Option<&'a str> {
+    let metrics = || shared.mapping.iter().map(|mapping| &mapping.metric);
     let is_mapped = |name: &str| {
         metrics().any(|metric| {
             let constant = metric.const_labels.iter().map(|(name, _)| name);
@@ -193,14 +220,13 @@ fn label_of_both(collect: &CollectArgs) -> Option<&str> {
     labels.map(|(name, _)| name.as_str()).find(|name| is_mapped(name))
 }
 
-fn labels(targets: Vec<Target>) -> Vec<Labelled> {
-    let with_labels = targets.into_iter().filter(|target| !target.labels.is_empty());
-    with_labels
-        .map(|Target { selector, labels }| Labelled {
-            pools: selector,
-            labels: labels.into(),
-        })
-        .collect()
+fn labels(targets: &[Target]) -> Vec<Labelled> {
+    let with_labels = targets.iter().filter(|target| !target.labels.is_empty());
+    let labelled = with_labels.map(|Target { selector, labels }| Labelled {
+        pools: selector.clone(),
+        labels: labels.as_slice().into(),
+    });
+    labelled.collect()
 }
 
 /// What the flags for one path name, if they name one; each may be a pattern.

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use fleet::{Given, Plan};
 use program::environment::without_empty_variables;
 use program::nats::Nats;
 use program::source::{Problem, line_of};
@@ -31,7 +32,7 @@ use self::keys::Key;
 use self::masked::{mask_places, masked};
 use self::read::Entries;
 use crate::args::{Cli, ListArgs};
-use crate::config::{Config, Wrong};
+use crate::config::{self, Config, Wrong};
 
 pub use check::check;
 pub use example::example;
@@ -209,6 +210,13 @@ impl ConfigFile {
         }
     }
 
+    /// Whether the values of a key are written as tables, each under `[[key]]`.
+    fn has_tables(&self, key: &str) -> bool {
+        let place = self.entries.get(key).map(|entry| entry.key.start);
+        let before = place.and_then(|place| self.text.text.get(..place));
+        before.is_some_and(|before| before.trim_end().ends_with("[["))
+    }
+
     /// What can be used of a text, and what is wrong with the rest.
     fn recover(text: Text) -> (Self, Vec<Problem>) {
         let keys = keys::all();
@@ -299,7 +307,37 @@ impl Loaded {
     /// Where values contradict each other, or name nothing to watch.
     pub fn config(&self) -> Result<Config, LoadError> {
         let Cli { collect, shared, .. } = &self.cli;
-        Config::resolve(collect.clone(), shared, self.nats()?).map_err(|wrong| self.blame(wrong))
+        let given = |id: &str| self.given(id);
+        Config::resolve(collect.clone(), shared, self.nats()?, given).map_err(|wrong| self.blame(wrong))
+    }
+
+    /// By which rules a command that looks once reads what is there: those of the collector.
+    ///
+    /// # Errors
+    /// Where they contradict each other.
+    pub fn rules(&self) -> Result<Plan, LoadError> {
+        let Cli { collect, shared, .. } = &self.cli;
+        let wrong = config::contradictions_of_rules(collect, shared);
+        match wrong.is_empty() {
+            true => Ok(config::rules(collect, shared)),
+            false => Err(self.blame(wrong)),
+        }
+    }
+
+    /// Where the value of a flag was given.
+    fn given(&self, id: &str) -> Given {
+        let setting = self.settings.iter().find(|setting| setting.key.id() == id);
+        let Some(setting) = setting else {
+            return Given::Flag;
+        };
+        match setting.source {
+            Source::Flag | Source::Default => Given::Flag,
+            Source::Environment(_) => Given::Variable,
+            Source::File { .. } => match self.file.as_ref() {
+                Some(file) if file.has_tables(&setting.key.name) => Given::Table,
+                _ => Given::Key,
+            },
+        }
     }
 
     /// Values that contradict each other, shown in the file where it is the file's.

@@ -102,7 +102,8 @@ pub fn render(snapshot: &Snapshot, moment: &Moment, format: Format, options: &Ex
         workers: workers_left_out.chain(instances_left_out).sum::<usize>() as u64,
         series: series_left_out
             .chain(shown.services.iter().map(services::series_left_out))
-            .sum(),
+            .sum::<u64>()
+            + mapped::series_left_out(&shown),
     };
     let mut writer = Writer::new(format);
     let (labels, service_labels) = (shown.pool_labels(), shown.service_labels());
@@ -121,7 +122,7 @@ pub fn render(snapshot: &Snapshot, moment: &Moment, format: Format, options: &Ex
     services::write(&mut writer, &shown, &service_labels);
     workers::write(&mut writer, options, &shown, &snapshot.metadata);
     services::write_instances(&mut writer, &shown, &snapshot.metadata);
-    mapped::write(&mut writer, snapshot);
+    mapped::write(&mut writer, &shown);
     pools::write_upstream(&mut writer, &shown.pools, &shown.upstream_pool_labels());
     Rendered {
         chunks: writer.finish(),

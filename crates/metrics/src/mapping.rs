@@ -2,7 +2,7 @@
 
 mod names;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -231,26 +231,22 @@ impl FromStr for MappingTable {
 /// Checks that mappings can be on one page: those to one name declare the same metric.
 ///
 /// # Errors
-/// The places of two mappings that cannot, and why not.
-pub fn check_together(mappings: &[Arc<Mapping>]) -> Result<(), (usize, usize, String)> {
-    for (second, mapping) in mappings.iter().enumerate() {
+/// Why two of them cannot.
+pub fn check_together(mappings: &[Arc<Mapping>]) -> Result<(), String> {
+    let mut declared: HashMap<&str, &MappedMetric> = HashMap::new();
+    for mapping in mappings {
         let metric = &*mapping.metric;
-        for (first, known) in mappings[..second].iter().enumerate() {
-            let known = &*known.metric;
-            let conflict = match known {
-                known if known.name != metric.name => continue,
-                known if known.kind != metric.kind => "type",
-                known if known.unit != metric.unit => "unit",
-                known if known.help != metric.help => "help",
-                _ => continue,
-            };
-            let name = &metric.name;
-            return Err((
-                first,
-                second,
-                format!("two mappings to {name} have another `{conflict}`: a metric has one"),
-            ));
-        }
+        let known = *declared.entry(&metric.name).or_insert(metric);
+        let conflict = match known {
+            known if known.kind != metric.kind => "type",
+            known if known.unit != metric.unit => "unit",
+            known if known.help != metric.help => "help",
+            _ => continue,
+        };
+        let name = &metric.name;
+        return Err(format!(
+            "two mappings to {name} have another `{conflict}`: a metric has one"
+        ));
     }
     Ok(())
 }

@@ -10,19 +10,23 @@ mod level;
 mod list;
 mod nothing;
 mod pools;
+mod reading;
+mod service;
+mod services;
 mod similar;
 mod table;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use fleet::matching::Target;
-use fleet::{Finish, Form, Inspection, PathGlob, Plan, PoolName, PoolView, Selector, Settings};
+use fleet::{
+    Finish, Form, Inspection, NameGlob, PathGlob, Plan, PoolName, PoolView, Scope, Selector, Settings,
+};
 use link::Link;
 use program::nats::Nats;
 use program::output::print_text;
@@ -47,28 +51,77 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Every path.
 const EVERYTHING: &str = "*/*/*";
 
-/// An engine that finds every pool, with `wanted` among them.
-fn engine(
-    nats: &Nats,
-    shared: &SharedArgs,
-    wanted: Option<Selector>,
-    settings: Settings,
-) -> anyhow::Result<Engine> {
-    let everything: PathGlob = EVERYTHING.parse()?;
-    let forms = wanted.iter().filter_map(|selector| match selector {
-        Selector::Path(path) => Some((path.clone(), Form::Argument)),
-        _ => None,
-    });
-    let plan = Plan {
-        forms: BTreeMap::from_iter(forms),
-        patterns: shared.subject_pattern.clone(),
+/// What a command that looks needs to know.
+#[derive(Debug)]
+pub struct Looking {
+    /// Flags of every command.
+    pub shared: SharedArgs,
+    /// How to connect.
+    pub nats: Nats,
+    /// By which rules the collector would read what is there.
+    pub rules: Plan,
+    /// For commands to copy.
+    pub copied: Copied,
+}
+
+impl Looking {
+    /// A plan that finds every pool, with `wanted` among them, and the services that mappings read; or nothing but the
+    /// services that are wanted.
+    fn plan(&self, wanted: &[Selector], settings: Settings) -> anyhow::Result<Plan> {
+        let everything: PathGlob = EVERYTHING.parse()?;
+        let mapped = self
+            .rules
+            .mappings
+            .iter()
+            .filter_map(|mapping| match &mapping.scope {
+                Scope::Services { service, .. } => Some(Selector::Services(service.clone())),
+                Scope::Workers(_) => None,
+            });
+        let selectors = match wanted {
+            [Selector::Services(_)] => wanted.to_vec(),
+            paths => paths
+                .iter()
+                .cloned()
+                .chain([Selector::Glob(everything)])
+                .chain(mapped)
+                .collect(),
+        };
+        let forms = wanted.iter().filter_map(|selector| match selector {
+            Selector::Path(path) => Some((path.clone(), Form::Argument)),
+            _ => None,
+        });
+        Ok(Plan {
+            selectors,
+            forms: forms.collect(),
+            settings,
+            // What the collector leaves out is shown here.
+            excluded_services: Vec::new(),
+            ..self.rules.clone()
+        })
+    }
+
+    /// An engine for commands that list or explain.
+    fn engine(&self, wanted: &[Selector], settings: Settings) -> anyhow::Result<Engine> {
         // Requests are no workers.
-        request_traces: Vec::new(),
-        settings,
-        ..Plan::watching(wanted.into_iter().chain([Selector::Glob(everything)]).collect())
-    };
-    let link = Link::new(nats.servers.clone(), app::options(nats, &plan));
-    Ok(Engine::new(plan, link).0)
+        let plan = Plan {
+            request_traces: Vec::new(),
+            ..self.plan(wanted, settings)?
+        };
+        let link = Link::new(self.nats.servers.clone(), app::options(&self.nats, &plan));
+        Ok(Engine::new(plan, link).0)
+    }
+
+    /// Takes one look.
+    async fn look(&self, wanted: &[Selector], listen_for: Duration) -> anyhow::Result<Engine> {
+        let mut settings = settings(&self.shared, listen_for);
+        if let Some(timeout) = self.shared.round_timeout {
+            settings.stall = timeout;
+        }
+        let mut engine = self.engine(wanted, settings)?;
+        engine.look(listen_for).await?;
+        engine.has_asked()?;
+        Ok(engine)
+    }
 }
 
 /// The rules of one look. There is no second round: it would begin long after the look has ended.
@@ -80,23 +133,6 @@ fn settings(shared: &SharedArgs, listen_for: Duration) -> Settings {
         stall: PATIENCE,
         ..Settings::default()
     }
-}
-
-/// Takes one look.
-async fn look(
-    nats: &Nats,
-    shared: &SharedArgs,
-    wanted: Option<Selector>,
-    listen_for: Duration,
-) -> anyhow::Result<Engine> {
-    let mut settings = settings(shared, listen_for);
-    if let Some(timeout) = shared.round_timeout {
-        settings.stall = timeout;
-    }
-    let mut engine = engine(nats, shared, wanted, settings)?;
-    engine.look(listen_for).await?;
-    engine.has_asked()?;
-    Ok(engine)
 }
 
 /// How the round went, in words.
@@ -113,23 +149,27 @@ fn summary(seen: &Inspection) -> String {
     }
 }
 
-/// Shows how the target's workers are known, and of every service whether it is one of them, and why. A target with `*` is
-/// each pool that it matches. Returns whether there are workers.
+/// Shows how the target's workers are known, and of every service whether it is one of them, and why; or which instances a
+/// plain service has. A target with `*` is each pool or service that it matches. Returns whether there are workers or
+/// instances.
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
-pub async fn explain(
-    args: ExplainArgs,
-    nats: &Nats,
-    shared: &SharedArgs,
-    copied: &Copied,
-) -> anyhow::Result<bool> {
+pub async fn explain(args: ExplainArgs, looking: &Looking) -> anyhow::Result<bool> {
     let ExplainArgs {
-        target: wanted,
+        target,
+        service,
         all,
         look: args,
     } = args;
-    let mut engine = look(nats, shared, Some(wanted.clone()), args.listen_for).await?;
+    let wanted = target.or(service.map(Selector::Services));
+    let wanted = wanted.context("name what to explain")?;
+    if let Selector::Services(glob) = &wanted {
+        return explain_services(glob, all, args.json, looking).await;
+    }
+    let mut engine = looking
+        .look(std::slice::from_ref(&wanted), args.listen_for)
+        .await?;
     let link = engine.link().clone();
     let (denials, grants) = (link.denials(), link.grants());
     let paths = match &wanted {
@@ -145,13 +185,37 @@ pub async fn explain(
     }
     let mut has_workers = false;
     for path in paths {
-        let target = Target::new(path, &shared.subject_pattern);
+        let target = Target::new(path, &looking.rules.patterns);
         let seen = engine.inspect(Some(&target));
-        let report = explain::Report::new(&target, &seen, (&denials, grants), args.listen_for, copied, all);
+        let listened = args.listen_for;
+        let report = explain::Report::new(&target, &seen, (&denials, grants), listened, &looking.copied, all);
         print(&report, report.to_string(), args.json)?;
         has_workers |= report.has_workers();
     }
     Ok(has_workers)
+}
+
+/// Shows which instances the services have that the glob matches. Returns whether there are any.
+async fn explain_services(glob: &NameGlob, all: bool, json: bool, looking: &Looking) -> anyhow::Result<bool> {
+    // Services publish no events.
+    let wanted = [Selector::Services(glob.clone())];
+    let mut engine = looking.look(&wanted, Duration::ZERO).await?;
+    let link = engine.link().clone();
+    let (denials, grants) = (link.denials(), link.grants());
+    let seen = engine.inspect(None);
+    let mut names = service::matching(glob, &seen);
+    if names.is_empty() {
+        names.insert(glob.to_string());
+    }
+    let excluded = &looking.rules.excluded_services;
+    let mut has_instances = false;
+    for (place, name) in names.iter().enumerate() {
+        let report = service::Report::new(name, excluded, &seen, (&denials, grants), &looking.copied, all);
+        let before = if place > 0 { "\n" } else { "" };
+        print(&report, format!("{before}{report}"), json)?;
+        has_instances |= report.has_endpoints();
+    }
+    Ok(has_instances)
 }
 
 /// The paths of pools that have workers and that the glob matches.
@@ -167,8 +231,8 @@ fn matching(glob: &PathGlob, seen: &Inspection) -> Vec<EndpointPath> {
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked.
-pub async fn list(nats: &Nats, shared: &SharedArgs, args: &LookArgs) -> anyhow::Result<bool> {
-    let mut engine = look(nats, shared, None, args.listen_for).await?;
+pub async fn list(looking: &Looking, args: &LookArgs) -> anyhow::Result<bool> {
+    let mut engine = looking.look(&[], args.listen_for).await?;
     let link = engine.link().clone();
     let (denials, grants) = (link.denials(), link.grants());
     let report = list::Report::new(&engine.inspect(None), (&denials, grants));

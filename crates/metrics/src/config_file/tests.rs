@@ -71,6 +71,47 @@ fn no_error_shows_a_secret() {
 }
 
 #[test]
+fn of_each_path_it_is_known_where_it_was_given() {
+    use fleet::{Form, Given};
+    fn check(text: &str, flags: &[&str], path: &str, form: Form, services: Given) {
+        let flags = [flags, &["--no-context"]].concat();
+        let plan = started(text, &flags)
+            .and_then(|loaded| loaded.config())
+            .expect("valid")
+            .plan;
+        let path = path.parse().expect(path);
+        assert_eq!(
+            (plan.form_of(&path), plan.services_given),
+            (form, services),
+            "{text} {flags:?}"
+        );
+    }
+    let (flag, key) = (Given::Flag, Given::Key);
+    check("", &["--target", "a/b/c"], "a/b/c", Form::Target(flag), flag);
+    check("target = [\"a/b/c\"]", &[], "a/b/c", Form::Target(key), flag);
+    check(
+        "target = [\"x/y/z\"]",
+        &["--target", "a/b/c"],
+        "a/b/c",
+        Form::Target(flag),
+        flag,
+    );
+    check(
+        "target = [{ path = \"a/b/c\" }]",
+        &[],
+        "a/b/c",
+        Form::Target(key),
+        flag,
+    );
+    let tables = "[[target]]\npath = \"x/y/z\"\n[[ target ]]\npath = \"a/b/c\"\n";
+    check(tables, &[], "a/b/c", Form::Target(Given::Table), flag);
+    let names = "component = \"b\"\nendpoint = \"c\"\nservice = [\"orders\"]\n";
+    check(names, &[], "dynamo/b/c", Form::Names(key), key);
+    let names = ["--component", "b", "--endpoint", "c", "--service", "s"];
+    check("", &names, "dynamo/b/c", Form::Names(flag), flag);
+}
+
+#[test]
 fn a_flag_comes_before_the_file_and_the_file_before_the_default() {
     let text = "poll_interval = \"3s\"\nstale_after = 4\nexclude = [\"a,b/c/d\", \"x/*/z\"]\ntarget = [{ path = \"a/b/c\" }]\n";
     let loaded = started(text, &["--stale-after", "3"]).expect("valid");

@@ -88,8 +88,7 @@ fn two_mappings_to_one_metric_declare_the_same() {
     let other_place = mapping(r#"service = "payments""#);
     assert_eq!(check_together(&[mapping(""), other_place]), Ok(()));
     let other_help = mapping(r#"help = "Another.""#);
-    let (first, second, why) = check_together(&[mapping(""), other_help]).expect_err("help");
-    assert_eq!((first, second), (0, 1));
+    let why = check_together(&[mapping(""), other_help]).expect_err("help");
     assert!(why.contains("`help`"), "{why}");
 }
 

@@ -30,7 +30,7 @@ impl Copied {
 }
 
 /// A word as a shell takes it: names come from outside.
-fn quoted(word: &str) -> Cow<'_, str> {
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
     shlex::try_quote(word).unwrap_or_else(|_| "''".into())
 }
 

@@ -9,17 +9,16 @@ mod tests;
 
 use std::io::stdout;
 
-use fleet::{PathGlob, Plan, Selector};
+use fleet::Plan;
 use link::Link;
 use program::colour;
-use program::nats::Nats;
 use tokio::time::Instant;
 
 use self::finding::{Check, Finding, Report};
 use super::level::Level;
-use super::{EVERYTHING, print, settings};
+use super::{Looking, print, settings};
 use crate::app;
-use crate::args::{DoctorArgs, SharedArgs};
+use crate::args::DoctorArgs;
 use crate::engine::Engine;
 
 /// What the doctor has found, by what is to be done first.
@@ -39,15 +38,11 @@ pub enum Health {
 ///
 /// # Errors
 /// Where NATS cannot be reached, or the connection is lost.
-pub async fn doctor(args: DoctorArgs, nats: &Nats, shared: &SharedArgs) -> anyhow::Result<Health> {
+pub async fn doctor(args: DoctorArgs, looking: &Looking) -> anyhow::Result<Health> {
+    let nats = &looking.nats;
     let servers = &nats.servers;
-    let everything: PathGlob = EVERYTHING.parse()?;
-    let watched = args.target.iter().cloned().chain([Selector::Glob(everything)]);
-    let plan = Plan {
-        patterns: shared.subject_pattern.clone(),
-        settings: settings(shared, args.look.listen_for),
-        ..Plan::watching(watched.collect())
-    };
+    let settings = settings(&looking.shared, args.look.listen_for);
+    let plan = looking.plan(&args.target, settings)?;
     // Records of requests are worth having, and not needed.
     let needed = Plan {
         request_traces: Vec::new(),
@@ -79,6 +74,7 @@ pub async fn doctor(args: DoctorArgs, nats: &Nats, shared: &SharedArgs) -> anyho
     findings.extend(fleet_checks::clocks(&seen, &hearing));
     findings.extend(fleet_checks::services(&seen));
     findings.extend(fleet_checks::pools(&seen, seconds));
+    findings.extend(fleet_checks::mappings(&seen));
     findings.extend(fleet_checks::targets(&args.target, &seen, seconds));
 
     let report = Report::new(findings, colour::is_wanted(&stdout()) && !args.look.json);

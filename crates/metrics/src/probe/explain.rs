@@ -22,6 +22,7 @@ use super::conclusion::Conclusion;
 use super::copied::Copied;
 use super::denied::Denied;
 use super::pools::{self, Duplicate};
+use super::reading::{self, Reading};
 
 /// Senders and groups that are shown, unless all are asked for.
 const SHOWN: usize = 10;
@@ -43,6 +44,10 @@ pub(super) struct Report {
     unreadable_replies: u64,
     services: Vec<Service>,
     senders: Vec<Sender>,
+    mappings: Vec<Reading>,
+    /// Whether there are mappings at all.
+    #[serde(skip)]
+    has_mappings: bool,
     heard_elsewhere: Vec<String>,
     matched: usize,
     near_misses: usize,
@@ -171,9 +176,11 @@ impl Report {
         let conclusion = Conclusion::of(&path.to_string(), pool, listened.as_secs_f64());
         let duplicates = pools::duplicates(path, seen);
         let groups = group::of(&services);
+        let mappings = reading::of(seen, |pool| pools::is_of(pool, path));
         Self {
             target: path.to_string(),
-            verdict: Verdict::new(path, seen, &groups, &duplicates, &conclusion, copied),
+            verdict: Verdict::new(path, seen, &groups, &duplicates, &conclusion, copied)
+                .with(reading::verdict(mappings.iter())),
             denied: Denied::new(link.0, link.1),
             candidates: target
                 .candidates()
@@ -186,6 +193,8 @@ impl Report {
             near_misses: count(is_near),
             foreign: count(|judgement| matches!(judgement, Judgement::Foreign)),
             senders: senders.collect(),
+            mappings,
+            has_mappings: !seen.mappings.is_empty(),
             heard_elsewhere: seen.nameless.iter().filter_map(near).collect(),
             duplicates,
             groups,

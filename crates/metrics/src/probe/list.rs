@@ -1,19 +1,18 @@
 //! `metrics list`: every pool of workers with its load, under the names to ask for it by, and every other service.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use fleet::{Inspection, InstanceReport, PoolName};
+use fleet::Inspection;
 use link::{Denials, Grants};
 use protocol::text::Shown;
 use serde::Serialize;
 
+use super::copied::quoted;
 use super::denied::Denied;
 use super::pools::{self, Pool};
+use super::reading;
+use super::services::{self, Service, joined};
 use super::table::{NOTHING, Table};
-
-/// Endpoints of one service that are named.
-const NAMED_ENDPOINTS: usize = 3;
 
 /// Characters of a path that are shown.
 const PATH: usize = 400;
@@ -36,15 +35,6 @@ struct Nameless {
     workers: usize,
 }
 
-/// A service that is no worker.
-#[derive(Debug, Serialize)]
-struct Service {
-    name: String,
-    instances: usize,
-    versions: BTreeSet<String>,
-    endpoints: BTreeSet<String>,
-}
-
 impl Report {
     pub(super) fn new(seen: &Inspection, link: (&Denials, &Grants)) -> Self {
         let nameless = seen.nameless.iter().map(|(place, workers)| Nameless {
@@ -55,7 +45,7 @@ impl Report {
         Self {
             pools: pools::of(seen),
             nameless: nameless.collect(),
-            services: services(seen),
+            services: services::of(seen),
             denied: Denied::new(link.0, link.1),
             round: super::summary(seen),
             unreadable_replies: seen.unreadable,
@@ -77,35 +67,8 @@ impl Report {
     }
 }
 
-fn services(seen: &Inspection) -> Vec<Service> {
-    let mut services: BTreeMap<&str, Service> = BTreeMap::new();
-    let is_worker = |instance: &&InstanceReport| {
-        let mut pools = instance
-            .endpoints
-            .iter()
-            .filter_map(|endpoint| endpoint.pool.as_ref());
-        pools.any(|pool| matches!(pool, PoolName::Workers(_)))
-    };
-    for instance in seen.instances.iter().filter(|instance| !is_worker(instance)) {
-        let service = services.entry(&instance.service).or_insert_with(|| Service {
-            name: instance.service.to_string(),
-            instances: 0,
-            versions: BTreeSet::new(),
-            endpoints: BTreeSet::new(),
-        });
-        service.instances += 1;
-        service.versions.insert(instance.version.to_string());
-        let subjects = instance
-            .endpoints
-            .iter()
-            .map(|endpoint| endpoint.subject.to_string());
-        service.endpoints.extend(subjects);
-    }
-    services.into_values().collect()
-}
-
 impl Pool {
-    fn row(&self) -> [String; 9] {
+    fn row(&self) -> [String; 10] {
         let load = &self.load;
         let number = |number: Option<u64>| number.map_or_else(nothing, |number| number.to_string());
         let running = match (load.requests_running, load.requests_capacity) {
@@ -113,6 +76,8 @@ impl Pool {
             (running, _) => number(running),
         };
         let kv = load.kv_usage_ratio;
+        let labels = self.labels.iter().map(|(name, value)| format!("{name}={value}"));
+        let labels: Vec<String> = labels.collect();
         [
             Shown(&self.path.to_string()).up_to(PATH).to_string(),
             format!("{}/{}", self.fresh, self.workers),
@@ -123,6 +88,7 @@ impl Pool {
             joined(self.versions.iter().map(String::as_str)),
             joined(self.generations.iter().copied()),
             joined(self.layouts.iter().map(String::as_str)),
+            joined(labels.iter().map(String::as_str)),
         ]
     }
 
@@ -142,6 +108,9 @@ impl Pool {
         }
         for duplicate in &self.duplicates {
             writeln!(f, "{path}: {duplicate}")?;
+        }
+        for remark in reading::remarks(&self.mappings) {
+            writeln!(f, "{path}: {remark}; `metrics explain` shows why")?;
         }
         Ok(())
     }
@@ -168,29 +137,6 @@ fn nothing() -> String {
     NOTHING.to_owned()
 }
 
-fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let shown: Vec<String> = texts.map(|text| Shown(text).to_string()).collect();
-    match shown.is_empty() {
-        true => nothing(),
-        false => shown.join(","),
-    }
-}
-
-impl Service {
-    fn row(&self) -> [String; 4] {
-        let mut endpoints = joined(self.endpoints.iter().take(NAMED_ENDPOINTS).map(String::as_str));
-        if let Some(more @ 1..) = self.endpoints.len().checked_sub(NAMED_ENDPOINTS) {
-            endpoints.push_str(&format!(" and {more} more"));
-        }
-        [
-            Shown(&self.name).to_string(),
-            self.instances.to_string(),
-            joined(self.versions.iter().map(String::as_str)),
-            endpoints,
-        ]
-    }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.denied)?;
@@ -199,6 +145,7 @@ impl fmt::Display for Report {
         } else {
             let head = [
                 "PATH", "FRESH", "KV", "RUNNING", "WAITING", "SOURCE", "VERSION", "DYNAMO", "LAYOUT",
+                "LABELS",
             ];
             write!(f, "{}", Table::new(head, self.pools.iter().map(Pool::row)))?;
         }
@@ -209,12 +156,17 @@ impl fmt::Display for Report {
             writeln!(f, "{nameless}")?;
         }
         if !self.services.is_empty() {
-            let head = ["SERVICE", "INSTANCES", "VERSION", "ENDPOINTS"];
-            write!(
-                f,
-                "\n{}",
-                Table::new(head, self.services.iter().map(Service::row))
-            )?;
+            write!(f, "\n{}", services::table(&self.services))?;
+        }
+        for service in &self.services {
+            let (name, word) = (Shown(&service.name), quoted(&service.name));
+            for remark in reading::remarks(&service.mappings) {
+                writeln!(
+                    f,
+                    "{name}: {remark}; `metrics explain {}` shows why",
+                    Shown(&word)
+                )?;
+            }
         }
         if self.unreadable_replies > 0 {
             writeln!(f, "replies that cannot be read: {}", self.unreadable_replies)?;

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use fleet::Settings;
-use program::nats::Nats;
 use protocol::text::causes;
 use tokio::time::timeout;
 
+use super::Looking;
 use super::list::Report;
-use super::{Copied, engine};
-use crate::args::SharedArgs;
 
 /// How long replies and events are waited for.
 const LOOK: Duration = Duration::from_millis(500);
@@ -18,9 +16,9 @@ const LOOK: Duration = Duration::from_millis(500);
 const LIMIT: Duration = Duration::from_millis(1500);
 
 /// How to say what to watch, and what there is on NATS if it answers soon.
-pub async fn nothing_to_watch(nats: &Nats, shared: &SharedArgs, copied: &Copied) -> String {
-    let servers = &nats.servers;
-    let there = match timeout(LIMIT, look(nats, shared)).await {
+pub async fn nothing_to_watch(looking: &Looking) -> String {
+    let servers = &looking.nats.servers;
+    let there = match timeout(LIMIT, look(looking)).await {
         Ok(Ok(report)) if report.is_empty() => {
             format!("Nothing answers at {servers} now: {}.\n", report.round())
         }
@@ -35,17 +33,17 @@ pub async fn nothing_to_watch(nats: &Nats, shared: &SharedArgs, copied: &Copied)
   --all-services                          every NATS service
   --config FILE                           what a configuration file names\n
 `{}` shows what there is, and `metrics --help` all flags.\n\n{there}",
-        copied.command(&["list"])
+        looking.copied.command(&["list"])
     )
 }
 
-async fn look(nats: &Nats, shared: &SharedArgs) -> anyhow::Result<Report> {
+async fn look(looking: &Looking) -> anyhow::Result<Report> {
     let settings = Settings {
         poll_interval: LIMIT * 2,
         round_timeout: LOOK,
         ..Settings::default()
     };
-    let mut engine = engine(nats, shared, None, settings)?;
+    let mut engine = looking.engine(&[], settings)?;
     engine.look(LOOK).await?;
     engine.has_asked()?;
     let link = engine.link().clone();

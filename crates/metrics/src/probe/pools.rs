@@ -6,6 +6,8 @@ use fleet::{EventScope, Inspection, PoolName, PoolView, Resource, Seen, Source, 
 use protocol::EndpointPath;
 use serde::Serialize;
 
+use super::reading::{self, Reading};
+
 /// One pool of workers.
 #[derive(Debug, Serialize)]
 pub(super) struct Pool {
@@ -32,6 +34,9 @@ pub(super) struct Pool {
     /// Endpoints whose data cannot be used, so that they are not counted as workers.
     pub(super) unusable: usize,
     pub(super) duplicates: Vec<Duplicate>,
+    /// What its operator calls it.
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) mappings: Vec<Reading>,
 }
 
 /// The load of a pool's fresh workers.
@@ -79,6 +84,7 @@ pub(super) fn of(seen: &Inspection) -> Vec<Pool> {
     }
     for (path, pool) in &mut pools {
         pool.duplicates = duplicates(path, seen);
+        pool.mappings = reading::of(seen, |name| is_of(name, path));
     }
     pools.into_values().collect()
 }
@@ -114,11 +120,15 @@ pub(super) fn duplicates(path: &EndpointPath, seen: &Inspection) -> Vec<Duplicat
     named.collect()
 }
 
+/// Whether the pool is that of this path.
+pub(super) fn is_of(name: &PoolName, path: &EndpointPath) -> bool {
+    matches!(name, PoolName::Workers(of) if of == path)
+}
+
 /// The pool of this path, if it is there.
 pub(super) fn view_of<'a>(path: &EndpointPath, seen: &'a Inspection) -> Option<&'a PoolView> {
-    let is_wanted =
-        |pool: &&std::sync::Arc<PoolView>| matches!(&pool.name, PoolName::Workers(name) if name == path);
-    seen.pools.iter().find(is_wanted).map(AsRef::as_ref)
+    let mut pools = seen.pools.iter();
+    pools.find(|pool| is_of(&pool.name, path)).map(AsRef::as_ref)
 }
 
 impl Pool {
@@ -139,6 +149,8 @@ impl Pool {
             schemas: BTreeSet::new(),
             unusable: 0,
             duplicates: Vec::new(),
+            labels: BTreeMap::new(),
+            mappings: Vec::new(),
         }
     }
 
@@ -158,6 +170,7 @@ impl Pool {
                 requests_capacity: totals.slots_capacity,
                 requests_waiting: totals.waiting,
             },
+            labels: view.labels.iter().cloned().collect(),
             ..Self::empty(path)
         };
         for worker in view.workers.iter() {

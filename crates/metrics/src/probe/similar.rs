@@ -1,4 +1,4 @@
-//! "Did you mean": the pool that is there and whose name is closest to the one that was asked for.
+//! "Did you mean": the pool or the service that is there and whose name is closest to the one that was asked for.
 
 use protocol::{EndpointPath, subject};
 
@@ -10,6 +10,12 @@ pub(super) fn closest<'a>(
     let other = there.filter(|path| *path != wanted);
     let near = other.filter_map(|path| Some((distance(wanted, path)?, path)));
     near.min().map(|(_, path)| path)
+}
+
+/// The closest of `there` that differs from `wanted` in few letters.
+pub(super) fn closest_name<'a>(wanted: &str, there: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = there.filter_map(|name| Some((between(wanted, name)?, name)));
+    near.min().map(|(_, name)| name)
 }
 
 /// How many letters differ; `None` where that is too many for a slip.
@@ -41,6 +47,23 @@ fn between(wanted: &str, found: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slip_in_the_name_of_a_service_finds_it_and_another_name_does_not() {
+        let there = ["orders", "billing-eu", "billing-us", "math"];
+        for (wanted, expected) in [
+            ("order", Some("orders")),
+            ("Orders", Some("orders")),
+            ("oredrs", Some("orders")),
+            ("billing_eu", Some("billing-eu")),
+            ("bilings-us", Some("billing-us")),
+            ("path", Some("math")),
+            ("payments", None),
+            ("o", None),
+        ] {
+            assert_eq!(closest_name(wanted, there.into_iter()), expected, "{wanted}");
+        }
+    }
 
     #[test]
     fn a_slip_in_any_name_finds_the_pool_that_is_there_and_another_name_does_not() {

@@ -1,5 +1,8 @@
 //! What `list` and `explain` print about a fleet of invented replies.
 
+mod mapped;
+mod services;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,6 +25,7 @@ struct Service {
     /// Namespace and component, as it describes itself.
     of: Option<[&'static str; 2]>,
     subject: String,
+    requests: u64,
     data: Value,
 }
 
@@ -40,6 +44,7 @@ fn worker(component: &'static str, endpoint: &str, id: u64) -> Service {
         id: format!("i{id}"),
         of: Some(["dynamo", component]),
         subject: format!("{name}.{endpoint}-{id:x}"),
+        requests: 0,
         data: load(),
     }
 }
@@ -50,6 +55,7 @@ fn orders(id: &str, subject: &str) -> Service {
         id: id.to_owned(),
         of: None,
         subject: subject.to_owned(),
+        requests: 0,
         data: Value::Null,
     }
 }
@@ -57,8 +63,8 @@ fn orders(id: &str, subject: &str) -> Service {
 impl Service {
     fn stats(&self) -> Vec<u8> {
         let endpoint = json!({
-            "name": "e", "subject": self.subject, "num_requests": 0, "num_errors": 0,
-            "processing_time": 0, "average_processing_time": 0, "data": self.data,
+            "name": "e", "subject": self.subject, "num_requests": self.requests, "num_errors": 0,
+            "processing_time": self.requests * 1_500_000, "average_processing_time": 0, "data": self.data,
         });
         json!({
             "type": "io.nats.micro.v1.stats_response", "name": self.name, "id": self.id, "version": "0.1.0",
@@ -91,6 +97,12 @@ fn look(target: &str, services: &[Service]) -> (Core, Target, Now) {
         forms: BTreeMap::from([(path.clone(), Form::Argument)]),
         ..Plan::watching(vec![selector, "*/*/*".parse().expect("a glob")])
     };
+    let (core, now) = looked(plan, services);
+    (core, Target::new(path, &[]), now)
+}
+
+/// A core that has looked once among `services`, and when that was over.
+fn looked(plan: Plan, services: &[Service]) -> (Core, Now) {
     let now = Now {
         mono: Duration::ZERO,
         unix: Duration::from_secs(1_800_000_000),
@@ -126,7 +138,7 @@ fn look(target: &str, services: &[Service]) -> (Core, Target, Now) {
     }
     let end = now.plus(Duration::from_millis(1500));
     core.handle(Input::Tick, end);
-    (core, Target::new(path, &[]), end)
+    (core, end)
 }
 
 fn explained(target: &str, services: &[Service], all: bool) -> explain::Report {

@@ -5,12 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use fleet::Settings;
-use program::nats::Nats;
 use program::output::offer_text;
 
 use super::list::Report;
-use super::{TIMEOUT, engine};
-use crate::args::{LookArgs, SharedArgs};
+use super::{Looking, TIMEOUT};
+use crate::args::LookArgs;
 
 /// Moves a terminal's cursor to its first place and clears what follows.
 const CLEAR: &str = "\x1b[H\x1b[J";
@@ -20,18 +19,13 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 ///
 /// # Errors
 /// Where NATS cannot be reached or asked at first, or refuses this user later.
-pub async fn watch(
-    nats: &Nats,
-    shared: &SharedArgs,
-    args: &LookArgs,
-    interval: Duration,
-) -> anyhow::Result<()> {
+pub async fn watch(looking: &Looking, args: &LookArgs, interval: Duration) -> anyhow::Result<()> {
     let settings = Settings {
         poll_interval: interval,
-        round_timeout: shared.round_timeout.unwrap_or(TIMEOUT).min(interval),
+        round_timeout: looking.shared.round_timeout.unwrap_or(TIMEOUT).min(interval),
         ..Settings::default()
     };
-    let mut engine = engine(nats, shared, None, settings)?;
+    let mut engine = looking.engine(&[], settings)?;
     engine.look(args.listen_for.min(interval)).await?;
     engine.has_asked()?;
     loop {

@@ -24,6 +24,7 @@ pub(super) enum Check {
     Replies,
     Services,
     Pool,
+    Mapping,
     Target,
 }
 
@@ -98,6 +99,7 @@ impl Check {
             Self::Replies => "replies",
             Self::Services => "services",
             Self::Pool => "pool",
+            Self::Mapping => "mapping",
             Self::Target => "target",
         }
     }

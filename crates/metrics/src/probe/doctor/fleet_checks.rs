@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use fleet::{Hearing, Inspection, PathGlob, PoolName, Selector};
+use fleet::{Hearing, Inspection, PathGlob, PoolName, Scope, Selector};
 use protocol::EndpointPath;
 
 use super::super::conclusion::{Conclusion, Presence};
+use super::super::copied::quoted;
 use super::super::level::Level;
 use super::super::pools::{self, Pool};
+use super::super::reading::Reading;
 use super::finding::{Check, Finding};
 
 /// What one reply is taken to have, in bytes: those of Dynamo's workers have about as many.
@@ -187,6 +189,42 @@ pub(super) fn services(seen: &Inspection) -> Vec<Finding> {
         findings.push(Finding::new(Level::Warning, Check::Replies, text).with_remedy(remedy));
     }
     findings
+}
+
+/// Whether each configured mapping reads what it is about.
+pub(super) fn mappings(seen: &Inspection) -> Vec<Finding> {
+    let finding = |mapping: &std::sync::Arc<fleet::Mapping>| {
+        let reading = Reading::of(mapping, seen, |_| true);
+        let text = |what: &str| format!("{} from {:?}: {what}", reading.metric, reading.pointer);
+        if reading.of == 0 {
+            let nothing = "no service or worker is there whose data it would read";
+            return Finding::new(Level::Note, Check::Mapping, text(nothing));
+        }
+        match reading.faults.is_empty() {
+            true => Finding::new(Level::Ok, Check::Mapping, text(&reading.share())),
+            false => {
+                let what = format!(
+                    "{}; what it cannot read: {}",
+                    reading.share(),
+                    reading.failing_in()
+                );
+                Finding::new(Level::Warning, Check::Mapping, text(&what))
+                    .with_remedy(mapping_remedy(&mapping.scope))
+            }
+        }
+    };
+    seen.mappings.iter().map(finding).collect()
+}
+
+fn mapping_remedy(scope: &Scope) -> String {
+    let whose = match scope {
+        Scope::Services { service, .. } => service.to_string(),
+        Scope::Workers(path) => path.to_string(),
+    };
+    let whose = quoted(&whose);
+    format!(
+        "`metrics explain {whose}` shows why; correct the mapping, or what the service puts into its data"
+    )
 }
 
 /// Whether what is to be watched is there.

@@ -5,6 +5,7 @@ use std::fmt;
 use fleet::matching::SubjectLayout;
 use protocol::text::Shown;
 
+use super::super::reading;
 use super::super::table::Table;
 use super::group::Group;
 use super::{Candidate, Endpoint, Instance, Judgement, REASON, Report, SHOWN, Sender, Service};
@@ -24,6 +25,9 @@ impl fmt::Display for Report {
         writeln!(f, "{}\n", self.counts())?;
         self.write_groups(f)?;
         self.write_senders(f)?;
+        if self.has_mappings && self.has_workers() {
+            writeln!(f, "{}", reading::Section(&self.target, &self.mappings))?;
+        }
         for place in &self.heard_elsewhere {
             writeln!(f, "{}\n", Shown(place).up_to(REASON))?;
         }

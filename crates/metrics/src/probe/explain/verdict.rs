@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::super::conclusion::Conclusion;
 use super::super::copied::{self, Copied};
 use super::super::pools::{self, Duplicate};
+use super::super::reading::counted;
 use super::super::similar;
 use super::group::Group;
 
@@ -105,6 +106,14 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// The same with a sentence more.
+    pub(super) fn with(mut self, sentence: Option<String>) -> Self {
+        self.text.extend(sentence);
+        self
+    }
+}
+
 /// The other pools that have workers, and how many.
 fn others<'a>(path: &EndpointPath, seen: &'a Inspection) -> Vec<(&'a EndpointPath, usize)> {
     let other = |pool: &'a std::sync::Arc<fleet::PoolView>| match &pool.name {
@@ -131,13 +140,6 @@ fn there(others: &[(&EndpointPath, usize)]) -> String {
             named.join(", "),
             n - NAMED_POOLS
         ),
-    }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        n => format!("{n} {noun}s"),
     }
 }
 
