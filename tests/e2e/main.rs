@@ -11,6 +11,7 @@ mod doctor;
 mod etcd;
 mod events;
 mod exit_codes;
+mod explain_services;
 mod files;
 mod floods;
 mod generations;

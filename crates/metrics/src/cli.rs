@@ -183,7 +183,7 @@ async fn collect(
     }
 }
 
-/// Flags of every command that say nothing about the connection, or hold a secret.
+/// Flags of every command that the next one does not need, or that hold a secret.
 const NOT_COPIED: [&str; 11] = [
     "round_timeout",
     "log",
@@ -198,7 +198,7 @@ const NOT_COPIED: [&str; 11] = [
     "nats_seed",
 ];
 
-/// The connection flags of this command line. What the environment says, it says to the next command too.
+/// The flags of this command line that the next command needs as well. What the environment says, it says to the next command too.
 fn copied(matches: &ArgMatches) -> Copied {
     let command = Cli::command();
     let is_copied = |arg: &&Arg| {
@@ -209,13 +209,14 @@ fn copied(matches: &ArgMatches) -> Copied {
     let mut flags: Vec<(&str, Option<String>)> = Vec::new();
     for arg in command.get_arguments().filter(is_copied) {
         let name = arg.get_long().unwrap_or_default();
+        let is_address = arg.get_id() == "server";
         match arg.get_action().takes_values() {
             false => flags.push((name, None)),
             true => {
                 let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
                 let values = values.map(|value| value.to_string_lossy().into_owned());
                 // An address with a password is not repeated.
-                let values = values.filter(|value| Servers::redact(value) == *value);
+                let values = values.filter(|value| !is_address || Servers::redact(value) == *value);
                 flags.extend(values.map(|value| (name, Some(value))));
             }
         }

@@ -3,6 +3,7 @@
 //! A file's values become the defaults of the flags of the same names, so each value has one parser, one range and one
 //! meaning. What is wrong with a file is shown in the file.
 
+mod builtin;
 mod check;
 mod example;
 mod keys;

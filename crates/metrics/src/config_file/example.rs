@@ -1,5 +1,6 @@
 //! `metrics config example`: a file of all keys with their defaults, which loads as it is.
 
+use super::builtin;
 use super::keys::{self, Key};
 use super::show::shown;
 
@@ -51,7 +52,7 @@ pub fn example() -> String {
         }
         text.push_str(&line(&key));
     }
-    text
+    text + &builtin::commented()
 }
 
 fn line(key: &Key) -> String {

@@ -15,8 +15,8 @@ Names, labels and values of samples are the same in both. A value that is unknow
 not fresh has no load, and a ratio without a denominator is left out. Ratios are 0 to 1.
 
 `--worker-series core` keeps the load gauges, saturation, requests and errors of each worker. `--worker-series off` keeps
-none of its series. `--max-series` limits the series of a page: pools are always shown, each pool shows its first workers
-or instances by id, and `llm_collector_series_left_out` says how many series are missing.
+none of its series. `--max-series` limits the series of a page, with those of mappings: pools are always shown, each pool
+shows its first workers or instances by id, and `llm_collector_series_left_out` says how many series are missing.
 
 ## Names that end in `_total`
 
@@ -37,8 +37,8 @@ leaves them out. The labels have no namespace: of pools that differ in the names
 
 const OF_SERVICES: &str = "
 These exist with `--service` and `--all-services`, next to the families above that have the labels `nats_service` and
-`nats_endpoint`. The sums go on when instances leave; `--instance-series off` keeps nothing else of them. See
-[services.md](services.md).
+`nats_endpoint`. The sums go on when instances leave; `--instance-series off` keeps nothing else of them, apart from the values of mappings.
+See [services.md](services.md).
 ";
 
 /// The text of `docs/metrics.md`.

@@ -8,7 +8,7 @@ use protocol::text::Shown;
 /// Characters of a command that are shown.
 const COMMAND: usize = 600;
 
-/// The connection flags of this command line, for commands that are printed to be copied.
+/// Flags of this command line, for commands that are printed to be copied: how to connect, and what to read by.
 #[derive(Debug, Clone, Default)]
 pub struct Copied(String);
 
