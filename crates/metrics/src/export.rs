@@ -21,7 +21,7 @@ mod requests;
 mod services;
 mod shown;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod value;
 mod workers;
 mod writer;

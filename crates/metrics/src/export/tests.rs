@@ -1,8 +1,8 @@
 //! What the page promises, held against a strict reading of it.
 
 mod parse;
-mod plain;
-mod sample;
+pub(crate) mod plain;
+pub(crate) mod sample;
 
 use std::collections::BTreeMap;
 

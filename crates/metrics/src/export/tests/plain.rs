@@ -40,7 +40,7 @@ fn endpoint(service: &str, endpoint: &str, ids: &[&str]) -> PoolView {
 }
 
 /// Workers and two endpoints, of which one has no instances.
-fn mixed() -> Snapshot {
+pub(crate) fn mixed() -> Snapshot {
     let mut pools = two_workers();
     let mut more = endpoint("or\"ders", "create", &["A1", "B2"]);
     Arc::make_mut(&mut more.workers)[1].state = WorkerState::Stale;

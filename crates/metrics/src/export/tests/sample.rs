@@ -14,7 +14,7 @@ use protocol::{WorkerId, WorkerStats};
 const START: f64 = 1_767_225_600.0;
 
 /// Two workers of one pool, with names that need escapes.
-pub(super) fn two_workers() -> Snapshot {
+pub(crate) fn two_workers() -> Snapshot {
     let mut pool = pool("dynamo/back\"end/generate");
     let late = WorkerView {
         state: WorkerState::Late,
@@ -32,7 +32,7 @@ pub(super) fn two_workers() -> Snapshot {
 }
 
 /// Pools of workers that have reported all there is.
-pub(super) fn fleet_of(pools: &[(&str, u64)]) -> Snapshot {
+pub(crate) fn fleet_of(pools: &[(&str, u64)]) -> Snapshot {
     snapshot_of(
         pools
             .iter()
@@ -41,14 +41,14 @@ pub(super) fn fleet_of(pools: &[(&str, u64)]) -> Snapshot {
     )
 }
 
-pub(super) fn full_pool(path: &str, workers: u64) -> PoolView {
+pub(crate) fn full_pool(path: &str, workers: u64) -> PoolView {
     let mut pool = pool(path);
     let worker = |id: u64| worker(&id.to_string(), "1", "hashed");
     pool.workers = (1..=workers).map(worker).collect::<Vec<_>>().into();
     pool
 }
 
-pub(super) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
+pub(crate) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
     Snapshot {
         sequence: 1,
         taken: Duration::from_secs_f64(START),
@@ -84,7 +84,7 @@ fn pool(path: &str) -> PoolView {
 }
 
 /// A worker that has reported all there is.
-pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
+pub(crate) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
     let number: u64 = id.parse().unwrap_or(7);
     let load = WorkerStats::builder()
         .requests(1, 4, number)
@@ -119,7 +119,7 @@ pub(super) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
 }
 
 /// All that events can report of a worker.
-pub(super) fn all_events() -> EventsView {
+pub(crate) fn all_events() -> EventsView {
     EventsView {
         is_heard: true,
         scope: Some(EventScope::Endpoint),
@@ -151,7 +151,7 @@ pub(super) fn all_events() -> EventsView {
 }
 
 /// Books in which everything has been measured.
-pub(super) fn all_requests() -> RequestBooks {
+pub(crate) fn all_requests() -> RequestBooks {
     let mut books = RequestBooks::new(&Buckets::default());
     books.ttft.iter_mut().for_each(|ttft| ttft.observe(0.1));
     for measure in Measure::ALL
@@ -164,7 +164,7 @@ pub(super) fn all_requests() -> RequestBooks {
     books
 }
 
-pub(super) fn all_frontends() -> Frontends {
+pub(crate) fn all_frontends() -> Frontends {
     let mut books = all_requests();
     // They do not know roles.
     let empty = RequestBooks::new(&Buckets::default());
