@@ -56,47 +56,37 @@ impl Resource {
     }
 
     /// The JSON of a snapshot, in the order of its pools.
-    ///
-    /// # Errors
-    /// Where it cannot be written as JSON, which is a defect.
-    pub fn write(
-        self,
-        published: &Published,
-        round_limit: Duration,
-        query: &Query,
-    ) -> serde_json::Result<Vec<u8>> {
+    pub fn write(self, published: &Published, round_limit: Duration, query: &Query) -> Vec<u8> {
         let collector = Collector::new(published, round_limit);
         let snapshot = &published.snapshot;
         let pools = || pool::all(snapshot, query);
         let workers = || worker::all(snapshot, query);
         let services = || service::all(snapshot, query);
-        let mut json = match self {
-            Self::Pools => serde_json::to_vec(&Pools {
+        match self {
+            Self::Pools => json(&Pools {
                 collector,
                 pools: pools(),
             }),
             Self::Workers => {
                 let (workers, total) = workers();
-                serde_json::to_vec(&Workers {
+                json(&Workers {
                     collector,
                     total,
                     workers,
                 })
             }
-            Self::Services => serde_json::to_vec(&Services {
+            Self::Services => json(&Services {
                 collector,
                 services: services(),
             }),
-            Self::Snapshot => serde_json::to_vec(&Everything {
+            Self::Snapshot => json(&Everything {
                 collector,
                 pools: pools(),
                 workers: workers().0,
                 services: services(),
                 changes: change::all(snapshot, query),
             }),
-        }?;
-        json.push(b'\n');
-        Ok(json)
+        }
     }
 
     /// The JSON Schema of its answers.
@@ -108,6 +98,12 @@ impl Resource {
             Self::Snapshot => schema_of::<Everything<'_>>(),
         }
     }
+}
+
+fn json(answer: &impl Serialize) -> Vec<u8> {
+    let mut json = serde_json::to_vec(answer).expect("every key of an answer is text");
+    json.push(b'\n');
+    json
 }
 
 fn schema_of<T: JsonSchema>() -> Schema {

@@ -1,31 +1,34 @@
-//! [`Pages`]: each page is rendered once for each snapshot, format and encoding, however many clients ask for it.
+//! [`Pages`]: each page is rendered once for each snapshot, format and encoding, however many clients ask for it; so is
+//! each answer of the JSON API.
 //!
 //! Rendering runs on threads that may block, at most two pages at a time. Clients that ask while a page is
 //! being rendered wait for that page. Pages of an earlier snapshot are dropped when a new one is published; a client that
 //! is still reading keeps its own.
 
+mod answers;
 mod encoding;
+mod jobs;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt, Shared};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tracing::{error, warn};
+use tracing::warn;
+
+use crate::api::{Query, Resource};
 
 use crate::export::{self, Format, LeftOut, Moment, Process};
 use crate::live::Live;
 use crate::published::Published;
 use crate::ready;
 
-pub use encoding::Encoding;
+use answers::Answers;
+use jobs::{Jobs, Slot};
 
-/// Pages that are rendered or compressed at the same time. More would take processor time from the rounds; a page of a
-/// large fleet is written by two threads.
-const MAX_JOBS: usize = 2;
+pub use encoding::Encoding;
 
 /// What pages are made of.
 pub struct Source {
@@ -54,15 +57,10 @@ pub struct PageError;
 /// The pages of the latest snapshot.
 pub struct Pages {
     source: Arc<Source>,
-    jobs: Arc<Semaphore>,
+    jobs: Jobs,
     edition: Mutex<Option<Arc<Edition>>>,
     has_reported_cut: Arc<AtomicBool>,
 }
-
-type Making = Shared<BoxFuture<'static, Result<Page, PageError>>>;
-
-/// One page: not asked for yet, or being made, or made.
-type Slot = tokio::sync::Mutex<Option<Making>>;
 
 /// All pages of one snapshot.
 struct Edition {
@@ -71,6 +69,7 @@ struct Edition {
     live: Live,
     identity: [Slot; Format::ALL.len()],
     gzip: [Slot; Format::ALL.len()],
+    answers: Answers,
 }
 
 impl Pages {
@@ -78,7 +77,7 @@ impl Pages {
     pub fn new(source: Source) -> Self {
         Self {
             source: Arc::new(source),
-            jobs: Arc::new(Semaphore::new(MAX_JOBS)),
+            jobs: Jobs::default(),
             edition: Mutex::default(),
             has_reported_cut: Arc::default(),
         }
@@ -109,7 +108,31 @@ impl Pages {
             Encoding::Identity => Ok(identity),
             Encoding::Gzip => {
                 let pack = move || encoding::gzip(&identity.chunks).into();
-                self.make(&edition.gzip[format as usize], pack).await
+                self.jobs.make(&edition.gzip[format as usize], pack).await
+            }
+        }
+    }
+
+    /// The answer of the JSON API for the latest snapshot.
+    ///
+    /// # Errors
+    /// When writing it ended unexpectedly.
+    pub async fn answer(
+        &self,
+        resource: Resource,
+        query: Query,
+        encoding: Encoding,
+    ) -> Result<Page, PageError> {
+        let edition = self.edition();
+        let (published, round_limit) = (edition.published.clone(), edition.live.round_limit);
+        let slots = edition.answers.slots(resource, &query, published.at.elapsed());
+        let write = move || vec![resource.write(&published, round_limit, &query).into()].into();
+        let identity = self.jobs.make(&slots.identity, write).await?;
+        match encoding {
+            Encoding::Identity => Ok(identity),
+            Encoding::Gzip => {
+                let pack = move || encoding::gzip(&identity.chunks).into();
+                self.jobs.make(&slots.gzip, pack).await
             }
         }
     }
@@ -146,40 +169,7 @@ impl Pages {
             }
             rendered.chunks.into()
         };
-        self.make(&edition.identity[format as usize], render).await
-    }
-
-    /// The page in a slot. The first client starts making it; the work does not depend on any client's patience.
-    async fn make(
-        &self,
-        slot: &Slot,
-        work: impl FnOnce() -> Page + Send + 'static,
-    ) -> Result<Page, PageError> {
-        let making = {
-            let mut slot = slot.lock().await;
-            match &*slot {
-                Some(making) => making.clone(),
-                None => {
-                    let permit = Arc::clone(&self.jobs)
-                        .acquire_owned()
-                        .await
-                        .map_err(|_| PageError)?;
-                    let job = spawn_blocking(move || {
-                        let page = work();
-                        drop(permit);
-                        page
-                    });
-                    let page = async {
-                        job.await.map_err(|reason| {
-                            error!(%reason, "the page cannot be rendered");
-                            PageError
-                        })
-                    };
-                    slot.insert(page.boxed().shared()).clone()
-                }
-            }
-        };
-        making.await
+        self.jobs.make(&edition.identity[format as usize], render).await
     }
 
     fn edition(&self) -> Arc<Edition> {
@@ -195,6 +185,7 @@ impl Pages {
                 live,
                 identity: Default::default(),
                 gzip: Default::default(),
+                answers: Answers::default(),
             }))),
         }
     }

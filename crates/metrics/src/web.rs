@@ -1,11 +1,11 @@
-//! HTTP: `/metrics`, `/healthz`, `/readyz`.
+//! HTTP: `/metrics`, `/healthz`, `/readyz`, and the JSON API below `/api/v1`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,9 +14,14 @@ use futures_util::stream;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{Query, Resource};
 use crate::export::Format;
 use crate::page::{Encoding, Page, Pages};
 use crate::ready;
+
+/// The answer to every other path.
+const NOT_FOUND: &str =
+    "not here; there are /metrics, /healthz, /readyz and /api/v1/{pools,workers,services,snapshot}\n";
 
 /// Serves until `stop`, then lets the requests that are under way end.
 ///
@@ -38,13 +43,12 @@ fn router(pages: Arc<Pages>) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(readyz))
+        .route("/api/v1/{resource}", get(answer))
+        .route("/api/v1/schema/{resource}", get(schema))
         .method_not_allowed_fallback(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n")
         })
-        .fallback(async || {
-            let text = "not here; there are /metrics, /healthz and /readyz\n";
-            (StatusCode::NOT_FOUND, text)
-        })
+        .fallback(async || (StatusCode::NOT_FOUND, NOT_FOUND))
         .with_state(pages)
 }
 
@@ -52,21 +56,54 @@ async fn metrics(State(pages): State<Arc<Pages>>, headers: HeaderMap) -> Respons
     let format = Format::negotiate(&joined(&headers, header::ACCEPT));
     let encoding = Encoding::negotiate(&joined(&headers, header::ACCEPT_ENCODING));
     match pages.get(format, encoding).await {
-        Ok(page) => response(&page, format, encoding),
+        Ok(page) => response(&page, format.content_type(), encoding),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
-fn response(page: &Page, format: Format, encoding: Encoding) -> Response {
+async fn answer(
+    State(pages): State<Arc<Pages>>,
+    Path(resource): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let Some(resource) = Resource::named(&resource) else {
+        return (StatusCode::NOT_FOUND, NOT_FOUND).into_response();
+    };
+    let query: Query = match query.as_deref().unwrap_or_default().parse() {
+        Ok(query) => query,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    };
+    let encoding = Encoding::negotiate(&joined(&headers, header::ACCEPT_ENCODING));
+    match pages.answer(resource, query, encoding).await {
+        Ok(page) => {
+            let mut response = response(&page, "application/json", encoding);
+            let schema = format!("</api/v1/schema/{}>; rel=\"describedby\"", resource.name());
+            let schema = HeaderValue::try_from(schema).expect("names of resources are letters");
+            response.headers_mut().insert(header::LINK, schema);
+            response
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn schema(Path(resource): Path<String>) -> Response {
+    match Resource::named(&resource) {
+        Some(resource) => {
+            let content_type = [(header::CONTENT_TYPE, "application/schema+json")];
+            (content_type, format!("{:#}\n", resource.schema().as_value())).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, NOT_FOUND).into_response(),
+    }
+}
+
+fn response(page: &Page, content_type: &'static str, encoding: Encoding) -> Response {
     let chunks = Arc::clone(&page.chunks);
     let chunks = (0..chunks.len()).map(move |index| Ok::<Bytes, Infallible>(chunks[index].clone()));
     let mut response = Response::new(Body::from_stream(stream::iter(chunks)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, page.bytes.into());
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(format.content_type()),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
     if let Some(encoding) = encoding.content_encoding() {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -100,6 +137,7 @@ mod tests {
 
     use flate2::read::GzDecoder;
     use fleet::{LinkView, Snapshot};
+    use serde_json::Value;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::sync::watch;
@@ -227,13 +265,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_json_api_answers_queries_and_names_its_schemas() {
+        for resource in Resource::ALL.map(Resource::name) {
+            let reply = request(ready(), &format!("GET /api/v1/{resource} HTTP/1.1")).await;
+            assert!(reply.has("content-type: application/json"), "{}", reply.head);
+            let link = format!("link: </api/v1/schema/{resource}>; rel=\"describedby\"");
+            assert!(reply.has(&link), "{}", reply.head);
+            let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
+            assert_eq!(answer["collector"]["nats"]["connected"], true);
+
+            let reply = request(ready(), &format!("GET /api/v1/schema/{resource} HTTP/1.1")).await;
+            assert!(
+                reply.has("content-type: application/schema+json"),
+                "{}",
+                reply.head
+            );
+            let schema: Value = serde_json::from_slice(&reply.body).expect("JSON");
+            assert_eq!(schema["type"], "object");
+        }
+        let packed = "GET /api/v1/pools HTTP/1.1\r\nAccept-Encoding: gzip";
+        let packed = request(ready(), packed).await;
+        assert!(packed.has("content-encoding: gzip"), "{}", packed.head);
+        let answer: Value = serde_json::from_reader(GzDecoder::new(&*packed.body)).expect("JSON");
+        assert_eq!(answer["pools"], Value::Array(Vec::new()));
+
+        let reply = request(ready(), "GET /api/v1/workers?colour=red HTTP/1.1").await;
+        assert!(reply.has("http/1.1 400 bad request"), "{}", reply.head);
+        assert!(reply.text().contains("\"colour\""), "{}", reply.text());
+        for path in ["/api/v1/nothing", "/api/v1/schema/nothing", "/api/v1/"] {
+            let reply = request(ready(), &format!("GET {path} HTTP/1.1")).await;
+            assert!(reply.has("http/1.1 404 not found"), "{path}: {}", reply.head);
+        }
+    }
+
+    #[tokio::test]
     async fn other_paths_are_not_found_and_other_methods_not_allowed() {
         let reply = request(ready(), "GET /metrics/ HTTP/1.1").await;
         assert!(reply.has("http/1.1 404 not found"), "{}", reply.head);
-        assert_eq!(
-            reply.text(),
-            "not here; there are /metrics, /healthz and /readyz\n"
-        );
+        assert_eq!(reply.text(), NOT_FOUND);
         let reply = request(ready(), "POST /metrics HTTP/1.1\r\nContent-Length: 0").await;
         assert!(reply.has("http/1.1 405 method not allowed"), "{}", reply.head);
         assert!(reply.has("allow: get,head"), "{}", reply.head);

@@ -25,6 +25,8 @@ const SCENARIOS: [(&str, &str); 3] = [
     ("spike", "a queue that rises and falls"),
     ("kv-cliff", "a KV cache that runs full"),
 ];
+/// What the JSON API can be asked for.
+const RESOURCES: [&str; 4] = ["pools", "workers", "services", "snapshot"];
 const SEED: &str = "42";
 /// How long a simulation may take, which a debug build makes slow.
 const SIMULATION: Duration = Duration::from_secs(600);
@@ -34,10 +36,10 @@ const CATALOGUE: Duration = Duration::from_secs(60);
 /// A generated file: its path within docs, and its text.
 type Document = (String, String);
 
-/// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml and the plots in docs/images
+/// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml, docs/api and the plots in docs/images
 ///
-/// The list of metrics is printed by the collector's catalogue, the command line by the programs' `--help`. Each plot is made from `mock-worker simulate` and has the
-/// same bytes every time.
+/// The list of metrics is printed by the collector's catalogue, the command line by the programs' `--help`, the schemas of
+/// the JSON API by its types. Each plot is made from `mock-worker simulate` and has the same bytes every time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -52,7 +54,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
     build(
         &["metrics", "mock-worker"],
-        &["--example", "catalogue"],
+        &["--example", "catalogue", "--example", "schema"],
         workspace,
         processes,
     )?;
@@ -63,6 +65,10 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
         ("cli.md".to_owned(), command_line),
         ("metrics.toml".to_owned(), configuration(workspace, processes)?),
     ];
+    for resource in RESOURCES {
+        let name = format!("api/{resource}.schema.json");
+        documents.push((name, schema(resource, workspace, processes)?));
+    }
     for (scenario, about) in SCENARIOS {
         documents.push((
             format!("images/{scenario}.svg"),
@@ -83,6 +89,12 @@ fn metrics(workspace: &Workspace, processes: &Processes) -> Result<String> {
         &mut Command::new(workspace.program("examples/catalogue")),
         CATALOGUE,
     )
+}
+
+/// The JSON Schema of what the JSON API answers.
+fn schema(resource: &str, workspace: &Workspace, processes: &Processes) -> Result<String> {
+    let mut example = Command::new(workspace.program("examples/schema"));
+    processes.capture(example.arg(resource), CATALOGUE)
 }
 
 /// The example of a configuration file: every key with its default.

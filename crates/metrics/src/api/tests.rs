@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(6);
 fn answer(resource: Resource, snapshot: Snapshot, query: &str) -> Value {
     let published = Published::now(Arc::new(snapshot));
     let query = query.parse().expect(query);
-    let json = resource.write(&published, LIMIT, &query).expect("JSON");
+    let json = resource.write(&published, LIMIT, &query);
     let answer = serde_json::from_slice(&json).expect("JSON");
     assert_valid(resource, &answer);
     answer

@@ -11,6 +11,7 @@ use tokio::time::{advance, timeout};
 
 use crate::export::Reloads;
 
+use super::jobs::MAX_JOBS;
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -229,4 +230,23 @@ async fn a_reload_of_the_configuration_shows_at_once() {
     assert!(!before.contains(line) && after.contains(line), "{after}");
     assert_eq!(pages.round_limit(), Duration::from_secs(3600));
     drop(publish);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_of_the_json_api_share_an_answer_until_its_age_is_another() {
+    let (publish, pages, _) = counted();
+    let get = async |query: &str| {
+        let query = query.parse().expect(query);
+        let answer = pages.answer(Resource::Pools, query, Encoding::Identity).await;
+        answer.expect("written")
+    };
+    let first = get("").await;
+    assert!(Arc::ptr_eq(&first.chunks, &get("").await.chunks), "shared");
+    assert!(!Arc::ptr_eq(&first.chunks, &get("pool=x").await.chunks));
+    advance(Duration::from_millis(1500)).await;
+    let older = text(Ok(get("").await));
+    assert!(older.contains("\"age_seconds\":1.5"), "{older}");
+    publish.send(published(2)).expect("it is read");
+    let newer = text(Ok(get("").await));
+    assert!(newer.contains("\"snapshot\":2"), "{newer}");
 }
