@@ -9,8 +9,8 @@ use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
 use protocol::codec::open;
 use protocol::events::{ForwardPass, RequestTrace, SequenceEvent, Topic};
-use protocol::subject::{REQUEST_TRACE, STATS, Wanted, event_patterns};
-use protocol::{EndpointPath, KvHitRate, KvMetrics, LoadSource, WorkerId};
+use protocol::subject::{REQUEST_TRACE, Wanted, event_patterns};
+use protocol::{EndpointPath, KvHitRate, KvMetrics, LoadSource, ServicePrefix, WorkerId};
 use serde_json::Value;
 use tests::{Collector, NatsServer, Workers, built, eventually, finish, served_page};
 
@@ -281,12 +281,19 @@ async fn heartbeats_come_inside_long_passes() {
 #[tokio::test]
 async fn the_request_plane_decides_whether_there_are_services() {
     let stage = Stage::of("1.6", &[]).await;
-    let refused = stage.client.request(STATS, "".into()).await;
+    let refused = stage
+        .client
+        .request(ServicePrefix::default().stats(), "".into())
+        .await;
     assert!(refused.is_err(), "nothing answers, and no request is served");
 
     let stage = Stage::of("1.6", &["--request-plane", "nats"]).await;
     stage.workers.ctl(&["advance", "20s"]).await;
-    let reply = stage.client.request(STATS, "".into()).await.expect("an answer");
+    let reply = stage
+        .client
+        .request(ServicePrefix::default().stats(), "".into())
+        .await
+        .expect("an answer");
     let stats: async_nats::service::Stats = serde_json::from_slice(&reply.payload).expect("statistics");
     assert_eq!(
         (stats.name.as_str(), stats.version.as_str()),

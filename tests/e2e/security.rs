@@ -9,6 +9,7 @@ mod logins;
 mod permissions;
 mod refusals;
 mod rotation;
+mod service_prefix;
 mod tls;
 mod tls_refusals;
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// The variables of flags, as the `nats` CLI has them; a flag that is absent here has none.
-const VARIABLES: [(&str, &str); 13] = [
+/// The variables of flags, as the `nats` CLI has them where it has the flag; one that is absent here has none.
+const VARIABLES: [(&str, &str); 14] = [
     ("--server", "NATS_URL"),
     ("--user", "NATS_USER"),
     ("--password", "NATS_PASSWORD"),
@@ -20,6 +20,7 @@ const VARIABLES: [(&str, &str); 13] = [
     ("--tlsca", "NATS_CA"),
     ("--timeout", "NATS_TIMEOUT"),
     ("--context", "NATS_CONTEXT"),
+    ("--service-prefix", "NATS_SRV_PREFIX"),
 ];
 
 /// An address and what a program says to be let in.

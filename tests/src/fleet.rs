@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use protocol::subject::SERVICE_API;
+use protocol::ServicePrefix;
 use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -42,7 +42,10 @@ impl TestFleet {
     /// When the server does not take the connection.
     pub async fn connect(server: &NatsServer) -> Self {
         let client = server.client().await;
-        let mut requests = client.subscribe(SERVICE_API).await.expect("subscribes");
+        let mut requests = client
+            .subscribe(ServicePrefix::default().all())
+            .await
+            .expect("subscribes");
         client.flush().await.expect("the server knows the subscription");
         let state = Arc::new(Mutex::new(State::default()));
         let (heard, out) = (Arc::clone(&state), client.clone());

@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
-use protocol::subject::{QUEUE_GROUP, STATS, info_of, info_of_service, stats_of};
+use protocol::ServicePrefix;
+use protocol::subject::QUEUE_GROUP;
 use tokio::task::JoinHandle;
 
 use crate::{Micro, NatsServer};
@@ -32,11 +33,12 @@ impl SharedQueue {
         let client = server.client().await;
         let stats: Bytes = micro.stats().into();
         let info: Bytes = micro.info().into();
+        let asked = ServicePrefix::default();
         let answers = [
-            (Some(STATS.to_owned()), &stats),
-            (stats_of(&micro.service, &micro.id), &stats),
-            (info_of_service(&micro.service), &info),
-            (info_of(&micro.service, &micro.id), &info),
+            (Some(asked.stats()), &stats),
+            (asked.stats_of(&micro.service, &micro.id), &stats),
+            (asked.info_of_service(&micro.service), &info),
+            (asked.info_of(&micro.service, &micro.id), &info),
         ];
         let mut requests = Vec::new();
         for (subject, answer) in answers {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use protocol::subject::STATS;
+use protocol::ServicePrefix;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -29,7 +29,8 @@ impl Unavailable {
     pub async fn connect(server: &NatsServer) -> Self {
         let address = server.url().trim_start_matches("nats://");
         let mut stream = BufReader::new(TcpStream::connect(address).await.expect("connects"));
-        let hello = format!("CONNECT {{\"verbose\":false,\"headers\":true}}\r\nSUB {STATS} 1\r\nPING\r\n");
+        let stats = ServicePrefix::default().stats();
+        let hello = format!("CONNECT {{\"verbose\":false,\"headers\":true}}\r\nSUB {stats} 1\r\nPING\r\n");
         stream.write_all(hello.as_bytes()).await.expect("sends");
         let mut line = String::new();
         while line.trim() != "PONG" {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use async_nats::{Client, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use protocol::subject;
+use protocol::ServicePrefix;
 use serde_json::json;
 use tokio::time::{Instant, interval, timeout};
 
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Args, client: Client) -> anyhow::Result<()> {
         let asked = Instant::now();
         let reply_to = format!("{inbox}.{round}");
         client
-            .publish_with_reply(subject::STATS, reply_to, Bytes::new())
+            .publish_with_reply(ServicePrefix::default().stats(), reply_to, Bytes::new())
             .await
             .context("failed to ask")?;
         let mut counted = 0;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use fleet::{Arrived, Core, Effect, Input, LinkView, Now, Plan};
+use protocol::ServicePrefix;
 
 const SIZES: [u64; 2] = [1_000, 100_000];
 
@@ -38,7 +39,7 @@ impl Bench {
         let plan = Plan::watching(vec!["dynamo/c/gen".parse().expect("a path")]);
         let now = Now::default();
         let mut bench = Self {
-            core: Core::new(plan, now),
+            core: Core::new(plan, ServicePrefix::default(), now),
             now,
             round: 0,
         };

@@ -2,13 +2,21 @@
 
 use std::borrow::Cow;
 
-use protocol::EndpointPath;
+use protocol::{EndpointPath, ServicePrefix};
 
 use crate::matching::{NearMiss, Reason};
 use crate::{Form, Given};
 
 /// Near misses that one message names.
 const NAMED_MISSES: usize = 3;
+
+/// The flags that decide which services are asked, as far as they are worth a check where none answers.
+pub fn flags_to_check(prefix: &ServicePrefix) -> &'static str {
+    match *prefix == ServicePrefix::default() {
+        true => "--server",
+        false => "--server and --service-prefix",
+    }
+}
 
 /// How many endpoints miss a path in the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]

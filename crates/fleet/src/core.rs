@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use protocol::Description;
+use protocol::{Description, ServicePrefix};
 use slotmap::SlotMap;
 
 use crate::aging::Aging;
@@ -182,6 +182,8 @@ pub enum Heard {
 #[derive(Debug)]
 pub struct Core {
     plan: Plan,
+    /// Under which services are asked.
+    service_prefix: ServicePrefix,
     router: Router,
     roster: Roster,
     pools: SlotMap<PoolKey, Pool>,
@@ -254,7 +256,8 @@ const MAX_WORDS: usize = 10_000;
 
 impl Core {
     /// A core that has seen nothing. Its first round begins when the link is up, or fails after one interval without.
-    pub fn new(plan: Plan, now: Now) -> Self {
+    /// Services are asked under `service_prefix`, which advice names.
+    pub fn new(plan: Plan, service_prefix: ServicePrefix, now: Now) -> Self {
         let frontends = Frontends::new(&plan.buckets);
         let mut core = Self {
             router: Router::new(&plan),
@@ -268,6 +271,7 @@ impl Core {
             // A connection brings it forward.
             next_tick: now.mono + plan.settings.poll_interval,
             plan,
+            service_prefix,
             slowest: Slowest::default(),
             asker: Asker::default(),
             awaiting: VecDeque::new(),

@@ -46,6 +46,7 @@ mod worker;
 pub use self::core::{
     Arrived, Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
 };
+pub use advice::flags_to_check;
 pub use caches::{CACHE_TIERS, CacheCounts};
 pub use changes::{Detail, RECENT_CHANGES, WorkerChange};
 pub use describe::Question;

@@ -21,6 +21,7 @@ mod monitor;
 mod server_error;
 mod violation;
 
+pub use protocol::ServicePrefix;
 pub use protocol::service::{Cause, CauseKind, Login, Secret, Servers, ServersError, reconnect_delay};
 
 pub use connect::{ConnectError, Options};

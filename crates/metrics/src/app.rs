@@ -75,7 +75,7 @@ impl App {
         let options = options(&config.nats, &config.plan);
         let (live, live_now) = watch::channel(Live::new(&config, origin.loaded.file.is_some()));
         let link = Link::new(config.nats.servers, options);
-        let (mut engine, published) = Engine::new(config.plan, link.clone());
+        let (mut engine, published) = Engine::new(config.plan, link.clone(), config.nats.service_prefix);
         if let Some(servers) = config.etcd {
             engine.read_etcd(servers);
         }
@@ -129,7 +129,7 @@ pub(crate) fn options(nats: &Nats, plan: &Plan) -> Options {
     Options {
         subscription_capacity: INBOX_CAPACITY,
         auth_patience: nats.auth_patience,
-        grants: Grants::new(subject::ASKING, listened),
+        grants: Grants::new(nats.service_prefix.asking(), listened),
         optional,
         ..Options::named("metrics")
     }

@@ -2,7 +2,6 @@
 
 use anyhow::Context;
 use async_nats::Client;
-use protocol::subject;
 use tokio::sync::mpsc;
 
 use crate::engine::Report;
@@ -38,9 +37,4 @@ pub(crate) async fn run(
         }
     }
     Ok(())
-}
-
-/// The subject that asks all services.
-pub(crate) fn all() -> Vec<String> {
-    vec![subject::STATS.to_owned()]
 }

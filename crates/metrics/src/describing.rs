@@ -8,7 +8,7 @@ use async_nats::Client;
 use bytes::Bytes;
 use fleet::Question;
 use link::{Inbox, Reply, ReplyKind};
-use protocol::subject;
+use protocol::ServicePrefix;
 use tokio::sync::mpsc;
 use tracing::debug;
 
@@ -38,6 +38,7 @@ struct Open {
 /// Asks and passes on answers until no more questions come.
 pub(crate) async fn run(
     client: Client,
+    prefix: ServicePrefix,
     mut questions: mpsc::Receiver<Question>,
     reports: mpsc::Sender<Report>,
 ) -> anyhow::Result<()> {
@@ -47,7 +48,7 @@ pub(crate) async fn run(
     loop {
         tokio::select! {
             question = questions.recv() => match question {
-                Some(question) => ask(&client, &inbox, &mut open, question).await,
+                Some(question) => ask(&client, &prefix, &inbox, &mut open, question).await,
                 None => return Ok(()),
             },
             count = inbox.next_batch(&mut replies) => {
@@ -62,15 +63,15 @@ pub(crate) async fn run(
     }
 }
 
-async fn ask(client: &Client, inbox: &Inbox, open: &mut Open, question: Question) {
+async fn ask(client: &Client, prefix: &ServicePrefix, inbox: &Inbox, open: &mut Open, question: Question) {
     let Question { service, instances } = question;
     let whole = instances.is_empty().then_some(None);
     let targets = instances.into_iter().map(Some).chain(whole);
     for instance in targets {
         // A name that a subject cannot carry is not asked for.
         let subject = match &instance {
-            Some(instance) => subject::info_of(&service, instance),
-            None => subject::info_of_service(&service),
+            Some(instance) => prefix.info_of(&service, instance),
+            None => prefix.info_of_service(&service),
         };
         let Some(subject) = subject else { continue };
         let number = open.add(service.clone(), instance);

@@ -12,7 +12,7 @@ use fleet::{
     RegistryReport, Snapshot,
 };
 use link::{Inbox, Link, LinkState, Reply, ReplyKind};
-use protocol::subject;
+use protocol::ServicePrefix;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -64,6 +64,7 @@ pub(crate) enum Report {
 pub(crate) struct Engine {
     core: Core,
     link: Link,
+    service_prefix: ServicePrefix,
     publish: watch::Sender<Published>,
     started: Instant,
     ways: Option<Ways>,
@@ -88,15 +89,20 @@ struct Ways {
 
 impl Engine {
     /// An engine that is not connected yet.
-    pub(crate) fn new(plan: Plan, link: Link) -> (Self, watch::Receiver<Published>) {
+    pub(crate) fn new(
+        plan: Plan,
+        link: Link,
+        service_prefix: ServicePrefix,
+    ) -> (Self, watch::Receiver<Published>) {
         let started = Instant::now();
-        let core = Core::new(plan, now(started));
+        let core = Core::new(plan, service_prefix.clone(), now(started));
         let (publish, published) = watch::channel(Published::now(Arc::new(Snapshot::default())));
         let (commands, listening) = mpsc::unbounded_channel();
         let (reporter, reports) = mpsc::channel(WAITING_REPORTS);
         let engine = Self {
             core,
             link,
+            service_prefix,
             publish,
             started,
             ways: None,
@@ -184,7 +190,7 @@ impl Engine {
         if self.finish != Some(Finish::Error) {
             return Ok(());
         }
-        match self.link.refusal(subject::STATS) {
+        match self.link.refusal(&self.service_prefix.stats()) {
             Some(refusal) => Err(refusal.into()),
             None => bail!("the connection to NATS was lost while asking; try again"),
         }
@@ -278,7 +284,8 @@ impl Engine {
             asking::run(client.clone(), waiting, self.reporter.clone()),
         );
         let (questions, waiting) = mpsc::channel(WAITING_QUESTIONS);
-        let describing = describing::run(client.clone(), waiting, self.reporter.clone());
+        let prefix = self.service_prefix.clone();
+        let describing = describing::run(client.clone(), prefix, waiting, self.reporter.clone());
         self.tasks.start("describing", describing);
         if let Some(commands) = self.listening.take() {
             let listening = listening::run(client, commands, self.reporter.clone());
@@ -357,7 +364,7 @@ impl Engine {
 
     fn link_changed(&mut self) {
         self.look_at_link();
-        let is_refused = self.link.refusal(subject::STATS).is_some();
+        let is_refused = self.link.refusal(&self.service_prefix.stats()).is_some();
         // The link reports a refusal itself.
         if is_refused && self.refused_in != self.round {
             self.refused_in = self.round;
@@ -386,10 +393,11 @@ impl Engine {
             Effect::Ask { round } => {
                 self.round = round;
                 self.link.mark_seen();
-                self.ask(round, asking::all(), now);
+                self.ask(round, vec![self.service_prefix.stats()], now);
             }
             Effect::AskInstances { round, instances } => {
-                let subject = |(service, id): &(Arc<str>, Arc<str>)| subject::stats_of(service, id);
+                let prefix = &self.service_prefix;
+                let subject = |(service, id): &(Arc<str>, Arc<str>)| prefix.stats_of(service, id);
                 let subjects = instances.iter().filter_map(subject).collect();
                 self.ask(round, subjects, now);
             }

@@ -30,7 +30,7 @@ use fleet::{
 use link::Link;
 use program::nats::Nats;
 use program::output::print_text;
-use protocol::{EndpointPath, subject};
+use protocol::EndpointPath;
 
 use crate::app;
 use crate::args::{ExplainArgs, LookArgs, SharedArgs};
@@ -108,7 +108,7 @@ impl Looking {
             ..self.plan(wanted, settings)?
         };
         let link = Link::new(self.nats.servers.clone(), app::options(&self.nats, &plan));
-        Ok(Engine::new(plan, link).0)
+        Ok(Engine::new(plan, link, self.nats.service_prefix.clone()).0)
     }
 
     /// Takes one look.
@@ -141,7 +141,7 @@ fn summary(seen: &Inspection) -> String {
     match (seen.finish, seen.replies) {
         (Some(Finish::NoResponders), _) => format!(
             "no service answered at all: none on this NATS server (in this account) listens on {}",
-            subject::STATS
+            seen.service_prefix.stats()
         ),
         (_, 0) => format!("silence: a service listens, but no reply came in {ms} ms"),
         (_, 1) => format!("1 reply in {ms} ms"),

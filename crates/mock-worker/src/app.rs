@@ -157,6 +157,7 @@ impl LinkOptions {
         let Nats {
             servers,
             auth_patience,
+            service_prefix,
             ..
         } = &config.nats;
         let inbox = |prefix: &str| format!("{prefix}.>");
@@ -167,7 +168,7 @@ impl LinkOptions {
             config.request_trace_subject.clone(),
         ];
         let heard = [
-            subject::SERVICE_API.to_owned(),
+            service_prefix.all(),
             subject::endpoints_of(service),
             subject_of(&config.name),
             own_inbox,

@@ -8,7 +8,7 @@ mod layer;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use link::Servers;
+use link::{Servers, ServicePrefix};
 use tracing::{info, warn};
 
 pub use args::NatsArgs;
@@ -29,6 +29,8 @@ pub struct Nats {
     pub timeout: Option<Duration>,
     /// How long a user that was accepted before may be refused.
     pub auth_patience: Duration,
+    /// Under which services are asked.
+    pub service_prefix: ServicePrefix,
     context: Option<context::Loaded>,
 }
 
@@ -44,7 +46,7 @@ impl NatsArgs {
 
     fn resolve_in(self, matches: &ArgMatches, folder: &Folder) -> Result<Nats, String> {
         let matches = deepest(matches);
-        let auth_patience = self.auth_patience;
+        let (auth_patience, service_prefix) = (self.auth_patience, self.service_prefix.clone());
         let (context, no_context) = (self.context.clone(), self.no_context);
         let [flags, environment, file] = self.layers(matches);
         let has_server = [&flags, &environment, &file]
@@ -68,6 +70,7 @@ impl NatsArgs {
             servers: servers(layers)?,
             timeout,
             auth_patience,
+            service_prefix,
             context,
         })
     }

@@ -76,4 +76,6 @@ pub use stats::{
     WorkerStatsBuilder,
 };
 pub use subject::WorkerSubject;
-pub use token::{Component, EndpointName, MAX_NAME_BYTES, NameError, Namespace, WorkerId, WorkerIdError};
+pub use token::{
+    Component, EndpointName, MAX_NAME_BYTES, NameError, Namespace, ServicePrefix, WorkerId, WorkerIdError,
+};

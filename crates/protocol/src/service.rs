@@ -67,6 +67,10 @@
 //! that panics, hangs or returns too much costs one reply its load and nothing else; a handler that panics makes its
 //! caller see an error; a shutdown finishes what was begun, and a worker that is dropped leaves no ghost behind.
 //!
+//! A worker is asked under `$SRV`, as every service of async-nats is, and under no other prefix. A collector that asks under
+//! another one, by `--service-prefix`, reaches it where its account imports the service export `$SRV.>` of the worker's account
+//! under that prefix; see "Another prefix" in `docs/protocol.md`.
+//!
 //! The crate's `async_nats` is re-exported, so that the client is of the version that the worker takes.
 
 mod builder;

@@ -8,6 +8,7 @@
 mod events;
 mod namespace;
 mod patterns;
+mod service_api;
 
 use std::fmt;
 
@@ -19,64 +20,17 @@ use crate::{EndpointName, EndpointPath, Layout, ServiceName, ServiceNameError, W
 pub use events::EventSubject;
 pub use namespace::event;
 pub use patterns::{MAX_UNKNOWN_TOKENS, Wanted, event_patterns};
+pub use service_api::{ServiceRequest, can_be_asked};
 
 /// Where a frontend publishes one [`RequestTrace`](crate::events::RequestTrace) for each request, unless it is started
 /// with another subject.
 pub const REQUEST_TRACE: &str = "dynamo.request_trace.v1";
 
-/// Every NATS micro service answers this subject with its counters and load.
-pub const STATS: &str = "$SRV.STATS";
-
-/// What the subjects begin with that ask a service for its description.
-pub const INFO: &str = "$SRV.INFO";
-
-/// The prefix of all subjects of the NATS micro protocol, for messages about permissions.
-pub const SERVICE_API: &str = "$SRV.>";
-
-/// What a collector publishes to when it asks services: permissions to ask all of them, and single ones.
-pub const ASKING: [&str; 3] = [STATS, "$SRV.STATS.>", "$SRV.INFO.>"];
-
 /// All events of Dynamo's workers and of this project's.
 pub const EVENTS: &str = "namespace.>";
 
-/// The subjects that together are [`SERVICE_API`] and nothing else: a verb for all services, for those of a name, and
-/// for one instance. A process that answers for many services subscribes to these three once.
-pub const SERVICE_API_LEVELS: [&str; 3] = ["$SRV.*", "$SRV.*.*", "$SRV.*.*.*"];
-
 /// The queue group in which Dynamo's workers serve their endpoints.
 pub const QUEUE_GROUP: &str = "q";
-
-/// The subject that asks one service instance for its description.
-///
-/// `None` if the reply names its service or itself with something that no subject carries, so a hostile reply cannot
-/// make a client publish elsewhere.
-///
-/// ```
-/// assert_eq!(protocol::subject::info_of("svc", "5hkw").as_deref(), Some("$SRV.INFO.svc.5hkw"));
-/// assert_eq!(protocol::subject::info_of("svc", ">"), None);
-/// ```
-pub fn info_of(service: &str, instance: &str) -> Option<String> {
-    (is_token(service) && is_token(instance)).then(|| format!("$SRV.INFO.{service}.{instance}"))
-}
-
-/// The subject that asks all instances of a service for their descriptions; `None` as for [`info_of`].
-///
-/// ```
-/// assert_eq!(protocol::subject::info_of_service("svc").as_deref(), Some("$SRV.INFO.svc"));
-/// assert_eq!(protocol::subject::info_of_service("a.b"), None);
-/// ```
-pub fn info_of_service(service: &str) -> Option<String> {
-    is_token(service).then(|| format!("$SRV.INFO.{service}"))
-}
-
-/// The subject that asks one service instance for its statistics; `None` as for [`info_of`].
-///
-/// ```
-/// assert_eq!(protocol::subject::stats_of("svc", "5hkw").as_deref(), Some("$SRV.STATS.svc.5hkw"));
-/// ```
-pub fn stats_of(service: &str, instance: &str) -> Option<String> {
-    (is_token(service) && is_token(instance)).then(|| format!("{STATS}.{service}.{instance}"))
-}
 
 /// Whether this is the subject of single messages: not empty, and without wildcards, empty tokens, spaces and control
 /// characters.
@@ -87,54 +41,6 @@ pub fn stats_of(service: &str, instance: &str) -> Option<String> {
 /// ```
 pub fn is_exact(subject: &str) -> bool {
     is_subject_text(subject)
-}
-
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= crate::MAX_NAME_BYTES
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-}
-
-/// A request of the micro protocol, as its subject says it: what is asked, and of whom.
-///
-/// ```
-/// use protocol::subject::ServiceRequest;
-/// let all = ServiceRequest::read("$SRV.STATS").expect("a request");
-/// assert!(all.verb == "STATS" && all.is_for("any", "one"));
-/// let one = ServiceRequest::read("$SRV.INFO.svc.5hkw").expect("a request");
-/// assert!(one.verb == "INFO" && one.is_for("svc", "5hkw") && !one.is_for("svc", "other"));
-/// assert_eq!(ServiceRequest::read("svc.gen-1f"), None);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ServiceRequest<'a> {
-    /// `PING`, `INFO` or `STATS`; later versions of the protocol may have others.
-    pub verb: &'a str,
-    /// The services that are asked; `None` for all.
-    pub service: Option<&'a str>,
-    /// The instance that is asked; `None` for all.
-    pub instance: Option<&'a str>,
-}
-
-impl<'a> ServiceRequest<'a> {
-    /// Reads a subject; `None` where it is no request of the micro protocol.
-    pub fn read(subject: &'a str) -> Option<Self> {
-        let mut tokens = subject.split('.');
-        let (prefix, verb) = (tokens.next()?, tokens.next()?);
-        let (service, instance) = (tokens.next(), tokens.next());
-        (SERVICE_API.split('.').next() == Some(prefix) && tokens.next().is_none()).then_some(Self {
-            verb,
-            service,
-            instance,
-        })
-    }
-
-    /// Whether this instance of a service has to answer.
-    pub fn is_for(&self, service: &str, instance: &str) -> bool {
-        self.service.is_none_or(|asked| asked == service)
-            && self.instance.is_none_or(|asked| asked == instance)
-    }
 }
 
 /// All subjects of a service's endpoints, for a process that serves many workers by one subscription.

@@ -1,4 +1,4 @@
-//! Validated names: [`Namespace`], [`Component`], [`EndpointName`] and the numeric [`WorkerId`].
+//! Validated names: [`Namespace`], [`Component`], [`EndpointName`], [`ServicePrefix`] and the numeric [`WorkerId`].
 //!
 //! Every name has 1 to [`MAX_NAME_BYTES`] bytes and no `/` or control character, and keeps its case. Dynamo's own names
 //! carry capitals, dots, dashes, white space and letters of any script. Namespace and component reach a service name
@@ -17,14 +17,14 @@ pub const MAX_NAME_BYTES: usize = 255;
 /// The word that the display form `ns/comp/_endpoint_/ep` puts before the endpoint; no name may be it.
 pub(crate) const ENDPOINT_KEYWORD: &str = "_endpoint_";
 
-/// Why a text is not a [`Namespace`], [`Component`] or [`EndpointName`].
+/// Why a text is not a [`Namespace`], [`Component`], [`EndpointName`] or [`ServicePrefix`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
     /// The name has no characters.
     #[error("the {part} is empty")]
     Empty {
-        /// Which name: `namespace`, `component` or `endpoint`.
+        /// Which name: `namespace`, `component`, `endpoint` or `service prefix`.
         part: &'static str,
     },
     /// The name has more than [`MAX_NAME_BYTES`] bytes.
@@ -35,7 +35,7 @@ pub enum NameError {
         /// Its length.
         bytes: usize,
     },
-    /// The name has a character that no name has, or an endpoint one that a NATS subject cannot carry.
+    /// The name has a character that no name has, or one that a NATS subject cannot carry and has to.
     #[error("the {part} {name:?} has the character {character:?} at byte {at}: {why}")]
     BadCharacter {
         /// Which name.
@@ -49,7 +49,7 @@ pub enum NameError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The endpoint begins or ends with a dot, or has two in a row: a NATS subject has no empty parts.
+    /// What a NATS subject carries as it is begins or ends with a dot, or has two in a row: a subject has no empty parts.
     #[error("the {part} {name:?} has an empty part between dots, which a NATS subject cannot carry")]
     EmptyDotPart {
         /// Which name.
@@ -65,17 +65,17 @@ pub enum NameError {
     },
 }
 
+fn check_length(part: &'static str, name: &str) -> Result<(), NameError> {
+    match name.len() {
+        0 => Err(NameError::Empty { part }),
+        bytes if bytes > MAX_NAME_BYTES => Err(NameError::TooLong { part, bytes }),
+        _ => Ok(()),
+    }
+}
+
 /// Checks a name that is folded into a slug before it is part of a subject.
 fn check_folded(part: &'static str, name: &str) -> Result<(), NameError> {
-    if name.is_empty() {
-        return Err(NameError::Empty { part });
-    }
-    if name.len() > MAX_NAME_BYTES {
-        return Err(NameError::TooLong {
-            part,
-            bytes: name.len(),
-        });
-    }
+    check_length(part, name)?;
     check_characters(part, name, |character| match character {
         '/' => Some("it separates namespace, component and endpoint"),
         c if c.is_control() => Some("control characters are not allowed in names"),
@@ -90,8 +90,15 @@ fn check_folded(part: &'static str, name: &str) -> Result<(), NameError> {
 /// Checks a name that is part of a subject as it is.
 fn check_raw(part: &'static str, name: &str) -> Result<(), NameError> {
     check_folded(part, name)?;
+    check_subject(part, name)
+}
+
+/// Checks what a subject begins with.
+fn check_subject(part: &'static str, name: &str) -> Result<(), NameError> {
+    check_length(part, name)?;
     check_characters(part, name, |character| match character {
         '*' | '>' => Some("it is a NATS wildcard"),
+        c if c.is_control() => Some("control characters are not allowed in a NATS subject"),
         c if c.is_whitespace() => Some("white space is not allowed in a NATS subject"),
         _ => None,
     })?;
@@ -235,6 +242,25 @@ name!(
     EndpointName,
     "endpoint",
     check_raw
+);
+name!(
+    /// What the subjects of the NATS micro protocol begin with: `$SRV` for all services of an account. Where an account
+    /// imports another one's services under a prefix, or a fleet has one of its own, it is several tokens, or others.
+    ///
+    /// # Errors
+    /// Parsing fails with [`NameError`] if the text is empty, longer than 255 bytes, or cannot be the beginning of a NATS
+    /// subject: it has white space, a control character, `*`, `>`, or an empty part between dots.
+    ///
+    /// ```
+    /// use protocol::ServicePrefix;
+    /// assert_eq!("acct.$SRV".parse::<ServicePrefix>()?.stats(), "acct.$SRV.STATS");
+    /// assert_eq!(ServicePrefix::default().as_str(), "$SRV");
+    /// assert!("$SRV.>".parse::<ServicePrefix>().is_err() && "acct.".parse::<ServicePrefix>().is_err());
+    /// # Ok::<(), protocol::NameError>(())
+    /// ```
+    ServicePrefix,
+    "service prefix",
+    check_subject
 );
 
 /// The number that identifies one worker of an endpoint: Dynamo's *instance id*, a `u64`.
@@ -380,6 +406,29 @@ mod tests {
         check(".a", "empty part");
         check("a..b", "empty part");
         check("a.", "empty part");
+    }
+
+    #[test]
+    fn a_service_prefix_is_one_or_more_literal_tokens() {
+        fn check(text: &str, expected: &str) {
+            let error = text.parse::<ServicePrefix>().expect_err(text).to_string();
+            assert!(
+                error.contains("service prefix") && error.contains(expected),
+                "{text:?}: {error}"
+            );
+        }
+        check("", "empty");
+        check("acct.", "empty part");
+        check(".a", "empty part");
+        check("a..b", "empty part");
+        check("$SRV.>", "'>' at byte 5: it is a NATS wildcard");
+        check("*.$SRV", "wildcard");
+        check("my fleet", "white space");
+        check("a\u{1}", "control");
+        check(&"x".repeat(256), "at most 255");
+        for text in ["$SRV", "acct.$SRV", "fleet.a", "a/b", &"x".repeat(255)] {
+            assert_eq!(text.parse::<ServicePrefix>().expect(text).as_str(), text);
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The least set of permissions that a collector needs, and what is said when one of them is missing.
 
-use protocol::subject::STATS;
 use tests::{NatsServer, Setup};
 
 use super::{collector, login, look, workers};
@@ -97,12 +96,12 @@ async fn each_permission_that_is_missing_is_named_with_the_lines_that_grant_all(
 
 #[tokio::test]
 async fn a_permission_that_is_granted_takes_effect_without_a_restart() {
-    let server = NatsServer::set_up(&Setup::config(config(&[user("least", &SUBSCRIBE, STATS)]))).await;
+    let server = NatsServer::set_up(&Setup::config(config(&[user("least", &SUBSCRIBE, PUBLISH[0])]))).await;
     let _workers = workers(&login(&server, "open"), &["--workers", "2"]).await;
     let mut collector = collector(&login(&server, "least"), &[]).await;
     collector
         .program()
-        .says(&["permission denied", STATS, PUBLISH_LINE])
+        .says(&["permission denied", PUBLISH[0], PUBLISH_LINE])
         .await;
     server
         .reconfigure(&config(&[user("least", &SUBSCRIBE, "")]))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_nats::Subject;
 use bytes::Bytes;
+use protocol::ServicePrefix;
 use protocol::subject::ServiceRequest;
 
 use crate::Micro;
@@ -93,7 +94,7 @@ impl State {
                 after,
             }));
         }
-        if ServiceRequest::read(subject).is_some_and(|request| request.verb == "STATS") {
+        if asks(subject).is_some_and(|request| request.verb == "STATS") {
             self.latest = Some(reply.clone());
         }
         answers
@@ -128,9 +129,13 @@ impl Default for Says {
     }
 }
 
+fn asks(subject: &str) -> Option<ServiceRequest<'_>> {
+    ServiceRequest::read(subject, &ServicePrefix::default())
+}
+
 /// The verb of a request, if it asks this instance: `$SRV.VERB`, `$SRV.VERB.name` or `$SRV.VERB.name.id`.
 pub(super) fn asked<'a>(subject: &'a str, service: &str, id: &str) -> Option<&'a str> {
-    let request = ServiceRequest::read(subject)?;
+    let request = asks(subject)?;
     request.is_for(service, id).then_some(request.verb)
 }
 

@@ -1,10 +1,10 @@
 //! Why a pool has no workers, as far as what answered shows, and what to type.
 
-use protocol::{Description, EndpointPath, subject};
+use protocol::{Description, EndpointPath};
 
 use super::Core;
 use super::report::AfterRound;
-use crate::advice::{NearMissCount, describe_misses};
+use crate::advice::{NearMissCount, describe_misses, flags_to_check};
 use crate::matching::{NearMiss, Outcome, Reason, Target};
 use crate::roster::{PoolKey, Route};
 use crate::voice::Standing;
@@ -76,8 +76,9 @@ impl Core {
             return because(
                 "no responders",
                 format!(
-                    "no service answered at all, and no event of its workers came: none on this NATS server (in this account) listens on {}. Start a worker, or check --server. Dynamo 1.3 and later is silent on NATS unless it is started with DYN_EVENT_PLANE=nats and NATS_SERVER",
-                    subject::STATS
+                    "no service answered at all, and no event of its workers came: none on this NATS server (in this account) listens on {}. Start a worker, or check {}. Dynamo 1.3 and later is silent on NATS unless it is started with DYN_EVENT_PLANE=nats and NATS_SERVER",
+                    self.service_prefix.stats(),
+                    flags_to_check(&self.service_prefix)
                 ),
             );
         }
@@ -86,7 +87,7 @@ impl Core {
                 "silence",
                 format!(
                     "there was silence: a service listens on {}, but no reply came in time. The services may hang, or may not be allowed to reply",
-                    subject::STATS
+                    self.service_prefix.stats()
                 ),
             );
         }
@@ -117,7 +118,7 @@ impl Core {
     fn around(&self, finish: Finish, after: &AfterRound) -> (String, String) {
         let none = format!(
             "no service answers at all: none on this NATS server (in this account) listens on {}",
-            subject::STATS
+            self.service_prefix.stats()
         );
         let (key, text) = match (finish, after) {
             (

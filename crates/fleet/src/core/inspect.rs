@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::WorkerId;
 use protocol::subject::SubjectParts;
+use protocol::{ServicePrefix, WorkerId};
 
 use super::Core;
 use crate::matching::{NearMiss, Outcome, Target};
@@ -17,6 +17,8 @@ use crate::{Finish, Mapped, Mapping, Now, Unread, advice};
 /// All that answered.
 #[derive(Debug)]
 pub struct Inspection {
+    /// Under which services were asked.
+    pub service_prefix: ServicePrefix,
     /// Why the last round ended.
     pub finish: Option<Finish>,
     /// Replies to it.
@@ -135,6 +137,7 @@ impl Core {
         });
         let round = self.round.as_ref();
         Inspection {
+            service_prefix: self.service_prefix.clone(),
             finish,
             replies: round.map_or(0, |round| round.replies),
             unreadable: self.common.unreadable,

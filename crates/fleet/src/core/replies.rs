@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::LoadReply;
-use protocol::subject::info_of;
+use protocol::subject::can_be_asked;
 use smallvec::SmallVec;
 
 use super::ahead::Ahead;
@@ -207,9 +207,9 @@ impl Core {
         }
         let subjects = || reply.endpoints.iter().map(|endpoint| &*endpoint.subject);
         let is_decisive = subjects().any(|subject| self.router.wants_description(&reply.service, subject));
-        let can_be_asked = info_of(&reply.service, &reply.id).is_some();
+        let is_askable = can_be_asked(&reply.service, &reply.id);
         let until = now.mono + DESCRIPTION_PATIENCE;
-        let answer = match (can_be_asked, is_decisive) {
+        let answer = match (is_askable, is_decisive) {
             (true, true) => Answer::Awaited { until },
             (true, false) => Answer::Unasked,
             (false, _) => Answer::Nondescript,
@@ -258,10 +258,7 @@ impl Core {
             }
         }
         let is_known = self.turned_away.contains(&*reply.service);
-        if !is_known
-            && self.turned_away.len() < MAX_TURNED_AWAY
-            && info_of(&reply.service, &reply.id).is_some()
-        {
+        if !is_known && self.turned_away.len() < MAX_TURNED_AWAY && can_be_asked(&reply.service, &reply.id) {
             let service = self.word(&reply.service);
             self.turned_away.insert(service.clone());
             self.effects.push(Effect::Describe(Question {

@@ -372,10 +372,11 @@ impl Core {
         let rounds = self.shared_queues.entry(service.clone()).or_default();
         *rounds += 1;
         if *rounds == SURE_OF_SHARED_QUEUE {
+            let prefix = self.service_prefix.clone();
             self.say_seldom(About::Pool, &format!("shared queue of {service}"), now, || {
                 let text = format!(
                     "instances of this service answer in turn, because their subscriptions to {} share a queue group; they are asked one by one. Subscribe without a queue group",
-                    protocol::subject::SERVICE_API
+                    prefix.all()
                 );
                 Notice::new(Level::Warn, text).with("service", service)
             });

@@ -7,6 +7,7 @@ use protocol::subject::Instance as SubjectInstance;
 use protocol::{InfoReply, subject};
 
 use super::Core;
+use crate::advice::flags_to_check;
 use crate::pool::Pool;
 use crate::roster::{Answer, Instance, InstanceKey, PoolKey, Route};
 use crate::snapshot::{Identity, WorkerKey};
@@ -123,15 +124,16 @@ impl Core {
         };
         if finish == Finish::NoResponders {
             let text = format!(
-                "no service answered at all: none on this NATS server (in this account) listens on {}. Start it, or check --server",
-                subject::STATS
+                "no service answered at all: none on this NATS server (in this account) listens on {}. Start it, or check {}",
+                self.service_prefix.stats(),
+                flags_to_check(&self.service_prefix)
             );
             return because("no responders", text);
         }
         if replies == 0 {
             let text = format!(
                 "there was silence: a service listens on {}, but no reply came in time",
-                subject::STATS
+                self.service_prefix.stats()
             );
             return because("silence", text);
         }
@@ -217,7 +219,7 @@ impl Core {
             return;
         };
         let has_answered = !instance.answer.is_open() && instance.answer != Answer::Unasked;
-        let can_be_asked = subject::info_of(&instance.service, &instance.id).is_some();
+        let can_be_asked = subject::can_be_asked(&instance.service, &instance.id);
         if has_answered && can_be_asked {
             let service = instance.service.clone();
             self.roster.instance_mut(key).lacks_profile = true;

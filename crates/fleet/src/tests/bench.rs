@@ -10,6 +10,8 @@ pub(super) use seen::describe;
 
 use super::actor::{Actor, Info};
 use super::{MS, SECOND};
+use protocol::ServicePrefix;
+
 use crate::{
     Arrived, Core, Effect, EventReader, Input, LinkView, Listening, Notice, Now, Plan, Question, Settings,
     Snapshot,
@@ -78,6 +80,11 @@ pub(super) fn plan(selectors: &[&str]) -> Plan {
 
 impl Bench {
     pub(super) fn new(plan: Plan) -> Self {
+        Self::asking(ServicePrefix::default(), plan)
+    }
+
+    /// A bench whose services are asked under this prefix.
+    pub(super) fn asking(prefix: ServicePrefix, plan: Plan) -> Self {
         let now = Now {
             mono: 100 * SECOND,
             unix: 1_000_000 * SECOND,
@@ -87,7 +94,7 @@ impl Bench {
             ..LinkView::default()
         };
         Self {
-            core: Core::new(plan, now),
+            core: Core::new(plan, prefix, now),
             now,
             actors: Vec::new(),
             is_alive: true,

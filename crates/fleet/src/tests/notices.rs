@@ -51,6 +51,30 @@ fn silence_no_service_and_others_are_three_messages() {
 }
 
 #[test]
+fn where_no_service_answers_the_prefix_that_was_asked_is_named_and_is_worth_a_check() {
+    let usual = absence(&[]);
+    assert!(usual.contains("listens on $SRV.STATS"), "{usual}");
+    assert!(usual.contains("or check --server. "), "{usual}");
+    let prefix = "fleet.a".parse().expect("a prefix");
+    let mut plan = plan(&[POOL]);
+    plan.selectors
+        .push(crate::Selector::Services(crate::NameGlob::new("orders")));
+    let mut bench = Bench::asking(prefix, plan);
+    bench.rounds(2);
+    for advice in [
+        "Start a worker, or check --server and --service-prefix",
+        "Start it, or check --server and --service-prefix",
+    ] {
+        let said = bench.said(advice);
+        assert!(
+            matches!(&said[..], [said] if said.contains("listens on fleet.a.STATS")),
+            "{:?}",
+            bench.notices
+        );
+    }
+}
+
+#[test]
 fn workers_that_appear_are_said_once() {
     let mut bench = Bench::of(POOL);
     bench

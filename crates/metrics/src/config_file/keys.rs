@@ -217,7 +217,7 @@ mod tests {
     }
 
     /// Keys whose change needs another connection, another address, or another log.
-    const WITH_A_RESTART: [&str; 24] = [
+    const WITH_A_RESTART: [&str; 25] = [
         "server",
         "user",
         "password",
@@ -234,6 +234,7 @@ mod tests {
         "tlsca",
         "tlsfirst",
         "inbox_prefix",
+        "service_prefix",
         "timeout",
         "context",
         "no_context",

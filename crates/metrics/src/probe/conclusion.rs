@@ -1,6 +1,7 @@
 //! [`Conclusion`]: how a pool's workers are known, whether that is as it should be, and what to set.
 
-use fleet::{PoolView, Source, WorkerView};
+use fleet::{PoolView, Source, WorkerView, flags_to_check};
+use protocol::ServicePrefix;
 use protocol::events::Topic;
 use serde::Serialize;
 
@@ -36,7 +37,7 @@ const EVENT_SETTINGS: &str = "DYN_EVENT_PLANE=nats and NATS_SERVER=<this server'
 const PASS_SETTINGS: &str = "DYN_FORWARDPASS_METRIC_PORT for vLLM and SGLang (the Kubernetes operator sets it), or --publish-events-and-metrics for TensorRT-LLM";
 
 impl Conclusion {
-    pub(super) fn of(path: &str, pool: Option<&PoolView>, seconds: f64) -> Self {
+    pub(super) fn of(path: &str, pool: Option<&PoolView>, seconds: f64, prefix: &ServicePrefix) -> Self {
         let workers = pool.map_or(&[][..], |pool| pool.workers.as_slice());
         let is_known = |source: Source| workers.iter().any(|worker| worker.source() == source);
         let (answers, events) = (is_known(Source::Service), is_known(Source::Events));
@@ -48,7 +49,7 @@ impl Conclusion {
             (false, false, false) => Presence::Nothing,
         };
         let text = match presence {
-            Presence::Nothing => nothing(path, seconds),
+            Presence::Nothing => nothing(path, seconds, flags_to_check(prefix)),
             Presence::AnswersOnly => answers_only(workers),
             Presence::EventsOnly => format!(
                 "They are known by their events alone. That is normal since Dynamo 1.0, whose requests go over TCP: do not change the request plane. {}",
@@ -75,7 +76,7 @@ impl Conclusion {
     }
 }
 
-fn nothing(path: &str, seconds: f64) -> String {
+fn nothing(path: &str, seconds: f64, flags: &str) -> String {
     format!(
         "nothing of {path} is on this NATS server: no service answered for it, and no event of its workers came in {seconds:.1} s. \
          Which settings a worker needs depends on its release. \
@@ -84,7 +85,7 @@ fn nothing(path: &str, seconds: f64) -> String {
          Dynamo 1.1 and 1.2 do so with etcd or Kubernetes discovery, and with others where DYN_EVENT_PLANE=nats is set as well. \
          Dynamo 1.3 and later publishes nothing on NATS by default: set {EVENT_SETTINGS} for its workers and frontends. \
          An idle worker publishes only where its engine reports passes: set {PASS_SETTINGS}. \
-         Otherwise check --server, and the name: `metrics list` shows every pool"
+         Otherwise check {flags}, and the name: `metrics list` shows every pool"
     )
 }
 

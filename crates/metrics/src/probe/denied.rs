@@ -4,7 +4,8 @@
 use std::fmt;
 
 use link::{Denials, Grants};
-use protocol::subject;
+use protocol::ServicePrefix;
+use protocol::subject::ServiceRequest;
 use protocol::text::Shown;
 use serde::Serialize;
 
@@ -22,21 +23,23 @@ pub(super) struct Denied {
     pub(super) events: Vec<String>,
     /// The lines of the server's configuration that allow all of it.
     pub(super) remedy: Vec<String>,
+    /// Under which services are asked.
+    #[serde(skip)]
+    prefix: ServicePrefix,
 }
 
 impl Denied {
-    pub(super) fn new(denials: &Denials, grants: &Grants) -> Self {
+    pub(super) fn new(denials: &Denials, grants: &Grants, prefix: &ServicePrefix) -> Self {
+        let asked = || {
+            let publish = denials.publish.iter();
+            publish.filter_map(|denied| ServiceRequest::read(denied, prefix))
+        };
         Self {
-            stats: denials
-                .publish
-                .iter()
-                .any(|denied| denied.starts_with(subject::STATS)),
-            info: denials
-                .publish
-                .iter()
-                .any(|denied| denied.starts_with(subject::INFO)),
+            stats: asked().any(|request| request.verb == "STATS"),
+            info: asked().any(|request| request.verb == "INFO"),
             events: denials.subscribe.iter().cloned().collect(),
             remedy: grants.lines().into(),
+            prefix: prefix.clone(),
         }
     }
 
@@ -53,15 +56,15 @@ impl fmt::Display for Denied {
         if self.stats {
             writeln!(
                 f,
-                "NATS does not let this user publish to {}.>: single instances cannot be asked for their statistics.",
-                subject::STATS
+                "NATS does not let this user publish to {}: single instances cannot be asked for their statistics.",
+                self.prefix.stats_of_any()
             )?;
         }
         if self.info {
             writeln!(
                 f,
-                "NATS does not let this user publish to {}.>: services cannot be asked what they are, so workers may be missing here.",
-                subject::INFO
+                "NATS does not let this user publish to {}: services cannot be asked what they are, so workers may be missing here.",
+                self.prefix.info_of_any()
             )?;
         }
         if !self.events.is_empty() {

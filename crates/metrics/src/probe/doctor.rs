@@ -56,17 +56,17 @@ pub async fn doctor(args: DoctorArgs, looking: &Looking) -> anyhow::Result<Healt
         Finding::new(Level::Ok, Check::Connection, text),
         link_checks::server(&client.server_info(), link_checks::is_compatible(&client)),
     ];
-    let attempts = attempt::all(&link, &client).await?;
+    let attempts = attempt::all(&link, &client, &nats.service_prefix).await?;
     findings.extend(link_checks::round_trip(&attempts));
 
-    let (mut engine, published) = Engine::new(plan, link.clone());
+    let (mut engine, published) = Engine::new(plan, link.clone(), nats.service_prefix.clone());
     engine.look(args.look.listen_for).await?;
     let seen = engine.inspect(None);
     let seconds = args.look.listen_for.as_secs_f64();
     findings.extend(link_checks::permissions(
         &attempts,
         &link.denials(),
-        servers.inbox_prefix(),
+        (&nats.service_prefix, servers.inbox_prefix()),
         link.grants(),
     ));
     findings.extend(fleet_checks::limits(seen.replies, client.max_payload()));

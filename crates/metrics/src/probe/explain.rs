@@ -173,7 +173,12 @@ impl Report {
                 Judgement::NearMiss { .. } | Judgement::DataUndecodable { .. }
             )
         };
-        let conclusion = Conclusion::of(&path.to_string(), pool, listened.as_secs_f64());
+        let conclusion = Conclusion::of(
+            &path.to_string(),
+            pool,
+            listened.as_secs_f64(),
+            &seen.service_prefix,
+        );
         let duplicates = pools::duplicates(path, seen);
         let groups = group::of(&services);
         let mappings = reading::of(seen, |pool| pools::is_of(pool, path));
@@ -181,7 +186,7 @@ impl Report {
             target: path.to_string(),
             verdict: Verdict::new(path, seen, &groups, &duplicates, &conclusion, copied)
                 .with(reading::verdict(mappings.iter())),
-            denied: Denied::new(link.0, link.1),
+            denied: Denied::new(link.0, link.1, &seen.service_prefix),
             candidates: target
                 .candidates()
                 .map(|(layout, subject)| Candidate { layout, subject })

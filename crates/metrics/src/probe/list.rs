@@ -46,7 +46,7 @@ impl Report {
             pools: pools::of(seen),
             nameless: nameless.collect(),
             services: services::of(seen),
-            denied: Denied::new(link.0, link.1),
+            denied: Denied::new(link.0, link.1, &seen.service_prefix),
             round: super::summary(seen),
             unreadable_replies: seen.unreadable,
         }

@@ -107,7 +107,7 @@ impl Report {
             verdict: String::new(),
             did_you_mean: None,
             command: None,
-            denied: Denied::new(link.0, link.1),
+            denied: Denied::new(link.0, link.1, &seen.service_prefix),
             round: super::summary(seen),
             endpoints: seen
                 .pools

@@ -9,10 +9,11 @@ use std::time::Duration;
 use fleet::matching::Target;
 use fleet::{Arrived, Core, Effect, Form, Input, Now, Plan, Selector};
 use link::{Denials, Grants};
-use protocol::subject;
+use protocol::{ServicePrefix, subject};
 use serde_json::{Value, json};
 
 use super::Copied;
+use super::denied::Denied;
 use super::explain;
 use super::list;
 
@@ -107,7 +108,7 @@ fn looked(plan: Plan, services: &[Service]) -> (Core, Now) {
         mono: Duration::ZERO,
         unix: Duration::from_secs(1_800_000_000),
     };
-    let mut core = Core::new(plan, now);
+    let mut core = Core::new(plan, ServicePrefix::default(), now);
     let connected = fleet::LinkView {
         connected: true,
         ..fleet::LinkView::default()
@@ -158,7 +159,7 @@ fn explained(target: &str, services: &[Service], all: bool) -> explain::Report {
 
 fn listed(services: &[Service], denials: &Denials) -> list::Report {
     let (mut core, _, now) = look(TARGET, services);
-    let grants = Grants::new(subject::ASKING, ["_INBOX.>", subject::EVENTS]);
+    let grants = Grants::new(ServicePrefix::default().asking(), ["_INBOX.>", subject::EVENTS]);
     list::Report::new(
         &core.inspect(None, Some(fleet::Finish::Stall), now),
         (denials, &grants),
@@ -186,11 +187,32 @@ fn an_empty_list_says_what_is_denied_and_how_to_mend_it() {
     let mut denials = Denials::default();
     denials
         .publish
-        .insert(subject::info_of_service("svc").expect("a token"));
+        .insert(ServicePrefix::default().info_of_service("svc").expect("a token"));
     denials
         .subscribe
         .insert(subject::event(&"dynamo".parse().expect("a name"), "kv_metrics"));
     insta::assert_snapshot!(listed(&[], &denials));
+}
+
+#[test]
+fn what_is_denied_is_denied_under_the_prefix_that_is_asked() {
+    let usual = ServicePrefix::default();
+    let own: ServicePrefix = "fleet.a".parse().expect("a prefix");
+    let denied = |asked: &ServicePrefix| {
+        let mut denials = Denials::default();
+        denials.publish.extend(asked.info_of_service("svc"));
+        denials.publish.extend(asked.stats_of("svc", "id"));
+        Denied::new(&denials, &Grants::new(own.asking(), ["_INBOX.>"]), &own)
+    };
+    let text = denied(&own).to_string();
+    for part in [
+        "publish to fleet.a.STATS.>:",
+        "publish to fleet.a.INFO.>:",
+        r#"publish: ["fleet.a.STATS", "fleet.a.STATS.>", "fleet.a.INFO.>"]"#,
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(denied(&usual).is_empty(), "nothing is asked there");
 }
 
 #[test]

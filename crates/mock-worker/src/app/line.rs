@@ -11,8 +11,8 @@ use async_nats::{Client, HeaderMap, Message, Subject};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use link::Link;
-use protocol::ServiceName;
-use protocol::subject::{SERVICE_API_LEVELS, endpoints_of};
+use protocol::subject::endpoints_of;
+use protocol::{ServiceName, ServicePrefix};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -93,10 +93,10 @@ impl Line {
     pub(super) async fn listen(
         &mut self,
         number: usize,
-        service: &ServiceName,
+        (prefix, service): (&ServicePrefix, &ServiceName),
         hear: &mpsc::Sender<Heard>,
     ) -> anyhow::Result<()> {
-        let verbs = SERVICE_API_LEVELS.map(|level| (level.to_owned(), What::Verb));
+        let verbs = prefix.levels().map(|level| (level, What::Verb));
         let endpoints = (endpoints_of(service), What::Request);
         let unheard = (format!("{}.*", self.inbox), What::Unheard);
         for (subject, what) in verbs.into_iter().chain([endpoints, unheard]) {
@@ -136,7 +136,7 @@ impl Line {
                 waited = ?CONFIRMATION,
                 "the server did not confirm the subscriptions, so workers may be missing on NATS; look for an error of \
                  the server in this log, and allow this user to subscribe to {}, its endpoints and _INBOX.>",
-                protocol::subject::SERVICE_API
+                prefix.all()
             );
         }
         Ok(())

@@ -60,6 +60,7 @@ pub(super) struct Show {
     instances: HashMap<String, usize>,
     link: super::LinkOptions,
     service: protocol::ServiceName,
+    service_prefix: protocol::ServicePrefix,
     hear: mpsc::Sender<Heard>,
     /// `None` while a fault keeps it closed.
     lines: Vec<Option<Line>>,
@@ -124,6 +125,7 @@ impl Show {
             instances: HashMap::with_capacity(workers),
             link: super::LinkOptions::of(config, pool.service()),
             service: pool.service().clone(),
+            service_prefix: config.nats.service_prefix.clone(),
             hear,
             lines: Vec::new(),
             opening: Vec::new(),
@@ -385,7 +387,8 @@ impl Show {
         let client = link.connect().await?;
         let mut line = Line::new(link, client, self.scenario.replies_per_second);
         if self.plane == RequestPlane::Nats {
-            line.listen(number, &self.service, &self.hear).await?;
+            line.listen(number, (&self.service_prefix, &self.service), &self.hear)
+                .await?;
         }
         Ok(line)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
-use link::Secret;
+use link::{Secret, ServicePrefix};
 
 use super::layer::Layer;
 use crate::time::{Bounds, time_within};
@@ -83,6 +83,11 @@ pub struct NatsArgs {
     /// Beginning of the subjects at which replies are received [default: _INBOX]
     #[arg(long, value_name = "PREFIX")]
     inbox_prefix: Option<String>,
+
+    /// Beginning of the subjects at which services are asked and answer: another than $SRV where the account imports services
+    /// under one, such as 'acct.$SRV', or where a fleet has one of its own
+    #[arg(long, env = "NATS_SRV_PREFIX", default_value_t = ServicePrefix::default(), value_parser = service_prefix, value_name = "PREFIX")]
+    pub(super) service_prefix: ServicePrefix,
 
     /// How long an attempt to connect may take, from 10ms to 1h [default: 5s]
     #[arg(long, env = "NATS_TIMEOUT", value_parser = time_within(TIMEOUT), value_name = "TIME")]
@@ -162,6 +167,14 @@ fn file(value: &str) -> Result<Secret, Infallible> {
 
 fn path(value: &str) -> Result<PathBuf, Infallible> {
     Ok(super::layer::expanded(value))
+}
+
+fn service_prefix(value: &str) -> Result<ServicePrefix, String> {
+    let usual = ServicePrefix::default();
+    let remedy = format!(
+        "write what precedes .STATS, in a shell within single quotes, e.g. '{usual}' or 'acct.{usual}'"
+    );
+    value.parse().map_err(|error| format!("{error}; {remedy}"))
 }
 
 fn seed(value: &str) -> Result<Secret, Infallible> {

@@ -21,8 +21,8 @@ use super::passes::Passes;
 use super::request::{HandlerError, Request};
 use super::serving::{Handler, OwnedService, Serving};
 use crate::{
-    Description, Encoding, EndpointPath, Layout, ServiceNameError, StatsError, StatsShape, WorkerId,
-    WorkerStats, WorkerSubject, subject,
+    Description, Encoding, EndpointPath, Layout, ServiceNameError, ServicePrefix, StatsError, StatsShape,
+    WorkerId, WorkerStats, WorkerSubject, subject,
 };
 
 /// How many requests a worker handles at once unless it says otherwise.
@@ -300,7 +300,9 @@ impl Stats {
 /// A flush only means that the bytes are on their way. An answer from the worker itself means that the server has its
 /// subscriptions; a user who may not publish such requests does without.
 async fn confirm(client: &Client, worker: &WorkerSubject, instance: &str) {
-    let Some(info) = subject::info_of(worker.service().as_str(), instance) else {
+    // async-nats serves no other prefix.
+    let prefix = ServicePrefix::default();
+    let Some(info) = prefix.info_of(worker.service().as_str(), instance) else {
         return;
     };
     match timeout(CONFIRMATION, client.request(info, Default::default())).await {
@@ -308,7 +310,7 @@ async fn confirm(client: &Client, worker: &WorkerSubject, instance: &str) {
         Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => warn!(
             %worker,
             "the worker cannot be discovered: its NATS user needs the permission to subscribe to {}",
-            subject::SERVICE_API
+            prefix.all()
         ),
         Ok(Err(error)) => debug!(%worker, %error, "discovery could not be confirmed"),
         Err(_) => debug!(%worker, "discovery could not be confirmed in time"),

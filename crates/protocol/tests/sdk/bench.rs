@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use protocol::service::async_nats::connection::State;
 use protocol::service::async_nats::{self, Client, Message, Request, RequestErrorKind, Subscriber};
 use protocol::service::{Worker, WorkerBuilder};
-use protocol::{EndpointPath, EndpointStats, StatsReply, subject};
+use protocol::{EndpointPath, EndpointStats, ServicePrefix, StatsReply};
 use serde_json::Value;
 
 /// How long anything here may take.
@@ -73,7 +73,10 @@ impl Bench {
 
     /// One STATS reply; a failure where nobody answers.
     pub(crate) async fn reply(&self) -> StatsReply {
-        let message = self.user_side.request(subject::STATS, "".into()).await;
+        let message = self
+            .user_side
+            .request(ServicePrefix::default().stats(), "".into())
+            .await;
         StatsReply::decode(&message.expect("a worker answers").payload).expect("the reply is readable")
     }
 
@@ -118,7 +121,7 @@ impl Bench {
         loop {
             // One that is just leaving may swallow a request, so nobody waits long for an answer.
             let request = Request::new().timeout(Some(Duration::from_millis(200)));
-            match side.send_request(subject::STATS, request).await {
+            match side.send_request(ServicePrefix::default().stats(), request).await {
                 Err(error) if error.kind() == RequestErrorKind::NoResponders => return,
                 _ => assert!(Instant::now() < deadline, "somebody still answers"),
             }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use protocol::service::async_nats::HeaderValue;
 use protocol::service::{StartError, Worker};
 use protocol::{
-    Description, Encoding, KvHitRate, KvMetrics, Layout, StatsShape, WorkerId, WorkerStats, subject,
+    Description, Encoding, KvHitRate, KvMetrics, Layout, ServicePrefix, StatsShape, WorkerId, WorkerStats,
+    subject,
 };
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ on_nats! {
         assert_eq!(reading.shape, Some(StatsShape::Nested));
         assert_eq!(reading.stats.and_then(|stats| stats.kv_blocks_active()), Some(42));
 
-        let info = subject::info_of(&reply.service, &reply.id).expect("both fit a subject");
+        let info = ServicePrefix::default().info_of(&reply.service, &reply.id).expect("both fit a subject");
         let info = bench.user_side.request(info, "".into()).await.expect("answered").payload;
         let description = Description::from_info_reply(&info).expect("in Dynamo's form");
         assert_eq!(description.component.as_str(), "MyComponent");
@@ -51,7 +52,7 @@ on_nats! {
         }
         let inbox = bench.user_side.new_inbox();
         let mut replies = bench.user_side.subscribe(inbox.clone()).await.expect("connected");
-        bench.user_side.publish_with_reply(subject::STATS, inbox, "".into()).await.expect("connected");
+        bench.user_side.publish_with_reply(ServicePrefix::default().stats(), inbox, "".into()).await.expect("connected");
         let mut found = Vec::new();
         for _ in &workers {
             let reply = protocol::StatsReply::decode(&next(&mut replies).await.payload).expect("readable");
@@ -117,8 +118,8 @@ on_nats! {
         let worker = bench
             .worker(|worker| worker.handler(|request| async move { Ok(request.respond("here").await?) }))
             .await;
-        let info = subject::info_of(worker.subject().service().as_str(), worker.instance());
-        for lonely in [subject::STATS.to_owned(), info.expect("a subject"), worker.subject().to_string()] {
+        let info = ServicePrefix::default().info_of(worker.subject().service().as_str(), worker.instance());
+        for lonely in [ServicePrefix::default().stats(), info.expect("a subject"), worker.subject().to_string()] {
             bench.user_side.publish(lonely, "".into()).await.expect("connected");
         }
         assert_eq!(bench.ask(&worker, "").await.payload, "here");

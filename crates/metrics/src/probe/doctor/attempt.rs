@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_nats::Client;
 use link::{Inbox, Link, Reply};
-use protocol::subject;
+use protocol::ServicePrefix;
 use tokio::time::{Instant, timeout_at};
 
 /// How long an answer is waited for.
@@ -54,7 +54,7 @@ pub(super) struct Attempts {
 ///
 /// # Errors
 /// Where the connection is closed.
-pub(super) async fn all(link: &Link, client: &Client) -> anyhow::Result<Attempts> {
+pub(super) async fn all(link: &Link, client: &Client, prefix: &ServicePrefix) -> anyhow::Result<Attempts> {
     let mut trying = Trying {
         link,
         client,
@@ -64,11 +64,17 @@ pub(super) async fn all(link: &Link, client: &Client) -> anyhow::Result<Attempts
         number: 0,
         is_answered: false,
     };
-    let stats = trying.publish(subject::STATS.to_owned()).await?;
-    let of_one = subject::stats_of(UNUSED_NAME, UNUSED_NAME).context("the name fits into a subject")?;
+    let stats = trying.publish(prefix.stats()).await?;
+    let of_one = prefix
+        .stats_of(UNUSED_NAME, UNUSED_NAME)
+        .context("the name fits into a subject")?;
     let stats_of_one = trying.publish(of_one).await?;
-    let whole = subject::info_of_service(UNUSED_NAME).context("the name fits into a subject")?;
-    let single = subject::info_of(UNUSED_NAME, UNUSED_NAME).context("the name fits into a subject")?;
+    let whole = prefix
+        .info_of_service(UNUSED_NAME)
+        .context("the name fits into a subject")?;
+    let single = prefix
+        .info_of(UNUSED_NAME, UNUSED_NAME)
+        .context("the name fits into a subject")?;
     let info = match trying.publish(whole).await? {
         Outcome::Allowed => trying.publish(single).await?,
         other => other,

@@ -130,7 +130,12 @@ pub(super) fn pools(seen: &Inspection, seconds: f64) -> Vec<Finding> {
 fn of_pool(pool: &Pool, seen: &Inspection, seconds: f64) -> Vec<Finding> {
     let path = &pool.path;
     let mut findings = Vec::new();
-    let conclusion = Conclusion::of(&path.to_string(), pools::view_of(path, seen), seconds);
+    let conclusion = Conclusion::of(
+        &path.to_string(),
+        pools::view_of(path, seen),
+        seconds,
+        &seen.service_prefix,
+    );
     if conclusion.presence != Presence::Nothing {
         let releases: Vec<&str> = pool.generations.iter().copied().collect();
         let releases = match releases.is_empty() {
@@ -242,7 +247,7 @@ pub(super) fn targets(targets: &[Selector], seen: &Inspection, seconds: f64) -> 
         };
         Some(match workers {
             0 => Finding::new(Level::Warning, Check::Target, format!("{target} has no workers"))
-                .with_remedy(Conclusion::of(&target.to_string(), None, seconds).text),
+                .with_remedy(Conclusion::of(&target.to_string(), None, seconds, &seen.service_prefix).text),
             1 => Finding::new(Level::Ok, Check::Target, format!("{target} has 1 worker")),
             n => Finding::new(Level::Ok, Check::Target, format!("{target} has {n} workers")),
         })

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_nats::ServerInfo;
 use link::{Denials, Grants};
-use protocol::subject;
 use protocol::text::Shown;
+use protocol::{ServicePrefix, subject};
 
 use super::super::level::Level;
 use super::attempt::{Attempts, Outcome};
@@ -57,23 +57,23 @@ pub(super) fn round_trip(attempts: &Attempts) -> Option<Finding> {
 pub(super) fn permissions(
     attempts: &Attempts,
     denials: &Denials,
-    inbox: &str,
+    (prefix, inbox): (&ServicePrefix, &str),
     grants: &Grants,
 ) -> Vec<Finding> {
     let answers = [
         (
             attempts.stats,
-            subject::STATS.to_owned(),
+            prefix.stats(),
             "no worker that answers requests is found",
         ),
         (
             attempts.stats_of_one,
-            format!("{}.>", subject::STATS),
+            prefix.stats_of_any(),
             "workers that answer late or share a queue group are not asked again",
         ),
         (
             attempts.info,
-            format!("{}.>", subject::INFO),
+            prefix.info_of_any(),
             "services are not asked what they are, so workers are missed or mistaken for others",
         ),
     ];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use link::{Denials, Grants};
-use protocol::subject;
+use protocol::{ServicePrefix, subject};
 
 use super::super::level::Level;
 use super::attempt::{Attempts, Outcome};
@@ -22,12 +22,17 @@ fn attempts() -> Attempts {
 }
 
 fn grants() -> Grants {
-    Grants::new(subject::ASKING, ["_INBOX.>", subject::EVENTS])
+    Grants::new(ServicePrefix::default().asking(), ["_INBOX.>", subject::EVENTS])
 }
 
 fn report(attempts: &Attempts, denials: &Denials) -> Report {
     let mut findings: Vec<Finding> = link_checks::round_trip(attempts).into_iter().collect();
-    findings.extend(link_checks::permissions(attempts, denials, "_INBOX", &grants()));
+    findings.extend(link_checks::permissions(
+        attempts,
+        denials,
+        (&ServicePrefix::default(), "_INBOX"),
+        &grants(),
+    ));
     Report::new(findings, false)
 }
 
@@ -41,7 +46,7 @@ fn with_all_permissions_there_is_nothing_to_mend() {
 #[test]
 fn the_lines_that_grant_what_is_missing_follow_it() {
     let mut denials = Denials::default();
-    denials.publish.insert(subject::STATS.to_owned());
+    denials.publish.insert(ServicePrefix::default().stats());
     denials.subscribe.insert("events.of.others".to_owned());
     denials.subscribe.insert(subject::REQUEST_TRACE.to_owned());
     let denied = Attempts {
@@ -51,6 +56,26 @@ fn the_lines_that_grant_what_is_missing_follow_it() {
     let report = report(&denied, &denials);
     assert_eq!(health(&report), Health::Denied);
     insta::assert_snapshot!(report);
+}
+
+#[test]
+fn permissions_are_those_of_the_prefix_under_which_services_are_asked() {
+    let prefix: ServicePrefix = "acct.$SRV".parse().expect("a prefix");
+    let grants = Grants::new(prefix.asking(), ["_INBOX.>", subject::EVENTS]);
+    let denied = Attempts {
+        info: Outcome::Denied,
+        ..attempts()
+    };
+    let findings = link_checks::permissions(&denied, &Denials::default(), (&prefix, "_INBOX"), &grants);
+    let text = Report::new(findings, false).to_string();
+    for part in [
+        "may publish to acct.$SRV.STATS\n",
+        "may publish to acct.$SRV.STATS.>",
+        "may not publish to acct.$SRV.INFO.>",
+        r#"publish: ["acct.$SRV.STATS", "acct.$SRV.STATS.>", "acct.$SRV.INFO.>"]"#,
+    ] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl Show {
         subject: &Subject,
         reply: Subject,
     ) -> anyhow::Result<()> {
-        let Some(request) = ServiceRequest::read(subject) else {
+        let Some(request) = ServiceRequest::read(subject, &self.service_prefix) else {
             return Ok(());
         };
         let verb = request.verb.to_owned();

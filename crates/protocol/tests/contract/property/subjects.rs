@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use protocol::events::Topic;
 use protocol::events::write::Release;
-use protocol::subject::{EventSubject, MAX_UNKNOWN_TOKENS, Wanted, event, event_patterns};
-use protocol::{Component, EndpointName, EndpointPath, Namespace};
+use protocol::subject::{EventSubject, MAX_UNKNOWN_TOKENS, ServiceRequest, Wanted, event, event_patterns};
+use protocol::{Component, EndpointName, EndpointPath, Namespace, ServicePrefix};
 
 use super::inputs::path;
 use super::{config, is_subject};
@@ -175,4 +175,32 @@ fn what_is_wholly_unknown_is_heard_by_one_pattern_for_each_length() {
     let mut lengths: Vec<usize> = patterns.iter().map(|pattern| tokens(pattern).len() - 2).collect();
     lengths.sort_unstable();
     assert_eq!(lengths, [1, 2, 3, 4, 5, 6, 7, 8, 9], "{patterns:?}");
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Whatever text is a prefix is written as it was read, and all that is asked under it is a subject and read as such.
+    #[test]
+    fn a_service_prefix_is_read_back_as_it_was_written(
+        text in r"[a-zA-Z0-9$_./é*> -]{0,12}", service in "[a-zA-Z0-9_-]{1,8}", id in "[a-zA-Z0-9]{1,8}",
+    ) {
+        let Ok(prefix) = text.parse::<ServicePrefix>() else {
+            prop_assert!(!is_subject(&text), "{:?} is refused", text);
+            return Ok(());
+        };
+        prop_assert_eq!(prefix.to_string(), text);
+        prop_assert_eq!(prefix.to_string().parse(), Ok(prefix.clone()));
+        let info = prefix.info_of(&service, &id).expect("both are tokens");
+        prop_assert!(is_subject(&info));
+        let request = ServiceRequest::read(&info, &prefix).expect("a request");
+        prop_assert_eq!(request, ServiceRequest { verb: "INFO", service: Some(&*service), instance: Some(&*id) });
+        let stats = prefix.stats();
+        let request = ServiceRequest::read(&stats, &prefix).expect("a request");
+        prop_assert!(request.verb == "STATS" && request.is_for(&service, &id));
+        let [all, one, single] = prefix.levels();
+        prop_assert!(matches(&all, &stats) && matches(&single, &info));
+        let of_service = prefix.info_of_service(&service).expect("a token");
+        prop_assert!(matches(&one, &of_service));
+    }
 }
