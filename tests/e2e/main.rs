@@ -39,6 +39,7 @@ mod services;
 mod shutdown;
 mod simulator;
 mod stdout;
+mod terminal;
 mod trouble;
 
 /// What most tests watch.

@@ -11,6 +11,7 @@
 //! * [`Etcd`]: an etcd server.
 //! * [`Page`]: a parsed metrics page, asked by name and labels.
 //! * [`served_page`]: a page that is always the same.
+//! * [`Terminal`]: a program on a pseudo-terminal, as a person sees it.
 //! * [`eventually`]: the one way to wait.
 //!
 //! What a test needs from outside is handed over by environment variables, which `cargo xtask e2e` sets; see
@@ -35,6 +36,7 @@ mod prometheus;
 mod recording;
 mod served;
 mod shared_queue;
+mod terminal;
 pub mod tools;
 mod unavailable;
 mod workers;
@@ -56,5 +58,6 @@ pub use prometheus::Prometheus;
 pub use recording::Recording;
 pub use served::served_page;
 pub use shared_queue::SharedQueue;
+pub use terminal::Terminal;
 pub use unavailable::Unavailable;
 pub use workers::Workers;

@@ -116,6 +116,12 @@ fn in_source(name: &str, text: &str) -> Vec<String> {
         let line = |(line, why)| format!("{name}:{line}: use protocol::subject instead of {why}");
         found.extend(strays.into_iter().map(line));
     }
+    if name.starts_with("crates/") {
+        let line = |line| {
+            format!("{name}:{line}: write an error with protocol::text::causes: `{{:#}}` repeats its causes")
+        };
+        found.extend(literals::chains(text).into_iter().map(line));
+    }
     let (_, code) = literals::lex(text);
     let tests = literals::test_items(&code);
     let code = String::from_utf8_lossy(&code).into_owned();
@@ -279,6 +285,11 @@ mod tests {
             "crates/metrics/src/web.rs",
             "//! B.\nuse clap::Args;",
             &["do not import clap"],
+        );
+        check(
+            "crates/metrics/src/web.rs",
+            "//! B.\nlet text = format!(\"{error:#}\");",
+            &[":2: write an error with protocol::text::causes"],
         );
         check("crates/fleet/src/b.rs", "//! B.\nlet x = my_clap::f();", &[]);
     }

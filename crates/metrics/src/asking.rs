@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use async_nats::Client;
+use protocol::text::causes;
 use tokio::sync::mpsc;
 
 use crate::engine::Report;
@@ -29,7 +30,7 @@ pub(crate) async fn run(
             let sent = client.publish_with_reply(asked, request.reply_to.clone(), "".into());
             if let Err(reason) = sent.await {
                 let round = request.round;
-                let reason = reason.to_string();
+                let reason = causes(&reason);
                 let report = Report::AskFailed { round, reason };
                 reports.send(report).await.context("nothing takes reports")?;
                 break;

@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory};
 use link::Servers;
 use program::output::print_text;
-use program::{Exit, Log, LogFilter, colour, usage};
+use program::{Exit, Log, LogFilter, terminal, usage};
 use protocol::text::causes;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub async fn main() -> ExitCode {
         Ok(task) => run(task, arguments, &log).await,
         Err(LoadError::Usage(error)) => usage::end(&error, &log),
         Err(LoadError::File(error)) => {
-            let has_colours = colour::is_wanted(&stderr());
+            let has_colours = terminal::has_colours(&stderr());
             log.lines().write_text(&error.render(has_colours));
             Exit::Wrong.into()
         }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use fleet::Question;
 use link::{Inbox, Reply, ReplyKind};
 use protocol::ServicePrefix;
+use protocol::text::causes;
 use tokio::sync::mpsc;
 use tracing::debug;
 
@@ -77,7 +78,7 @@ async fn ask(client: &Client, prefix: &ServicePrefix, inbox: &Inbox, open: &mut 
         let number = open.add(service.clone(), instance);
         let sent = client.publish_with_reply(subject, inbox.subject(number), "".into());
         if let Err(reason) = sent.await {
-            debug!(%reason, "a description could not be asked for");
+            debug!(reason = causes(&reason), "a description could not be asked for");
         }
     }
 }

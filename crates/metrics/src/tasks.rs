@@ -32,6 +32,8 @@ impl Tasks {
 
 #[cfg(test)]
 mod tests {
+    use protocol::text::causes;
+
     use super::*;
 
     #[tokio::test]
@@ -39,7 +41,7 @@ mod tests {
         let mut tasks = Tasks::default();
         tasks.start("waiting", std::future::pending());
         tasks.start("asking", async { Err(anyhow!("the client is closed")) });
-        let reason = format!("{:#}", tasks.ended().await);
+        let reason = causes(tasks.ended().await.as_ref());
         assert_eq!(reason, "the task for asking ended: the client is closed");
         tasks.start("describing", async { Ok(()) });
         assert!(

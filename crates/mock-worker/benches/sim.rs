@@ -17,6 +17,7 @@ use mock_worker::ids;
 use mock_worker::reply::{Identity, Service, Voice};
 use mock_worker::scenario::{Scenario, Setting};
 use mock_worker::stage::Stage;
+use protocol::text::causes;
 use protocol::{EndpointPath, Layout, StatsShape, WorkerSubject};
 use sim::{Journal, Steps};
 
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench: {error:#}");
+            eprintln!("bench: {}", causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }

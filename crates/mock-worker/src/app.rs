@@ -16,6 +16,7 @@ use async_nats::{Client, Message};
 use futures_util::StreamExt;
 use link::{Grants, Link, Options, Servers};
 use program::nats::Nats;
+use protocol::text::causes;
 use protocol::{ServiceName, subject};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -203,6 +204,6 @@ async fn answer(control: &Client, show: &mut Show, call: &Message) {
     if let Some(reply) = &call.reply
         && let Err(error) = control.publish(reply.clone(), payload.into()).await
     {
-        warn!(%error, "control could not be answered");
+        warn!(error = causes(&error), "control could not be answered");
     }
 }

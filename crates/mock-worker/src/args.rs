@@ -10,6 +10,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use program::environment::without_empty_variables;
 use program::nats::Nats;
 use program::{Exit, LogFormat};
+use protocol::text::causes;
 
 use crate::scenario::Scenario;
 use crate::simulate::Play;
@@ -118,7 +119,7 @@ pub enum Command {
 
 /// A file that the command line or the scenario names cannot be used. The program ends as with a wrong flag.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:#}")]
+#[error("{}", causes(.0.as_ref()))]
 pub struct InvalidInput(pub anyhow::Error);
 
 impl Command {
@@ -180,8 +181,8 @@ impl Cli {
             }
             Some(CommandArgs::Check { file }) => {
                 let scenario = load(&file)?;
-                // A trace is read here, so that its errors are told too.
-                scenario.traffic().map_err(|error| format!("{error:#}"))?;
+                // A trace is read here, so that its errors are reported too.
+                scenario.traffic().map_err(|error| causes(error.as_ref()))?;
                 let (workers, faults) = (scenario.workers, scenario.fault.len());
                 Command::Print(format!("{file} can be run: {workers} workers, {faults} faults\n"))
             }

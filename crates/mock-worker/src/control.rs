@@ -173,7 +173,7 @@ pub(crate) enum Cleared {
 /// Calls workers that run, and returns what they answer as it is printed.
 ///
 /// # Errors
-/// Where nobody answers, or what was asked is refused.
+/// Where no process answers, or what was asked is refused.
 pub async fn call(nats: &Nats, call: &Call) -> anyhow::Result<String> {
     let options = Options {
         grants: Grants::new(

@@ -1,9 +1,10 @@
 //! A scenario played offline: the truth as JSON Lines, as fast as this machine can.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{Write, stderr};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use program::terminal;
 use protocol::{EndpointPath, Layout, StatsShape};
 use sim::nanos::Nanos;
 use sim::{Journal, Steps};
@@ -114,7 +115,7 @@ struct Progress<'a> {
     told: Instant,
     duration: Nanos,
     is_wanted: bool,
-    is_terminal: bool,
+    has_cursor: bool,
 }
 
 impl<'a> Progress<'a> {
@@ -125,19 +126,19 @@ impl<'a> Progress<'a> {
             told: Instant::now(),
             duration: play.duration,
             is_wanted: play.progress,
-            is_terminal: stderr().is_terminal(),
+            has_cursor: terminal::has_cursor(&stderr()),
         }
     }
 
     fn report(&mut self, time: u64) {
-        let pause = if self.is_terminal { TELL_EVERY } else { TELL_RARELY };
+        let pause = if self.has_cursor { TELL_EVERY } else { TELL_RARELY };
         if !self.is_wanted || self.told.elapsed() < pause {
             return;
         }
         self.told = Instant::now();
         let (done, all) = (Nanos(time).seconds(), self.duration.seconds());
         let speed = done / self.started.elapsed().as_secs_f64();
-        let (before, after) = if self.is_terminal {
+        let (before, after) = if self.has_cursor {
             ("\r", "\x1b[K")
         } else {
             ("", "\n")
@@ -152,7 +153,7 @@ impl<'a> Progress<'a> {
             return;
         }
         let (all, took) = (self.duration.seconds(), self.started.elapsed().as_secs_f64());
-        let before = if self.is_terminal { "\r\x1b[K" } else { "" };
+        let before = if self.has_cursor { "\r\x1b[K" } else { "" };
         let speed = all / took;
         (self.report_line)(&format!(
             "{before}simulated {all:.0} s in {took:.2} s, {speed:.0} times as fast as real time\n"

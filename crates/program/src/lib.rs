@@ -3,13 +3,13 @@
 
 #![warn(missing_docs)]
 
-pub mod colour;
 pub mod environment;
 pub mod exit;
 pub mod log;
 pub mod nats;
 pub mod output;
 pub mod source;
+pub mod terminal;
 pub mod time;
 pub mod usage;
 

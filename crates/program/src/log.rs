@@ -15,7 +15,7 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::colour;
+use crate::terminal;
 
 /// Lines that may wait for the reader of the log; what comes on top is dropped.
 const WAITING: usize = 8192;
@@ -47,7 +47,7 @@ impl Log {
         log
     }
 
-    /// Records events that pass `filter`; with colours where they are [wanted](colour::is_wanted).
+    /// Records events that pass `filter`; with colours where they are [wanted](terminal::has_colours).
     ///
     /// # Panics
     /// Where events of this process are recorded already.
@@ -55,7 +55,7 @@ impl Log {
         let events = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(self.lines())
-            .with_ansi(colour::is_wanted(&stderr()))
+            .with_ansi(terminal::has_colours(&stderr()))
             .log_internal_errors(false);
         // The subscriber lives as long as the process, so a filter can always be set.
         match format {

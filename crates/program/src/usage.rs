@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 
 use crate::output::print_text;
-use crate::{Exit, Log, colour};
+use crate::{Exit, Log, terminal};
 
 /// Prints what was asked for, with exit code 0, or writes what is wrong to the log, with exit code 2.
 #[must_use]
@@ -24,7 +24,7 @@ pub fn end(error: &clap::Error, log: &Log) -> ExitCode {
 }
 
 fn rendered(error: &clap::Error, stream: &impl IsTerminal) -> String {
-    if colour::is_wanted(stream) {
+    if terminal::has_colours(stream) {
         error.render().ansi().to_string()
     } else {
         error.render().to_string()

@@ -1,14 +1,11 @@
-//! Subjects are written and read in one file. This finds literals elsewhere that know their format.
+//! Subjects are written and read in one file, and so are chains of causes. This finds literals elsewhere that know how.
 
 use std::ops::Range;
 
 /// The line of each literal that knows the format of a subject, and what gave it away.
 pub(super) fn strays(source: &str) -> Vec<(usize, &'static str)> {
-    let (literals, code) = lex(source);
-    let tests = test_items(&code);
-    let is_test = |at: usize| tests.iter().any(|item| item.contains(&at));
     let mut found = Vec::new();
-    for literal in literals.into_iter().filter(|literal| !is_test(literal.start)) {
+    for literal in outside_tests(source) {
         let text = &source[literal.clone()];
         let hits = [
             (text.find("$SRV"), "a subject of the micro protocol, `$SRV`"),
@@ -29,6 +26,24 @@ pub(super) fn strays(source: &str) -> Vec<(usize, &'static str)> {
         }
     }
     found
+}
+
+/// The line of each literal that formats an error with all its causes as they come. Errors are called `error` or `reason`;
+/// elsewhere `#` means pretty JSON, or the end of a style.
+pub(super) fn chains(source: &str) -> Vec<usize> {
+    let formats = ["{error:#}", "{reason:#}", "{0:#}"];
+    let find = |text: &str| formats.iter().find_map(|format| text.find(format));
+    let hit = |literal: Range<usize>| find(&source[literal.clone()]).map(|at| literal.start + at);
+    let hits = outside_tests(source).into_iter().filter_map(hit);
+    hits.map(|at| 1 + source[..at].matches('\n').count()).collect()
+}
+
+/// The string literals that belong to no test.
+fn outside_tests(source: &str) -> Vec<Range<usize>> {
+    let (mut literals, code) = lex(source);
+    let tests = test_items(&code);
+    literals.retain(|literal| !tests.iter().any(|item| item.contains(&literal.start)));
+    literals
 }
 
 /// Where a text has the format `.{…}-{…:x}`.

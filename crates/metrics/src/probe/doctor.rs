@@ -11,7 +11,7 @@ use std::io::stdout;
 
 use fleet::Plan;
 use link::Link;
-use program::colour;
+use program::terminal;
 use tokio::time::Instant;
 
 use self::finding::{Check, Finding, Report};
@@ -77,7 +77,7 @@ pub async fn doctor(args: DoctorArgs, looking: &Looking) -> anyhow::Result<Healt
     findings.extend(fleet_checks::mappings(&seen));
     findings.extend(fleet_checks::targets(&args.target, &seen, seconds));
 
-    let report = Report::new(findings, colour::is_wanted(&stdout()) && !args.look.json);
+    let report = Report::new(findings, terminal::has_colours(&stdout()) && !args.look.json);
     print(&report, report.to_string(), args.look.json)?;
     Ok(health(&report))
 }

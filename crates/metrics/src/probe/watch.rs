@@ -1,11 +1,12 @@
 //! `metrics list --watch`: the list again and again, as the fleet changes.
 
-use std::io::{IsTerminal, stdout};
+use std::io::stdout;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use fleet::Settings;
 use program::output::offer_text;
+use program::terminal;
 
 use super::list::Report;
 use super::{Looking, TIMEOUT};
@@ -50,7 +51,7 @@ fn block(report: &Report, is_connected: bool) -> String {
     } else {
         "; the connection to NATS is lost"
     };
-    let (before, after) = if stdout().is_terminal() {
+    let (before, after) = if terminal::has_cursor(&stdout()) {
         (CLEAR, "")
     } else {
         ("", "\n")

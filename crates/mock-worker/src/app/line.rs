@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use link::Link;
 use protocol::subject::endpoints_of;
+use protocol::text::causes;
 use protocol::{ServiceName, ServicePrefix};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -206,7 +207,7 @@ async fn send(client: Client, mut batches: mpsc::Receiver<Vec<Out>>, per_second:
                 }
             };
             if let Err(error) = sent {
-                debug!(%error, "a message was not sent");
+                debug!(error = causes(&error), "a message was not sent");
             }
         }
     }

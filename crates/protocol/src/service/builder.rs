@@ -20,6 +20,7 @@ use super::metadata;
 use super::passes::Passes;
 use super::request::{HandlerError, Request};
 use super::serving::{Handler, OwnedService, Serving};
+use crate::text::causes;
 use crate::{
     Description, Encoding, EndpointPath, Layout, ServiceNameError, ServicePrefix, StatsError, StatsShape,
     WorkerId, WorkerStats, WorkerSubject, subject,
@@ -237,7 +238,7 @@ impl WorkerBuilder {
             .map_err(|reason| StartError::Service {
                 service: subject.service().to_string(),
                 version: self.version.clone(),
-                reason: reason.to_string(),
+                reason: causes(&*reason),
             })?;
         let endpoint = service
             .get()
@@ -247,7 +248,7 @@ impl WorkerBuilder {
             .await
             .map_err(|reason| StartError::Endpoint {
                 subject: name.to_string(),
-                reason: reason.to_string(),
+                reason: causes(&*reason),
             })?;
         let instance = service.get().info().await.id;
         client.flush().await.map_err(|_| StartError::Closed {
@@ -312,7 +313,7 @@ async fn confirm(client: &Client, worker: &WorkerSubject, instance: &str) {
             "the worker cannot be discovered: its NATS user needs the permission to subscribe to {}",
             prefix.all()
         ),
-        Ok(Err(error)) => debug!(%worker, %error, "discovery could not be confirmed"),
+        Ok(Err(error)) => debug!(%worker, error = causes(&error), "discovery could not be confirmed"),
         Err(_) => debug!(%worker, "discovery could not be confirmed in time"),
     }
 }

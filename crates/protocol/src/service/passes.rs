@@ -12,6 +12,7 @@ use super::EventPublishError;
 use crate::codec::{Encoding, Envelope, Publisher};
 use crate::events::{ForwardPass, Queued, Scheduled, Topic};
 use crate::subject::EventSubject;
+use crate::text::causes;
 use crate::{EndpointPath, WorkerId};
 
 /// How long after the last pass or heartbeat the next heartbeat comes, as in Dynamo.
@@ -105,7 +106,7 @@ impl Passes {
                 continue;
             }
             if let Err(error) = self.publish_next(&EnginePass::default(), numbers).await {
-                debug!(worker = %self.worker_id, %error, "heartbeats end");
+                debug!(worker = %self.worker_id, error = causes(&error), "heartbeats end");
                 return;
             }
         }

@@ -8,6 +8,8 @@ use async_nats::service::error::Error as ServiceError;
 use async_nats::{Client, HeaderMap, PublishError, service};
 use bytes::Bytes;
 
+use crate::text::causes;
+
 /// The longest text of an error that goes to the caller and into the worker's statistics, in characters.
 const MAX_ERROR_CHARS: usize = 1000;
 
@@ -213,17 +215,7 @@ impl fmt::Display for HandlerError {
 
 impl<E: std::error::Error> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            // Many errors repeat their cause in their own text.
-            if !message.contains(&cause_text) {
-                message = format!("{message}: {cause_text}");
-            }
-            source = cause.source();
-        }
-        Self::new(500, message)
+        Self::new(500, causes(&error))
     }
 }
 
@@ -232,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_with_its_causes_once_each() {
+    fn an_error_is_shown_with_its_causes_once_each() {
         #[derive(Debug, thiserror::Error)]
         #[error("failed to load the model")]
         struct Outer(#[source] crate::CodecError);

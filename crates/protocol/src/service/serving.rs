@@ -20,6 +20,7 @@ use super::load::message;
 use super::request::{Exchange, HandlerError, RespondError};
 use super::seldom::Seldom;
 use super::{Request, ShutdownError};
+use crate::text::causes;
 
 /// The user's handler.
 pub(super) type Handler = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<(), HandlerError>> + Send + Sync>;
@@ -217,7 +218,7 @@ async fn answer(
 async fn tell(exchange: &Exchange, error: &HandlerError) {
     match exchange.fail(error).await {
         Ok(()) | Err(RespondError::NoReplySubject) => {}
-        Err(error) => debug!(%error, "the caller could not be told"),
+        Err(error) => debug!(error = causes(&error), "the caller could not be answered"),
     }
 }
 

@@ -12,7 +12,7 @@ use std::error::Error;
 /// let refused = Error::other(Error::from(ErrorKind::ConnectionRefused));
 /// assert_eq!(protocol::text::causes(&refused), "connection refused");
 /// ```
-pub fn causes(error: &(dyn Error + 'static)) -> String {
+pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

@@ -1,5 +1,6 @@
 //! What control does to a show.
 
+use protocol::text::causes;
 use sim::nanos::Nanos;
 
 use super::Show;
@@ -7,7 +8,7 @@ use crate::control::{Cleared, Request, Status, cleared, fault, select, traffic_s
 use crate::faults::{Fault, Kind};
 
 impl Show {
-    /// Does what is asked, as a whole or not at all, and tells how things stand then.
+    /// Does what is asked, as a whole or not at all, and reports the state after it.
     ///
     /// # Errors
     /// Says why it was not done.
@@ -23,8 +24,8 @@ impl Show {
             Request::Drain { select } => self.end_workers(Kind::Drain, &select)?,
             Request::Kill { select } => self.end_workers(Kind::Crash, &select)?,
         };
-        // What was changed is told before the answer, so that whoever asked sees it done.
-        self.tick().await.map_err(|error| format!("{error:#}"))?;
+        // What was changed is published before the answer, so that the caller sees it done.
+        self.tick().await.map_err(|error| causes(error.as_ref()))?;
         Ok(self.status(text))
     }
 
@@ -41,7 +42,7 @@ impl Show {
                 "traffic.spread cannot be changed while workers run; start them anew with --set".to_owned(),
             );
         }
-        let traffic = changed.traffic().map_err(|error| format!("{error:#}"))?;
+        let traffic = changed.traffic().map_err(|error| causes(error.as_ref()))?;
         self.stage.replace_traffic(traffic);
         self.scenario = changed;
         Ok(format!("{} keys are set", settings.len()))
@@ -80,7 +81,7 @@ impl Show {
             .min(self.clock.now());
         // Step by step, so that events and tokens go out in time and connections are opened as they should.
         while self.stage.now() < target {
-            self.tick().await.map_err(|error| format!("{error:#}"))?;
+            self.tick().await.map_err(|error| causes(error.as_ref()))?;
         }
         Ok(format!("time went on by {by}"))
     }

@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use protocol::text::causes;
+
 use super::*;
 
 /// Serves a page once over HTTP and verifies it.
@@ -50,13 +52,13 @@ fn a_page_is_fetched_and_compared_with_a_file_that_still_grows() {
     assert!(!run_on(page(&[("7", changed(2, 2.0))]), Some(&growing), None).expect("all can be read"));
     let error = run_on(text(), Some("{}\n"), None).expect_err("it is no record");
     assert!(
-        format!("{error:#}").contains("line 1 is no record: missing field"),
-        "{error:#}"
+        causes(error.as_ref()).contains("line 1 is no record: missing field"),
+        "{error:?}"
     );
     let error = run_on("no page".to_owned(), None, None).expect_err("it is no page");
     assert!(
-        format!("{error:#}").contains("line 1 of the page is no sample"),
-        "{error:#}"
+        causes(error.as_ref()).contains("line 1 of the page is no sample"),
+        "{error:?}"
     );
 }
 
