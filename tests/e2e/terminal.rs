@@ -95,7 +95,10 @@ async fn a_list_that_is_watched_replaces_itself_only_where_the_cursor_can_move()
         shown(command, Some("my_component")).await
     };
     let moving = watched("xterm").await;
-    assert!(moving.contains("\x1b[H\x1b[J") && !has_style(&moving), "{moving:?}");
+    assert!(
+        moving.contains("\x1b[H\x1b[J") && !has_style(&moving),
+        "{moving:?}"
+    );
     let dumb = watched("dumb").await;
     assert!(!dumb.contains('\x1b'), "{dumb:?}");
 }
@@ -110,5 +113,8 @@ async fn the_progress_of_a_simulation_replaces_itself_only_where_the_cursor_can_
     let moving = simulated("xterm").await;
     assert!(moving.contains("\r\x1b[K") && !has_style(&moving), "{moving:?}");
     let dumb = simulated("dumb").await;
-    assert!(dumb.contains("simulated 5 s") && !dumb.contains('\x1b'), "{dumb:?}");
+    assert!(
+        dumb.contains("simulated 5 s") && !dumb.contains('\x1b'),
+        "{dumb:?}"
+    );
 }

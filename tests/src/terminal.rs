@@ -24,7 +24,8 @@ impl Terminal {
     /// # Panics
     /// When there are no pseudo-terminals, or the program cannot be started.
     pub fn start(mut command: Command) -> Self {
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudo-terminal");
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+            .expect("a pseudo-terminal");
         grantpt(&controller).expect("its other end is granted");
         unlockpt(&controller).expect("its other end is unlocked");
         let name = ptsname(&controller, Vec::new()).expect("its other end has a name");

@@ -1,6 +1,6 @@
 //! The way to a connection: patiently for programs that run on, at once for commands that a person waits for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::{Client, Server};
@@ -8,6 +8,7 @@ use protocol::service::{self, Cause, CauseKind, reconnect_delay};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use crate::failures::Failures;
 use crate::monitor::Monitor;
 use crate::{Grants, Servers, advice};
 
@@ -152,6 +153,7 @@ async fn attempt(
     let watch = Watch {
         servers: servers.clone(),
         monitor: Arc::clone(monitor),
+        failures: Arc::default(),
     };
     servers
         .options()
@@ -179,19 +181,37 @@ async fn attempt(
 struct Watch {
     servers: Servers,
     monitor: Arc<Monitor>,
+    failures: Arc<Mutex<Failures>>,
 }
 
 impl Watch {
-    async fn look(&self, servers: &[Server]) {
-        if !self.monitor.was_connected() {
+    async fn look(&self, pool: &[Server]) {
+        let connects = self.monitor.connects();
+        if connects == 0 {
             return;
         }
-        let failures = servers.iter().filter_map(|server| server.last_error.as_deref());
-        for failure in failures {
-            if self.monitor.admits_failure(failure, Instant::now()) {
-                self.monitor.not_restored(&self.servers.explain(failure).await);
+        for server in self.new_failures(connects, pool) {
+            let (address, failure) = (server.to_string(), server.last_error.as_deref());
+            let failure = failure.unwrap_or_default();
+            if self.monitor.admits_failure(&address, failure, Instant::now()) {
+                // Another server of the list may be well, or unwell in another way.
+                let cause = self.servers.at(&server.addr).explain(failure).await;
+                self.monitor.not_restored(&address, &cause);
             }
         }
+    }
+
+    fn new_failures<'a>(&self, connects: u64, pool: &'a [Server]) -> Vec<&'a Server> {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = Vec::new();
+        for server in pool {
+            let is_new = failures.is_new(connects, &server.to_string(), server.failed_attempts);
+            if is_new && server.last_error.is_some() {
+                new.push(server);
+            }
+        }
+        failures.looked(connects);
+        new
     }
 }
 

@@ -14,6 +14,7 @@ mod check;
 mod connect;
 mod connection;
 mod denials;
+mod failures;
 mod grants;
 mod inbox;
 mod limiter;

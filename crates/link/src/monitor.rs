@@ -35,7 +35,8 @@ pub(crate) struct Monitor {
 /// What the events said so far.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    was_connected: bool,
+    /// How often there was a connection.
+    connects: u64,
     /// The client is closed for good.
     pub(crate) is_closed: bool,
     /// Since when all attempts to restore the connection are refused, and whether that is final.
@@ -76,7 +77,8 @@ impl Monitor {
             Event::Connected => {
                 let mut is_restored = false;
                 self.counts.send_modify(|counts| {
-                    is_restored = std::mem::replace(&mut counts.was_connected, true);
+                    is_restored = counts.connects > 0;
+                    counts.connects += 1;
                     counts.refused_since = None;
                 });
                 if is_restored {
@@ -128,36 +130,44 @@ impl Monitor {
         });
     }
 
-    /// Whether there was a connection.
-    pub(crate) fn was_connected(&self) -> bool {
-        self.counts.borrow().was_connected
+    /// How often there was a connection.
+    pub(crate) fn connects(&self) -> u64 {
+        self.counts.borrow().connects
     }
 
-    /// Whether the reason of a failed attempt to restore the connection is to be logged now.
-    pub(crate) fn admits_failure(&self, reason: &str, now: Instant) -> bool {
-        self.admit(&format!("not restored: {}", Shown(reason)), now)
-            .is_some()
+    /// Whether the reason why a server does not restore the connection is to be logged now.
+    pub(crate) fn admits_failure(&self, server: &str, reason: &str, now: Instant) -> bool {
+        let key = format!("not restored: {} {}", Shown(server), Shown(reason));
+        self.admit(&key, now).is_some()
     }
 
-    /// Logs why the connection is not restored yet.
-    pub(crate) fn not_restored(&self, cause: &Cause) {
+    /// Logs why a server does not restore the connection.
+    pub(crate) fn not_restored(&self, server: &str, cause: &Cause) {
+        let server = Shown(server);
         let advice = advice::of(cause);
         match cause.kind() {
             CauseKind::Refused => {
                 let patience = self.patience;
                 warn!(
+                    %server,
                     ?patience,
                     "NATS refuses to restore the connection; still trying: {cause}{advice}"
                 );
             }
-            _ => warn!("the NATS connection cannot be restored; still trying: {cause}{advice}"),
+            _ => warn!(%server, "the NATS connection cannot be restored; still trying: {cause}{advice}"),
         }
     }
 
     fn denied(&self, violation: Violation, now: Instant) {
         if violation.is_about_any_of(&self.needs.optional) {
             if let Some(left_out) = self.admit(&violation.key(), now) {
-                info!(violation = %Shown(violation.text()), left_out, "this user may not subscribe to what only metrics of requests need");
+                let subject = violation.subject().unwrap_or_default();
+                let grants = violation.grants();
+                info!(
+                    left_out,
+                    "no metrics of requests: this user may not subscribe to {}; permissions that suffice: {grants}",
+                    Shown(subject)
+                );
             }
             return self.counts.send_modify(|counts| counts.denials.note(&violation));
         }

@@ -99,7 +99,7 @@ impl Violation {
     }
 
     /// The permissions of the program, with the denied one among them: a whole family where it is of an inbox.
-    fn grants(&self) -> Grants {
+    pub(crate) fn grants(&self) -> Grants {
         let grants = self.needs.grants.clone();
         let subject = match (&self.subject, self.is_inbox) {
             (None, _) => return grants,

@@ -15,7 +15,7 @@ pub use args::NatsArgs;
 pub use everywhere::{Everywhere, NatsSeed};
 
 use context::Folder;
-use layer::{CONTEXT, ENVIRONMENT, FILE, FLAGS, Layer};
+use layer::{CONTEXT, ENVIRONMENT, FILE, FLAGS, Hidden, Layer};
 
 /// Where NATS is, where neither a flag nor a variable nor a context says so.
 const DEFAULT_SERVER: &str = "nats://127.0.0.1:4222";
@@ -107,7 +107,7 @@ fn servers(layers: [&Layer; 4]) -> Result<Servers, String> {
     for (layer, names) in layers.iter().zip(names) {
         parsed.push(match &layer.server {
             None => None,
-            Some(text) => Some(text.parse::<Servers>().map_err(|error| {
+            Some(Hidden(text)) => Some(text.parse::<Servers>().map_err(|error| {
                 let shown = Servers::redact(text);
                 format!(
                     "invalid value '{shown}' for {}: {error}; write e.g. {DEFAULT_SERVER}",

@@ -1,8 +1,8 @@
 //! Several servers: of a cluster that loses nodes, and such as are not there.
 
-use tests::{Access, NatsCluster, NatsServer, free_port};
+use tests::{Access, NatsCluster, NatsServer, Setup, free_port};
 
-use super::{collector, lets_in, workers};
+use super::{PASSWORD, PASSWORD_CONFIG, collector, lets_in, workers};
 
 #[tokio::test]
 async fn the_programs_outlive_two_of_three_nodes_and_need_the_address_of_one() {
@@ -33,6 +33,29 @@ async fn the_programs_outlive_two_of_three_nodes_and_need_the_address_of_one() {
         .await;
     collector.has_workers(2).await;
     assert!(collector.program().is_running());
+}
+
+#[tokio::test]
+async fn what_each_of_several_servers_says_now_is_reported_with_its_address() {
+    // The first server is away from the beginning; the second one refuses later.
+    let away = format!("127.0.0.1:{}", free_port());
+    let server = NatsServer::set_up(&Setup::config(PASSWORD_CONFIG)).await;
+    let list = format!("nats://{away},nats://app:{PASSWORD}@{}", server.address());
+    let mut collector = collector(&Access::at(&list), &[]).await;
+    collector.rounds(1).await;
+    server
+        .reconfigure("authorization { user: app, password: pw-other }")
+        .await;
+    let refused = ["refuses to restore", server.address()];
+    collector.program().says(&refused).await;
+    let unreachable = ["cannot be restored", &away, "Connection refused"];
+    collector.program().says(&unreachable).await;
+    for mixed in [
+        ["refuses to restore", &*away],
+        ["Connection refused", server.address()],
+    ] {
+        assert!(collector.program().lines_with(&mixed).is_empty(), "{mixed:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The least set of permissions that a collector needs, and what is said when one of them is missing.
 
-use tests::{NatsServer, Setup};
+use protocol::service::{Login, Secret, Servers, Worker};
+use protocol::{Layout, ServicePrefix, WorkerStats};
+use tests::{Micro, NatsServer, Setup, SharedQueue};
 
 use super::{collector, login, look, workers};
 use crate::TARGET;
@@ -95,6 +97,50 @@ async fn each_permission_that_is_missing_is_named_with_the_lines_that_grant_all(
 }
 
 #[tokio::test]
+async fn a_user_who_may_not_hear_of_requests_learns_which_subject_to_add() {
+    const WITH_REQUESTS: &str = r#"subscribe: ["_INBOX.>", "namespace.>", "dynamo.request_trace.v1"]"#;
+    let least = user("least", &SUBSCRIBE, "");
+    let more = [SUBSCRIBE.as_slice(), &["dynamo.request_trace.v1"]].concat();
+    let all = user("all", &more, "");
+    let server = NatsServer::set_up(&Setup::config(config(&[least, all]))).await;
+    let said = ["INFO", "no metrics of requests", WITH_REQUESTS];
+    let mut lacking = collector(&login(&server, "least"), &[]).await;
+    lacking.program().says(&said).await;
+    assert_eq!(lacking.program().lines_with(&said).len(), 1);
+    assert_eq!(violations(&lacking.rounds(1).await), Some(0.0), "it is no error");
+
+    let mut complete = collector(&login(&server, "all"), &[]).await;
+    complete.rounds(2).await;
+    assert!(
+        complete
+            .program()
+            .lines_with(&["no metrics of requests"])
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn instances_that_have_to_be_asked_alone_and_may_not_be_are_reported_once_with_the_remedy() {
+    const OF_ONE: &str = "$SRV.STATS.>";
+    let lacking = user("lacking", &SUBSCRIBE, OF_ONE);
+    let server = NatsServer::set_up(&Setup::config(format!(
+        "no_auth_user: open\n{}",
+        config(&[lacking])
+    )))
+    .await;
+    let instances = [1, 2, 3].map(|id| Micro::worker(TARGET, Layout::Hashed, Some(id)));
+    let _instances = SharedQueue::connect(&server, &instances).await;
+    // Long enough for a round to ask again within it.
+    let arguments = ["--poll-interval", "1s"];
+    let mut collector = collector(&login(&server, "lacking"), &arguments).await;
+    let said = ["permission denied to publish to $SRV.STATS.", PUBLISH_LINE];
+    let line = collector.program().says(&said).await;
+    assert!(line.contains(&instances[0].service), "{line}");
+    collector.rounds(5).await;
+    assert_eq!(collector.program().lines_with(&said).len(), 1);
+}
+
+#[tokio::test]
 async fn a_permission_that_is_granted_takes_effect_without_a_restart() {
     let server = NatsServer::set_up(&Setup::config(config(&[user("least", &SUBSCRIBE, PUBLISH[0])]))).await;
     let _workers = workers(&login(&server, "open"), &["--workers", "2"]).await;
@@ -107,6 +153,56 @@ async fn a_permission_that_is_granted_takes_effect_without_a_restart() {
         .reconfigure(&config(&[user("least", &SUBSCRIBE, "")]))
         .await;
     collector.has_workers(2).await;
+}
+
+#[tokio::test]
+async fn a_worker_of_the_sdk_needs_the_documented_permissions_and_no_more() {
+    let docs = include_str!("../../../docs/operations.md");
+    let lines: Vec<&str> = docs.lines().map(str::trim).collect();
+    let start = lines
+        .iter()
+        .position(|line| line.starts_with(r#"publish: ["namespace.>"]"#))
+        .expect("the permissions of a worker");
+    let permissions = lines[start..start + 3].join("\n");
+    let worker = format!("{{ user: worker, password: worker, permissions: {{\n{permissions}\n}} }}\n");
+    let server = NatsServer::set_up(&Setup::config(config(&[worker, user("least", &SUBSCRIBE, "")]))).await;
+
+    let servers: Servers = format!("nats://{}", server.address())
+        .parse()
+        .expect("an address");
+    let login = Login::User {
+        name: Secret::text("worker"),
+        password: Secret::text("worker"),
+    };
+    let client = servers
+        .with_login(login)
+        .connect()
+        .await
+        .expect("the worker is let in");
+    let stats = || {
+        WorkerStats::builder()
+            .requests(3, 100, 0)
+            .kv_blocks(42, 1000)
+            .build()
+    };
+    let worker = Worker::builder(TARGET.parse().expect("a path"))
+        .stats(stats)
+        .heartbeat()
+        .start(client)
+        .await
+        .expect("the worker starts");
+    let mut collector = collector(&super::login(&server, "least"), &[]).await;
+    collector
+        .shows("its load and its events are there", |page| {
+            page.sum("llm_worker_kv_blocks_active", &[]) == 42.0
+                && page.sum("llm_collector_events_total", &[("result", "ok")]) > 0.0
+        })
+        .await;
+    assert!(collector.program().lines_with(&["permission denied"]).is_empty());
+    worker
+        .shutdown(std::time::Duration::from_secs(5))
+        .await
+        .expect("the worker ends");
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use tests::{
     Access, Account, Files, NatsServer, Operator, Program, Setup, built, finish, free_port, metrics,
 };
 
-use super::{PASSWORD, PASSWORD_CONFIG, REFUSED, UNREACHABLE, USAGE, conceals, is_refused, repeats_nothing};
+use super::{
+    PASSWORD, PASSWORD_CONFIG, REFUSED, UNREACHABLE, USAGE, collector, conceals, is_refused, repeats_nothing,
+};
 use crate::TARGET;
 
 #[tokio::test]
@@ -135,11 +137,56 @@ async fn a_server_that_is_not_there_is_one_cause_in_one_line() {
 #[tokio::test]
 async fn no_responders_is_said_once() {
     let server = NatsServer::start().await;
+    let ended = async |program: &str, arguments: &[&str], code: i32| {
+        let mut command = built(program);
+        command.args(arguments).args(["--server", server.url()]);
+        let ended = finish(command).await;
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:?}");
+        for line in ended.stdout.lines().chain(ended.stderr.lines()) {
+            assert!(
+                line.to_lowercase().matches("no responders").count() <= 1,
+                "{line}"
+            );
+            repeats_nothing(line);
+        }
+        ended
+    };
+    let control = ended("mock-worker", &["ctl", "status"], 1).await;
+    assert_eq!(control.stderr.matches("no responders").count(), 1, "{control:?}");
+    for arguments in [
+        &["list", "--listen-for", "0s"][..],
+        &["explain", TARGET, "--listen-for", "0s"],
+    ] {
+        ended("metrics", arguments, 3).await;
+    }
+    ended("metrics", &["doctor", TARGET, "--listen-for", "0s"], 3).await;
+
+    let mut collector = collector(&Access::at(server.url()), &[]).await;
+    collector
+        .shows("a round without responders", |page| {
+            page.sum("llm_collector_rounds_total", &[("finish", "no_responders")]) >= 1.0
+        })
+        .await;
+    let line = collector.program().says(&["no worker of", TARGET]).await;
+    assert!(line.matches("no service answered").count() == 1, "{line}");
+    for line in collector.program().log() {
+        assert!(
+            line.to_lowercase().matches("no responders").count() <= 1,
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_fetched_is_one_cause_in_one_line() {
+    let files = Files::new();
+    let truth = files.put("truth.jsonl", "");
     let mut command = built("mock-worker");
-    command.args(["ctl", "status", "--server", server.url()]);
+    let page = format!("http://127.0.0.1:{}/metrics", free_port());
+    command.args(["verify", "--metrics", &page, "--truth", &truth]);
     let ended = finish(command).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.matches("no responders").count() <= 1, "{ended:?}");
+    assert_eq!(ended.stderr.matches("Connection refused").count(), 1, "{ended:?}");
     repeats_nothing(&ended.stderr);
 }
 

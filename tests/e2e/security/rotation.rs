@@ -1,6 +1,8 @@
 //! Secrets that change while the programs run, and a server that refuses for a while.
 
-use tests::{Access, Account, Collector, Files, NatsServer, Operator, Page, Setup, Workers, eventually};
+use tests::{
+    Access, Account, Collector, Files, NatsServer, Operator, Page, Program, Setup, Workers, eventually,
+};
 
 use super::{PASSWORD, PASSWORD_CONFIG, collector, conceals, workers};
 
@@ -10,6 +12,16 @@ const OTHER: &str = "pw-battery-staple";
 
 fn rounds(page: &Page) -> f64 {
     page.sum("llm_collector_rounds_total", &[])
+}
+
+/// No line that the programs have printed has a secret; they log all that there is to log.
+#[track_caller]
+fn print_no_secret(programs: [&mut Program; 2], secrets: &[&str]) {
+    for program in programs {
+        let log = program.log().join("\n");
+        assert!(!log.is_empty());
+        conceals(&log, secrets);
+    }
 }
 
 /// Both programs have found their way back, and what the collector counts went on from `before`.
@@ -31,7 +43,7 @@ async fn a_creds_file_is_read_again_when_its_user_was_revoked() {
     let server = NatsServer::set_up(&Setup::config(operator.config(&[&account]))).await;
     let access = Access::at(server.url()).with("--creds", files.put("user.creds", &old.creds()));
     let mut workers = workers(&access, &["--workers", "2"]).await;
-    let mut collector = collector(&access, &[]).await;
+    let mut collector = collector(&access, &["--log", "trace"]).await;
     collector.has_workers(2).await;
     let before = collector.rounds(2).await;
 
@@ -39,10 +51,8 @@ async fn a_creds_file_is_read_again_when_its_user_was_revoked() {
     account.revoke(&old);
     server.reconfigure(&operator.config(&[&account])).await;
     went_on(&collector, &before).await;
-    for seed in [&old.seed, &new.seed] {
-        conceals(&collector.program().log().join("\n"), &[seed]);
-        conceals(&workers.program().log().join("\n"), &[seed]);
-    }
+    let secrets = [&*old.seed, &old.jwt, &new.seed, &new.jwt];
+    print_no_secret([collector.program(), workers.program()], &secrets);
 }
 
 #[tokio::test]
@@ -52,14 +62,15 @@ async fn a_password_file_is_read_again_when_the_server_has_another_password() {
     let access = Access::at(server.url())
         .with("--user", "app")
         .with("--password-file", files.put("password", PASSWORD));
-    let _workers = workers(&access, &["--workers", "2"]).await;
-    let collector = collector(&access, &[]).await;
+    let mut workers = workers(&access, &["--workers", "2"]).await;
+    let mut collector = collector(&access, &["--log", "trace"]).await;
     collector.has_workers(2).await;
     let before = collector.rounds(2).await;
 
     files.put("password", &format!("{OTHER}\n"));
     server.reconfigure(OTHER_CONFIG).await;
     went_on(&collector, &before).await;
+    print_no_secret([collector.program(), workers.program()], &[PASSWORD, OTHER]);
 }
 
 /// Programs that were let in, on a server that now wants another password.
@@ -117,6 +128,8 @@ async fn programs_that_were_let_in_outlast_a_server_that_refuses_them_for_a_whil
     assert!(refused.collector.program().is_running() && refused.workers.program().is_running());
     refused.server.reconfigure(PASSWORD_CONFIG).await;
     went_on(&refused.collector, &refused.before).await;
+    let programs = [refused.collector.program(), refused.workers.program()];
+    print_no_secret(programs, &[PASSWORD, OTHER]);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! [`NatsArgs`]: every flag of a connection, its environment twin, and what it means.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use link::{Secret, ServicePrefix};
 
-use super::layer::Layer;
+use super::layer::{Hidden, Layer};
 use crate::time::{Bounds, time_within};
 
 const TIMEOUT: Bounds = (Duration::from_millis(10), Duration::from_secs(3600));
@@ -106,16 +105,6 @@ pub struct NatsArgs {
     pub(super) auth_patience: Duration,
 }
 
-/// A text that may hold secrets: `Debug` does not show it.
-#[derive(Clone)]
-struct Hidden(String);
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 impl NatsArgs {
     /// What was given by flags, by variables, and by a configuration file, whose values are the flags' defaults.
     pub(super) fn layers(self, matches: &ArgMatches) -> [Layer; 3] {
@@ -125,7 +114,7 @@ impl NatsArgs {
                 value.clone().filter(|_| is_of)
             }
             Layer {
-                server: keep(is_of("server"), &self.server).map(|server| server.0),
+                server: keep(is_of("server"), &self.server),
                 user: keep(is_of("user"), &self.user),
                 password: keep(is_of("password"), &self.password),
                 password_file: keep(is_of("password_file"), &self.password_file),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::layer::{Layer, expanded, jwt, seed};
+use super::layer::{Hidden, Layer, expanded, jwt, seed};
 use link::Secret;
 
 /// A name that is about as likely meant as this is offered.
@@ -36,7 +36,8 @@ pub(super) struct Loaded {
     pub(super) unused: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Without `Debug`, because it holds secrets.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Fields {
     url: String,
@@ -190,7 +191,7 @@ impl Fields {
             chosen_by: "--context or NATS_CONTEXT",
             unused: rest.map(|(field, _)| field.clone()).collect(),
             layer: Layer {
-                server: some(self.url),
+                server: some(self.url).map(Hidden),
                 user: some(self.user).map(Secret::text),
                 password: some(self.password).map(Secret::text),
                 token: some(self.token).map(Secret::text),

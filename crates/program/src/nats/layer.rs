@@ -1,5 +1,6 @@
 //! [`Layer`]: what one source says of a connection, and how a login is put together from several.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use link::{Login, Secret};
 /// What the flags, the environment, a configuration file or a context say of a connection.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Layer {
-    pub(super) server: Option<String>,
+    pub(super) server: Option<Hidden>,
     pub(super) user: Option<Secret>,
     pub(super) password: Option<Secret>,
     pub(super) password_file: Option<Secret>,
@@ -25,6 +26,16 @@ pub(super) struct Layer {
     pub(super) tls_first: bool,
     pub(super) inbox_prefix: Option<String>,
     pub(super) timeout: Option<Duration>,
+}
+
+/// A text that may hold secrets: `Debug` does not show it.
+#[derive(Clone)]
+pub(super) struct Hidden(pub(super) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// What a source calls its fields.

@@ -157,6 +157,15 @@ impl Servers {
         &self.addresses
     }
 
+    /// One address of a cluster, with the same login.
+    #[must_use]
+    pub fn at(&self, address: &ServerAddr) -> Self {
+        Self {
+            addresses: vec![address.clone()],
+            ..self.clone()
+        }
+    }
+
     /// How the client logs in.
     pub fn login(&self) -> Option<&Login> {
         self.login.as_ref()
