@@ -1,7 +1,7 @@
 //! The least set of permissions that a collector needs, and what is said when one of them is missing.
 
 use protocol::service::{Login, Secret, Servers, Worker};
-use protocol::{Layout, ServicePrefix, WorkerStats};
+use protocol::{Layout, WorkerStats};
 use tests::{Micro, NatsServer, Setup, SharedQueue};
 
 use super::{collector, login, look, workers};
