@@ -38,6 +38,7 @@ mod senders;
 mod services;
 mod shutdown;
 mod simulator;
+mod sinks;
 mod stdout;
 mod terminal;
 mod trouble;

@@ -8,7 +8,7 @@
 //! * [`TestFleet`]: NATS micro services that answer exactly the bytes they are given; [`Micro`] writes well-formed
 //!   ones, [`Recording`] holds those of real workers.
 //! * [`SharedQueue`] and [`Unavailable`]: services that are wrong in ways which need connections of their own.
-//! * [`Etcd`]: an etcd server.
+//! * [`Etcd`]: an etcd server; [`Prometheus`] and [`Pushgateway`]: where the page goes.
 //! * [`Page`]: a parsed metrics page, asked by name and labels.
 //! * [`served_page`]: a page that is always the same.
 //! * [`Terminal`]: a program on a pseudo-terminal, as a person sees it.
@@ -33,6 +33,7 @@ mod patience;
 mod program;
 mod programs;
 mod prometheus;
+mod pushgateway;
 mod recording;
 mod served;
 mod shared_queue;
@@ -55,6 +56,7 @@ pub use patience::eventually;
 pub use program::{Finished, Program, finish};
 pub use programs::{built, metrics, repository};
 pub use prometheus::Prometheus;
+pub use pushgateway::Pushgateway;
 pub use recording::Recording;
 pub use served::served_page;
 pub use shared_queue::SharedQueue;

@@ -1,4 +1,4 @@
-//! [`Prometheus`]: a real one, which scrapes what a test gives it.
+//! [`Prometheus`]: a real one, which scrapes what a test gives it, or takes remote writes.
 
 use std::path::Path;
 
@@ -23,6 +23,18 @@ impl Prometheus {
     /// # Panics
     /// When it cannot be started, or is not ready in time.
     pub async fn start(program: &Path, scrape_configs: &[Value]) -> Self {
+        Self::with_flags(program, scrape_configs, &[]).await
+    }
+
+    /// Starts `program` as a receiver of remote writes, which scrapes nothing.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn receiving(program: &Path) -> Self {
+        Self::with_flags(program, &[], &["--web.enable-remote-write-receiver"]).await
+    }
+
+    async fn with_flags(program: &Path, scrape_configs: &[Value], flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("prometheus.yml");
         // JSON is YAML.
@@ -34,7 +46,8 @@ impl Prometheus {
         command
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", data.display()))
-            .arg(format!("--web.listen-address={listen}"));
+            .arg(format!("--web.listen-address={listen}"))
+            .args(flags);
         let mut program = Program::start("prometheus", command);
         program.says(&["Server is ready to receive web requests"]).await;
         Self {
@@ -43,6 +56,11 @@ impl Prometheus {
             _program: program,
             _folder: folder,
         }
+    }
+
+    /// Where it takes remote writes.
+    pub fn write_url(&self) -> String {
+        format!("{}/write", self.api)
     }
 
     /// What one of its API's resources answers.

@@ -26,8 +26,8 @@ use crate::workspace::Workspace;
 /// What must not be absent.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Requirements {
-    /// Fail, rather than leave tests out, when promtool, prometheus, etcd, Debian's nats-server or Python's
-    /// nats-py is absent
+    /// Fail, rather than leave tests out, when promtool, prometheus, its Pushgateway, etcd, Debian's nats-server or
+    /// Python's nats-py is absent
     #[arg(long = "require-tools")]
     pub(crate) tools: bool,
     /// Fail, rather than use a local NATS server, when Docker or its NATS image is absent
@@ -99,7 +99,15 @@ impl TestEnvironment {
             "E2E_PROMETHEUS",
             prometheus,
             required.tools,
-            "the scrape by a real Prometheus is left out",
+            "the scrape by a real Prometheus, and the remote write into one, are left out",
+        )?;
+        let pushgateway = "prometheus-pushgateway";
+        let pushgateway = debian::program(pushgateway, pushgateway, workspace).map(Into::into);
+        this.add(
+            "E2E_PUSHGATEWAY",
+            pushgateway,
+            required.tools,
+            "the push to a real Pushgateway is left out",
         )?;
         this.provide_etcd(required, workspace)?;
         let oldest = nats_server::oldest(workspace, processes).map(Into::into);

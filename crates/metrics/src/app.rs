@@ -21,8 +21,9 @@ use crate::export::Process;
 use crate::live::Live;
 use crate::page::{Pages, Source};
 use crate::reload::{Origin, Targets};
+use crate::sinks::SinkBooks;
 use crate::tasks::Tasks;
-use crate::{reload, web};
+use crate::{reload, sinks, web};
 
 /// Replies that the inbox can hold before they are dropped: twice the largest fleet.
 pub(crate) const INBOX_CAPACITY: usize = 1 << 18;
@@ -68,7 +69,7 @@ impl App {
     /// # Errors
     /// Where NATS refuses this user for good, or a task ends.
     pub async fn run(self, shutdown: CancellationToken, origin: Origin, log: &Log) -> anyhow::Result<()> {
-        let Self { config, listener } = self;
+        let Self { mut config, listener } = self;
         let address = listener
             .local_addr()
             .context("failed to read the page's address")?;
@@ -79,15 +80,24 @@ impl App {
         if let Some(servers) = config.etcd {
             engine.read_etcd(servers);
         }
-        let stop_page = CancellationToken::new();
+        let host = rustix::system::uname();
+        let host = host.nodename().to_string_lossy();
+        config.sinks.set_instance(&format!("{host}:{}", address.port()));
+        let sink_books = SinkBooks::of(&config.sinks);
+        let (stop_page, stop_sinks) = (CancellationToken::new(), CancellationToken::new());
         let dropped_lines = log.lines().dropped_lines_counter();
         let pages = Arc::new(Pages::new(Source {
             snapshots: published,
             live: live_now.clone(),
-            process: Box::new(move || Process {
-                log_lines_dropped: dropped_lines(),
+            process: Box::new({
+                let sink_books = sink_books.clone();
+                move || Process {
+                    log_lines_dropped: dropped_lines(),
+                    sinks: sink_books.views(),
+                }
             }),
         }));
+        let mut sinks = sinks::start(config.sinks, &sink_books, &pages, &stop_sinks);
         let mut page = Tasks::default();
         page.start("the page", {
             let stop = stop_page.clone();
@@ -105,14 +115,23 @@ impl App {
         let result = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             reason = collector.ended() => Err(reason),
+            reason = sinks.ended() => Err(reason),
             reason = page.ended() => return Err(reason),
         };
         info!("stopping");
         drop(collector);
         stop_page.cancel();
+        stop_sinks.cancel();
         let grace = live_now.borrow().grace;
-        if tokio::time::timeout(grace, page.ended()).await.is_err() {
+        let (page, sinks) = tokio::join!(
+            tokio::time::timeout(grace, page.ended()),
+            tokio::time::timeout(grace, sinks.all_ended())
+        );
+        if page.is_err() {
             warn!(?grace, "requests to the page were cut off");
+        }
+        if sinks.is_err() {
+            warn!(?grace, "the last pushes were cut off");
         }
         link.close(CLOSING).await;
         result

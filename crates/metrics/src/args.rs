@@ -14,6 +14,7 @@ use program::{Exit, LogFormat};
 use protocol::{Component, EndpointName, Namespace, SubjectPattern};
 
 use crate::export::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
+use crate::sinks::PushArgs;
 use crate::target::Target;
 
 const EXAMPLES: &str = "Examples:
@@ -323,10 +324,15 @@ pub struct CollectArgs {
     /// How long requests to the page may take to end at shutdown, from 1ms to 10m.
     #[arg(long, env = "METRICS_GRACE", default_value = "5s", value_parser = time_within(GRACE), value_name = "TIME")]
     pub grace: Duration,
+
+    /// Where to push what the page shows.
+    #[command(flatten)]
+    pub push: PushArgs,
 }
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = None::<&'static str>)]
 pub struct SharedArgs {
     /// A configuration file in TOML. Flags and environment variables come before its values. The collector reads it again
     /// when it changes, and on SIGHUP; `metrics config example` prints one.

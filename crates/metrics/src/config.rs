@@ -13,6 +13,7 @@ use crate::args::{CollectArgs, SharedArgs};
 use crate::etcd::EtcdServers;
 use crate::export::ExportOptions;
 use crate::mapping;
+use crate::sinks::Sinks;
 use crate::target::Target;
 
 /// All that the collector needs to know.
@@ -32,6 +33,8 @@ pub struct Config {
     pub export: ExportOptions,
     /// How long the page may take to end.
     pub grace: Duration,
+    /// Where to push what the page shows.
+    pub sinks: Sinks,
 }
 
 /// Values that are each valid and cannot be together, or one that only the whole shows to be wrong.
@@ -70,7 +73,10 @@ impl Config {
                 "there is nothing to watch: name pools with --target, or services with --service; `metrics list` shows what there is",
             ));
         }
-        let (Ok(etcd), Ok(named), true) = (etcd_servers(&collect), named(&collect), wrong.is_empty()) else {
+        let sinks = collect.push.resolve(collect.poll_interval);
+        let (Ok(etcd), Ok(named), Ok(sinks), true) =
+            (etcd_servers(&collect), named(&collect), sinks, wrong.is_empty())
+        else {
             return Err(wrong);
         };
         let round_timeout = shared.round_timeout.unwrap_or(collect.poll_interval);
@@ -137,6 +143,7 @@ impl Config {
                 max_series: collect.max_series,
             },
             grace: collect.grace,
+            sinks,
         })
     }
 
@@ -204,6 +211,14 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
     wrong.extend(named(collect).err());
     wrong.extend(contradictions_of_rules(collect, shared));
     wrong.extend(etcd_servers(collect).err());
+    wrong.extend(
+        collect
+            .push
+            .resolve(collect.poll_interval)
+            .err()
+            .into_iter()
+            .flatten(),
+    );
     wrong
 }
 

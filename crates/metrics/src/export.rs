@@ -20,6 +20,7 @@ pub mod reference;
 mod requests;
 mod services;
 mod shown;
+mod sinks;
 #[cfg(test)]
 pub(crate) mod tests;
 mod value;
@@ -35,6 +36,7 @@ pub use catalogue::catalogue;
 pub use family::{Entry, Kind};
 pub use format::Format;
 pub use options::{Compat, ExportOptions, InstanceSeries, UnknownWord, WorkerSeries};
+pub use sinks::{Sink, SinkView};
 
 use shown::Shown;
 use writer::Writer;
@@ -44,6 +46,8 @@ use writer::Writer;
 pub struct Process {
     /// Log lines that were dropped so far.
     pub log_lines_dropped: u64,
+    /// The sinks that are on.
+    pub sinks: [Option<SinkView>; Sink::ALL.len()],
 }
 
 /// What the page says of the moment at which it is rendered.

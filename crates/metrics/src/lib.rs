@@ -27,6 +27,7 @@ pub mod published;
 pub mod ready;
 pub mod reload;
 mod say;
+pub mod sinks;
 pub mod target;
 mod tasks;
 pub mod web;

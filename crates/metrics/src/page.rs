@@ -88,6 +88,11 @@ impl Pages {
         self.source.snapshots.borrow().clone()
     }
 
+    /// Snapshots, as they are published.
+    pub(crate) fn snapshots(&self) -> watch::Receiver<Published> {
+        self.source.snapshots.clone()
+    }
+
     /// How long ago the last round may have ended.
     pub fn round_limit(&self) -> Duration {
         self.live().round_limit

@@ -28,6 +28,11 @@ impl Tasks {
             None => std::future::pending().await,
         }
     }
+
+    /// Waits until all have ended, which they were asked to.
+    pub(crate) async fn all_ended(&mut self) {
+        while self.0.join_next().await.is_some() {}
+    }
 }
 
 #[cfg(test)]

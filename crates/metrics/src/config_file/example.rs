@@ -11,7 +11,7 @@ const INTRODUCTION: &str = "\
 ";
 
 /// Values for keys that have no default.
-const EXAMPLES: [(&str, &str); 13] = [
+const EXAMPLES: [(&str, &str); 18] = [
     ("component", r#""backend""#),
     ("endpoint", r#""generate""#),
     (
@@ -28,6 +28,11 @@ const EXAMPLES: [(&str, &str); 13] = [
         r#"[{ pools = "dynamo-*/*/*", slots = 256, kv_blocks = 8192 }]"#,
     ),
     ("etcd", r#""http://etcd:2379""#),
+    ("push_url", r#""http://pushgateway:9091""#),
+    ("push_grouping", r#"["zone=a"]"#),
+    ("remote_write_url", r#""http://prometheus:9090/api/v1/write""#),
+    ("remote_write_interval", r#""5s""#),
+    ("remote_write_label", r#"["zone=a"]"#),
     ("request_trace_subject", r#"["dynamo.request_trace.v1"]"#),
     ("buckets", r#"["ttft=0.1,0.5,1"]"#),
     (

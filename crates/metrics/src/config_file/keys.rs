@@ -217,7 +217,7 @@ mod tests {
     }
 
     /// Keys whose change needs another connection, another address, or another log.
-    const WITH_A_RESTART: [&str; 25] = [
+    const WITH_A_RESTART: [&str; 35] = [
         "server",
         "user",
         "password",
@@ -240,6 +240,16 @@ mod tests {
         "no_context",
         "auth_patience",
         "etcd",
+        "push",
+        "push_url",
+        "push_interval",
+        "push_job",
+        "push_grouping",
+        "push_delete",
+        "remote_write_url",
+        "remote_write_interval",
+        "remote_write_label",
+        "remote_write_bearer_token_file",
         "host",
         "metrics_port",
         "log_format",

@@ -78,6 +78,14 @@ families! {
             "When the configuration in force was read from its file, in Unix time.";
         CONFIG_RELOADS: Process["result"] = "llm_collector_config_reloads", Counter,
             "Reloads of the configuration file by result: success, or failure where it was refused.";
+        PUSH_SUCCESS_AT: Process["sink"] = "llm_collector_push_last_success_timestamp_seconds", Gauge in "seconds",
+            "When a snapshot last arrived at the receiver of a sink, in Unix time.";
+        PUSHES: Process["sink", "result"] = "llm_collector_pushes", Counter,
+            "Pushes of a sink by result: success counts snapshots that arrived, failure requests that are tried again, refused requests that are not.";
+        PUSH_QUEUE: Process["sink"] = "llm_collector_push_queue_snapshots", Gauge in "snapshots",
+            "Snapshots that wait for the receiver of a sink.";
+        PUSH_DROPPED: Process["sink"] = "llm_collector_push_dropped_snapshots", Counter in "snapshots",
+            "Snapshots that a sink gave up, because its queue was full or its receiver was away for too long.";
         EVENT_GAPS: Process["topic"] = "llm_collector_event_gaps", Counter in "messages",
             "Events that did not come, by the numbers that publishers give them.";
         EVENT_DELAY: Process["topic"] = "llm_collector_event_delay_seconds", Histogram in "seconds",

@@ -7,6 +7,7 @@ use super::catalogue as c;
 use super::labels::{AnyPool, Pool, ServicePool, Text, Texts};
 use super::requests;
 use super::shown::Shown;
+use super::sinks;
 use super::value::Value;
 use super::writer::Writer;
 use super::{LeftOut, Moment, Reloads};
@@ -31,7 +32,8 @@ pub(super) fn series(snapshot: &Snapshot, moment: &Moment) -> u64 {
     let reloads = moment.reloads.map_or(0, |_| RELOAD_SERIES);
     let mappings = (snapshot.mappings.len() * MappingFault::ALL.len()) as u64;
     let frontends = requests::frontend_series(snapshot.frontends.as_ref());
-    plain + registry + reloads + mappings + delays.sum::<u64>() + frontends
+    let sinks = moment.process.sinks.iter().flatten().count() as u64 * sinks::SERIES;
+    sinks + plain + registry + reloads + mappings + delays.sum::<u64>() + frontends
 }
 
 pub(super) fn write(
@@ -118,6 +120,7 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
     if let Some(registry) = &snapshot.registry {
         write_registry(writer, registry);
     }
+    sinks::write(writer, &moment.process.sinks);
     write_hearing(writer, &snapshot.hearing);
     let mut samples = writer.family(&c::MAPPING_ERRORS);
     for view in &snapshot.mappings {

@@ -17,7 +17,29 @@ use sample::{
 
 const MOMENT: Moment = Moment {
     is_current: true,
-    process: Process { log_lines_dropped: 3 },
+    process: Process {
+        log_lines_dropped: 3,
+        sinks: [
+            Some(SinkView {
+                sink: Sink::Pushgateway,
+                last_success: Some(Duration::from_millis(1_700_000_001_500)),
+                succeeded: 5,
+                failed: 2,
+                refused: 1,
+                waiting: 0,
+                dropped: 0,
+            }),
+            Some(SinkView {
+                sink: Sink::RemoteWrite,
+                last_success: Some(Duration::from_secs(1_700_000_002)),
+                succeeded: 1,
+                failed: 7,
+                refused: 0,
+                waiting: 3,
+                dropped: 4,
+            }),
+        ],
+    },
     reloads: Some(Reloads {
         is_successful: false,
         last_success: Duration::from_millis(1_700_000_000_500),
@@ -380,7 +402,7 @@ fn a_worker_without_load_takes_the_place_of_one_with_load() {
         worker.load = None;
     }
     let options = ExportOptions {
-        max_series: 250,
+        max_series: 262,
         ..ExportOptions::default()
     };
     let loaded = page(&snapshot_of(vec![full_pool("a/b/c", 10)]), &options);

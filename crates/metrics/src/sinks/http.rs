@@ -1,0 +1,197 @@
+//! [`Http`]: one request to a receiver, and what its answer means for the next one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use link::{Limiter, reconnect_delay};
+use protocol::text::Shown;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::books::Books;
+use super::receiver::Receiver;
+
+/// A receiver that takes longer is tried again.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest that a receiver can ask to be left alone.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// How often the same line is logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Of an answer that explains a refusal, so much is read.
+const MAX_ANSWER: usize = 4096;
+
+/// Why a request was not taken.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It may be taken later.
+    Again { reason: String, after: Option<Duration> },
+    /// It never will be.
+    Refused { reason: String },
+}
+
+/// A receiver and how to send to it.
+pub(super) struct Http {
+    client: Client,
+    receiver: Receiver,
+    token_file: Option<PathBuf>,
+    limiter: Limiter<String>,
+    /// Failures since the last success; none yet at the start.
+    failures: Option<usize>,
+}
+
+impl Http {
+    pub(super) fn new(receiver: Receiver, token_file: Option<PathBuf>) -> reqwest::Result<Self> {
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_LIMIT)
+            .timeout(REQUEST_LIMIT)
+            .build()?;
+        Ok(Self {
+            client,
+            receiver,
+            token_file,
+            limiter: Limiter::new(LOG_INTERVAL),
+            failures: None,
+        })
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.receiver.url
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: &[(HeaderName, &'static str)],
+        body: Bytes,
+    ) -> Result<(), Failure> {
+        let agent = concat!("llm-metrics/", env!("CARGO_PKG_VERSION"));
+        let mut request = self.client.request(method, url).header(USER_AGENT, agent);
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        if let Some((user, password)) = &self.receiver.credentials {
+            request = request.basic_auth(user, Some(password));
+        }
+        if let Some(token) = self.token().await? {
+            request = request.header(AUTHORIZATION, token);
+        }
+        let mut response = request.body(body).send().await.map_err(unreachable)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let after = retry_after(&response);
+        let line = first_line(&mut response).await;
+        let reason = match line.is_empty() {
+            true => format!("it answers {status}"),
+            false => format!("it answers {status}: {}", Shown(&line)),
+        };
+        let is_passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        Err(match is_passing {
+            true => Failure::Again { reason, after },
+            false => Failure::Refused { reason },
+        })
+    }
+
+    /// The token is read each time, because it may be replaced while the program runs.
+    async fn token(&self) -> Result<Option<HeaderValue>, Failure> {
+        let Some(path) = &self.token_file else {
+            return Ok(None);
+        };
+        let again = |reason: &str| Failure::Again {
+            reason: format!("the file of its token, {}, {reason}", path.display()),
+            after: None,
+        };
+        let text = tokio::task::spawn_blocking({
+            let path = path.clone();
+            move || std::fs::read_to_string(path)
+        });
+        let text = text
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| again("cannot be read"))?;
+        let token = HeaderValue::from_str(&format!("Bearer {}", text.trim()));
+        let mut token = token.map_err(|_| again("holds no token"))?;
+        token.set_sensitive(true);
+        Ok(Some(token))
+    }
+
+    /// Counts a push that arrived. The first one, and the first after failures, is logged.
+    pub(super) fn succeeded(&mut self, books: &Books) {
+        books.succeeded();
+        if self.failures.replace(0) != Some(0)
+            && let Some(left_out) = self.limiter.admit("succeeded", Instant::now())
+        {
+            let sink = books.sink().as_str();
+            info!(sink, receiver = %self.receiver, left_out, "pushes arrive");
+        }
+    }
+
+    /// Counts and logs a push that was not taken, and waits until it may be tried again; never if it was refused.
+    pub(super) async fn failed(&mut self, failure: Failure, books: &Books) -> bool {
+        let sink = books.sink().as_str();
+        match failure {
+            Failure::Again { reason, after } => {
+                books.failed();
+                let failures = self.failures.unwrap_or(0) + 1;
+                self.failures = Some(failures);
+                if let Some(left_out) = self.limiter.admit("failed", Instant::now()) {
+                    warn!(sink, receiver = %self.receiver, reason, left_out, "a push failed; still trying");
+                }
+                let delay = reconnect_delay(failures + 1).max(after.unwrap_or_default());
+                sleep(delay.min(MAX_RETRY_AFTER)).await;
+                true
+            }
+            Failure::Refused { reason } => {
+                books.refused();
+                if let Some(left_out) = self.limiter.admit("refused", Instant::now()) {
+                    warn!(sink, receiver = %self.receiver, reason, left_out, "the receiver refused a push, which is not sent again");
+                }
+                false
+            }
+        }
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+async fn first_line(response: &mut Response) -> String {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - body.len())]);
+        if body.len() == MAX_ANSWER || body.contains(&b'\n') {
+            break;
+        }
+    }
+    let text = String::from_utf8_lossy(&body);
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// A failure below HTTP, by its last cause: reqwest's own text names only the address.
+fn unreachable(error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    let reason = match error.is_timeout() {
+        true => format!("no answer came in {} s", REQUEST_LIMIT.as_secs()),
+        false => {
+            let first: &dyn std::error::Error = &error;
+            let causes = std::iter::successors(Some(first), |error| error.source());
+            Shown(&causes.last().map(ToString::to_string).unwrap_or_default()).to_string()
+        }
+    };
+    Failure::Again { reason, after: None }
+}

@@ -1,0 +1,240 @@
+//! The body of a remote write: `WriteRequest` of Prometheus' `remote.proto`, written straight from the lines of a page.
+//!
+//! A message in memory would need a string for each label of each series, millions of them in a large fleet. The test
+//! reads the bytes with messages that `prost` derives.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+
+use bytes::{BufMut, Bytes};
+use hashbrown::{DefaultHashBuilder, HashSet};
+use prost::encoding::{encode_varint, encoded_len_varint};
+
+use super::lines::{self, Sample};
+
+/// Samples of one request; Prometheus sends up to 2,000 to 10,000 itself.
+pub(super) const MAX_SAMPLES: usize = 5_000;
+
+/// The value that ends a series at once, where otherwise it would be shown for five minutes more.
+pub(super) const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+
+/// Which of the samples a body has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// All of the page, and the end of those that were on the page before and no longer are.
+    Gone,
+    /// The end of all that were on the page before.
+    All,
+}
+
+/// The bodies that bring a receiver from the page before to this one, compressed.
+pub(super) fn bodies(
+    before: &[Bytes],
+    page: &[Bytes],
+    ending: Ending,
+    millis: i64,
+    external: &BTreeMap<String, String>,
+) -> Vec<Vec<u8>> {
+    let mut out = Bodies::default();
+    let hasher = DefaultHashBuilder::default();
+    let mut present = HashSet::new();
+    if ending == Ending::Gone {
+        lines::samples(page, |sample| {
+            present.insert(hasher.hash_one(sample.series));
+            out.add(sample, sample.value, millis, external);
+        });
+    }
+    lines::samples(before, |sample| {
+        if !present.contains(&hasher.hash_one(sample.series)) {
+            out.add(sample, STALE, millis, external);
+        }
+    });
+    out.finish()
+}
+
+#[derive(Default)]
+struct Bodies {
+    done: Vec<Vec<u8>>,
+    open: Vec<u8>,
+    samples: usize,
+}
+
+impl Bodies {
+    fn add(&mut self, sample: Sample<'_>, value: f64, millis: i64, external: &BTreeMap<String, String>) {
+        // Of a label that both have, the sample's own counts, as in a scrape with `honor_labels`.
+        let mut labels: Vec<(&str, Cow<'_, str>)> = sample.labels().collect();
+        let own = labels.len();
+        for (name, value) in external {
+            if labels[..own].iter().all(|(known, _)| known != name) {
+                labels.push((name, Cow::Borrowed(value)));
+            }
+        }
+        labels.push(("__name__", Cow::Borrowed(sample.name)));
+        labels.sort_unstable_by_key(|(name, _)| *name);
+
+        let of_label = |(name, value): &(&str, Cow<'_, str>)| text_length(name) + text_length(value);
+        let millis = millis as u64;
+        let of_sample = 1 + 8 + 1 + encoded_len_varint(millis);
+        let of_labels: usize = labels.iter().map(|label| message_length(of_label(label))).sum();
+        let out = &mut self.open;
+        begin(out, 1, of_labels + message_length(of_sample));
+        for label in &labels {
+            begin(out, 1, of_label(label));
+            text(out, 1, label.0);
+            text(out, 2, &label.1);
+        }
+        begin(out, 2, of_sample);
+        out.put_u8(1 << 3 | 1);
+        out.put_u64_le(value.to_bits());
+        out.put_u8(2 << 3);
+        encode_varint(millis, out);
+        self.samples += 1;
+        if self.samples == MAX_SAMPLES {
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
+        let packed = snap::raw::Encoder::new().compress_vec(&self.open);
+        // It fails above 4 GB alone.
+        self.done.extend(packed);
+        self.open.clear();
+        self.samples = 0;
+    }
+
+    fn finish(mut self) -> Vec<Vec<u8>> {
+        if self.samples > 0 {
+            self.seal();
+        }
+        self.done
+    }
+}
+
+/// The length of a message, or of a text, within another message, whose number is less than 16.
+fn message_length(length: usize) -> usize {
+    1 + encoded_len_varint(length as u64) + length
+}
+
+fn text_length(text: &str) -> usize {
+    message_length(text.len())
+}
+
+/// Begins a field of this number that has a length.
+fn begin(out: &mut Vec<u8>, number: u8, length: usize) {
+    out.put_u8(number << 3 | 2);
+    encode_varint(length as u64, out);
+}
+
+fn text(out: &mut Vec<u8>, number: u8, text: &str) {
+    begin(out, number, text.len());
+    out.put_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    #[derive(Clone, PartialEq, Message)]
+    struct WriteRequest {
+        #[prost(message, repeated, tag = "1")]
+        timeseries: Vec<TimeSeries>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct TimeSeries {
+        #[prost(message, repeated, tag = "1")]
+        labels: Vec<Label>,
+        #[prost(message, repeated, tag = "2")]
+        samples: Vec<Value>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Label {
+        #[prost(string, tag = "1")]
+        name: String,
+        #[prost(string, tag = "2")]
+        value: String,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Value {
+        #[prost(double, tag = "1")]
+        value: f64,
+        #[prost(int64, tag = "2")]
+        timestamp: i64,
+    }
+
+    /// Each series in a line, with its labels in their order.
+    fn read(bodies: &[Vec<u8>]) -> Vec<String> {
+        let series = bodies.iter().flat_map(|body| {
+            let plain = snap::raw::Decoder::new().decompress_vec(body).expect("snappy");
+            WriteRequest::decode(&*plain).expect("a request").timeseries
+        });
+        series
+            .map(|series| {
+                let labels: Vec<_> = series
+                    .labels
+                    .iter()
+                    .map(|Label { name, value }| format!("{name}={value}"))
+                    .collect();
+                let [Value { value, timestamp }] = &series.samples[..] else {
+                    panic!("one sample: {series:?}")
+                };
+                let value = match value.to_bits() == STALE.to_bits() {
+                    true => "stale".to_owned(),
+                    false => value.to_string(),
+                };
+                format!("{} {value} @{timestamp}", labels.join(" "))
+            })
+            .collect()
+    }
+
+    fn page(text: &'static str) -> [Bytes; 1] {
+        [Bytes::from_static(text.as_bytes())]
+    }
+
+    fn external() -> BTreeMap<String, String> {
+        let labels = [("job", "j"), ("Zone", "z")];
+        labels
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    #[test]
+    fn labels_are_sorted_and_series_that_have_left_the_page_end() {
+        let before = page("a{x=\"1\"} 1\na{x=\"2\"} 2\nb 3\n");
+        let now = page("# TYPE a gauge\na{x=\"2\",empty=\"\"} 2\na{x=\"2\"} 0.5\nc{job=\"own\",k=\"v\"} 4\n");
+        let millis = 1_767_225_600_123;
+        assert_eq!(
+            read(&bodies(&before, &now, Ending::Gone, millis, &external())),
+            [
+                "Zone=z __name__=a job=j x=2 2 @1767225600123",
+                "Zone=z __name__=a job=j x=2 0.5 @1767225600123",
+                "Zone=z __name__=c job=own k=v 4 @1767225600123",
+                "Zone=z __name__=a job=j x=1 stale @1767225600123",
+                "Zone=z __name__=b job=j stale @1767225600123",
+            ]
+        );
+        assert_eq!(
+            read(&bodies(&before, &now, Ending::All, 5, &BTreeMap::new())),
+            [
+                "__name__=a x=1 stale @5",
+                "__name__=a x=2 stale @5",
+                "__name__=b stale @5"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_large_page_is_several_requests() {
+        let lines: String = (0..2 * MAX_SAMPLES + 1)
+            .map(|n| format!("a{{n=\"{n}\"}} {n}\n"))
+            .collect();
+        let bodies = bodies(&[], &[lines.into()], Ending::Gone, 1, &BTreeMap::new());
+        assert_eq!(bodies.len(), 3);
+        assert_eq!(read(&bodies).len(), 2 * MAX_SAMPLES + 1);
+    }
+}
