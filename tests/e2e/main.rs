@@ -18,6 +18,7 @@ mod floods;
 mod generations;
 mod harness;
 mod hostile;
+mod http;
 mod lifecycle;
 mod link;
 mod logging;

@@ -2,7 +2,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 /// A certificate authority.
@@ -56,6 +56,13 @@ impl Authority {
         self.sign(purpose(named(name, &[]), ExtendedKeyUsagePurpose::ClientAuth))
     }
 
+    /// The certificate of a client with these names: host names, addresses, e-mail addresses or URIs.
+    pub fn client_called(&self, names: &[&str]) -> Identity {
+        let mut parameters = named("client", &[]);
+        parameters.subject_alt_names = names.iter().map(|name| alternative(name)).collect();
+        self.sign(purpose(parameters, ExtendedKeyUsagePurpose::ClientAuth))
+    }
+
     fn sign(&self, parameters: CertificateParams) -> Identity {
         let key = key();
         let certificate = parameters
@@ -65,6 +72,16 @@ impl Authority {
             certificate: certificate.pem(),
             key: key.serialize_pem(),
         }
+    }
+}
+
+fn alternative(name: &str) -> SanType {
+    let text = || name.try_into().expect("a name in ASCII");
+    match name.parse() {
+        Ok(address) => SanType::IpAddress(address),
+        Err(_) if name.contains("://") => SanType::URI(text()),
+        Err(_) if name.contains('@') => SanType::Rfc822Name(text()),
+        Err(_) => SanType::DnsName(text()),
     }
 }
 

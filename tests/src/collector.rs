@@ -44,7 +44,9 @@ impl Collector {
 
     /// Starts a collector by a command of the test's own, and waits until its page is served.
     pub async fn launch(mut command: Command) -> Self {
-        command.args(["--metrics-port", "0"]);
+        if command.as_std().get_args().all(|argument| argument != "--listen") {
+            command.args(["--metrics-port", "0"]);
+        }
         // By environment, so that a test may say otherwise by a flag.
         command.env("METRICS_POLL_INTERVAL", "200ms");
         let mut program = Program::start("metrics", command);

@@ -18,10 +18,11 @@ const ARCHITECTURE: &str = "docs/ARCHITECTURE.md";
 const IMPORTS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("program", &["link"]),
+    ("web", &["link", "program"]),
     ("link", &["protocol"]),
     ("fleet", &["protocol"]),
-    ("metrics", &["protocol", "link", "fleet", "program"]),
-    ("mock-worker", &["protocol", "link", "program"]),
+    ("metrics", &["protocol", "link", "fleet", "program", "web"]),
+    ("mock-worker", &["protocol", "link", "program", "web"]),
 ];
 
 /// What a part of the tree must not import, and why.

@@ -1,29 +1,27 @@
 //! Binds the page, runs the tasks, and stops them in order.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use fleet::Plan;
 use link::{Grants, Link, Options};
 use program::Log;
 use program::nats::Nats;
 use protocol::subject;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use web::{BindError, Listeners, Security, Server};
 
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::export::Process;
+use crate::export::{Http, Process};
 use crate::live::Live;
 use crate::page::{Pages, Source};
 use crate::reload::{Origin, Targets};
 use crate::sinks::SinkBooks;
 use crate::tasks::Tasks;
-use crate::{reload, sinks, web};
+use crate::{reload, sinks, usage};
 
 /// Replies that the inbox can hold before they are dropped: twice the largest fleet.
 pub(crate) const INBOX_CAPACITY: usize = 1 << 18;
@@ -31,36 +29,21 @@ pub(crate) const INBOX_CAPACITY: usize = 1 << 18;
 /// How long it may take to close the connection.
 const CLOSING: Duration = Duration::from_millis(500);
 
-/// Why the collector could not start.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot serve on {host}:{port}: {reason}; choose another --metrics-port or --host, or end what uses it"
-)]
-pub struct BindError {
-    host: String,
-    port: u16,
-    reason: io::Error,
-}
-
-/// A collector whose page has its port, and which has done nothing else yet.
+/// A collector whose page has its addresses, and which has done nothing else yet.
 #[derive(Debug)]
 pub struct App {
     config: Config,
-    listener: TcpListener,
+    server: Server,
 }
 
-/// Takes the port of the page.
+/// Takes the addresses of the page.
 ///
 /// # Errors
-/// [`BindError`] where the port is in use or the address is not this machine's.
-pub async fn bind(config: Config) -> Result<App, BindError> {
-    let listener = TcpListener::bind((config.host.as_str(), config.port)).await;
-    let listener = listener.map_err(|reason| BindError {
-        host: config.host.clone(),
-        port: config.port,
-        reason,
-    })?;
-    Ok(App { config, listener })
+/// [`BindError`] where one is in use or is not this machine's.
+pub async fn bind(config: Config, security: Security) -> Result<App, BindError> {
+    let listeners = Listeners::bind(&config.listen).await?;
+    let server = Server::new(listeners, security, config.limits);
+    Ok(App { config, server })
 }
 
 impl App {
@@ -69,10 +52,7 @@ impl App {
     /// # Errors
     /// Where NATS refuses this user for good, or a task ends.
     pub async fn run(self, shutdown: CancellationToken, origin: Origin, log: &Log) -> anyhow::Result<()> {
-        let Self { mut config, listener } = self;
-        let address = listener
-            .local_addr()
-            .context("failed to read the page's address")?;
+        let Self { mut config, server } = self;
         let options = options(&config.nats, &config.plan);
         let (live, live_now) = watch::channel(Live::new(&config, origin.loaded.file.is_some()));
         let link = Link::new(config.nats.servers, options);
@@ -82,7 +62,8 @@ impl App {
         }
         let host = rustix::system::uname();
         let host = host.nodename().to_string_lossy();
-        config.sinks.set_instance(&format!("{host}:{}", address.port()));
+        let port = server.port().map_or_else(String::new, |port| format!(":{port}"));
+        config.sinks.set_instance(&format!("{host}{port}"));
         let sink_books = SinkBooks::of(&config.sinks);
         let (stop_page, stop_sinks) = (CancellationToken::new(), CancellationToken::new());
         let dropped_lines = log.lines().dropped_lines_counter();
@@ -90,20 +71,29 @@ impl App {
             snapshots: published,
             live: live_now.clone(),
             process: Box::new({
-                let sink_books = sink_books.clone();
+                let (sink_books, counts) = (sink_books.clone(), server.counts());
                 move || Process {
                     log_lines_dropped: dropped_lines(),
                     sinks: sink_books.views(),
+                    usage: usage::read(),
+                    http: Http {
+                        closed: counts.closed(),
+                        accept_errors: counts.accept_errors(),
+                        unauthorized: counts.unauthorized(),
+                    },
                 }
             }),
         }));
+        server.announce("serving", "/metrics");
         let mut sinks = sinks::start(config.sinks, &sink_books, &pages, &stop_sinks);
         let mut page = Tasks::default();
         page.start("the page", {
             let stop = stop_page.clone();
-            async move { web::serve(listener, pages, stop).await.map_err(Into::into) }
+            async move {
+                crate::web::serve(server, pages, stop).await;
+                Ok(())
+            }
         });
-        info!(url = %format_args!("http://{address}/metrics"), "serving");
 
         let mut collector = Tasks::default();
         let targets = Targets {

@@ -12,6 +12,7 @@ use program::nats::{Everywhere, NatsArgs};
 use program::time::{Bounds, time_within};
 use program::{Exit, LogFormat};
 use protocol::{Component, EndpointName, Namespace, SubjectPattern};
+use web::WebArgs;
 
 use crate::export::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
 use crate::sinks::PushArgs;
@@ -20,7 +21,7 @@ use crate::target::Target;
 const EXAMPLES: &str = "Examples:
   metrics --component my_component --endpoint my_endpoint
       watch dynamo/my_component/my_endpoint on nats://127.0.0.1:4222, page on http://127.0.0.1:9091/metrics
-  metrics --target prod/decode/generate --target prod/prefill/generate --server nats://nats:4222 --host 0.0.0.0
+  metrics --target prod/decode/generate --target prod/prefill/generate --server nats://nats:4222 --listen 0.0.0.0:9091
   metrics --target 'dynamo/*/generate' --exclude 'dynamo/test-*/*'
       watch every component of a namespace, and not the test ones
   metrics --target 'dynamo-*/backend/generate' --capacity 'dynamo-*/*/*:slots=256,kv_blocks=8192'
@@ -220,18 +221,17 @@ pub struct CollectArgs {
     #[arg(long, env = "METRICS_POLL_INTERVAL", default_value = "2s", value_parser = time_within(POLL_INTERVAL), value_name = "TIME")]
     pub poll_interval: Duration,
 
-    /// Port of the page; 0 takes a free one.
-    #[arg(
-        long,
-        env = "METRICS_HTTP_PORT_NUMBER",
-        default_value_t = 9091,
-        value_name = "PORT"
-    )]
-    pub metrics_port: u16,
+    /// Port of the page, where --listen is not given; 0 takes a free one [default: 9091].
+    #[arg(long, env = "METRICS_HTTP_PORT_NUMBER", value_name = "PORT")]
+    pub metrics_port: Option<u16>,
 
-    /// Address that the page is served on; 0.0.0.0 for all.
-    #[arg(long, env = "METRICS_HTTP_ADDRESS", default_value = "127.0.0.1")]
-    pub host: String,
+    /// Address that the page is served on, where --listen is not given; 0.0.0.0 for all [default: 127.0.0.1].
+    #[arg(long, env = "METRICS_HTTP_ADDRESS")]
+    pub host: Option<String>,
+
+    /// Where and how to serve.
+    #[command(flatten)]
+    pub web: WebArgs,
 
     /// Missed rounds after which a worker is stale and its load leaves the page.
     #[arg(long, env = "METRICS_STALE_AFTER", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..), value_name = "ROUNDS")]

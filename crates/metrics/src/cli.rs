@@ -13,10 +13,11 @@ use program::{Exit, Log, LogFilter, terminal, usage};
 use protocol::text::causes;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use web::Security;
 
-use crate::app;
+use crate::app::{self, App};
 use crate::args::{Cli, Command, ConfigCommand, ListArgs};
-use crate::config::Config;
+use crate::config::{Config, Wrong};
 use crate::config_file::{self, LoadError, Loaded};
 use crate::probe::{self, Copied, Health, Looking};
 use crate::reload::Origin;
@@ -38,7 +39,7 @@ pub async fn main() -> ExitCode {
 
 /// What to do.
 enum Task {
-    Collect(Box<(Config, Loaded, LogFilter)>),
+    Collect(Box<(Config, Security, Loaded, LogFilter)>),
     Once(Box<Once>),
     /// Nothing is named that could be watched.
     Nothing(Box<Looking>),
@@ -77,7 +78,19 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
         None if !Config::has_something_to_watch(&loaded.cli.collect) => {
             Task::Nothing(Box::new(looking(loaded)?))
         }
-        None => Task::Collect(Box::new((loaded.config()?, loaded, filter))),
+        None => {
+            let config = loaded.config()?;
+            let security = security(&config, &loaded)?;
+            Task::Collect(Box::new((config, security, loaded, filter)))
+        }
+    })
+}
+
+/// Reads the web configuration file, if there is one.
+fn security(config: &Config, loaded: &Loaded) -> Result<Security, LoadError> {
+    Security::open(config.web_config.as_ref()).map_err(|error| {
+        let message = format!("--web-config-file cannot be used: {error}");
+        loaded.blame(vec![Wrong::new(["web_config_file"], message)])
     })
 }
 
@@ -95,9 +108,12 @@ async fn run(task: Task, arguments: Vec<OsString>, log: &Log) -> ExitCode {
     let result = match task {
         Task::Print(text) => print_text(&text).map(|()| Exit::Done).map_err(Into::into),
         Task::Collect(task) => {
-            let (config, loaded, filter) = *task;
-            let collected = collect(config, loaded, filter, arguments, log).await;
-            collected.map(|()| Exit::Done)
+            let (config, security, loaded, filter) = *task;
+            match app::bind(config, security).await {
+                Ok(app) => collect(app, loaded, filter, arguments, log).await,
+                Err(error) => Err(error.into()),
+            }
+            .map(|()| Exit::Done)
         }
         Task::Once(once) => look(*once).await,
         Task::Nothing(looking) => {
@@ -156,7 +172,7 @@ async fn until_interrupted(task: impl Future<Output = anyhow::Result<()>>) -> an
 }
 
 async fn collect(
-    config: Config,
+    app: App,
     loaded: Loaded,
     filter: LogFilter,
     arguments: Vec<OsString>,
@@ -168,7 +184,6 @@ async fn collect(
         filter,
         hangup: signal(SignalKind::hangup()).context("failed to watch for SIGHUP")?,
     };
-    let app = app::bind(config).await?;
     let shutdown = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to watch for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("failed to watch for SIGTERM")?;

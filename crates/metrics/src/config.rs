@@ -1,5 +1,6 @@
 //! The resolved configuration: what the flags and the environment come to.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fleet::{
@@ -8,6 +9,7 @@ use fleet::{
 use link::Servers;
 use program::nats::Nats;
 use protocol::{EndpointPath, NameError, PathError, subject};
+use web::{Address, Limits, WebArgs};
 
 use crate::args::{CollectArgs, SharedArgs};
 use crate::etcd::EtcdServers;
@@ -15,6 +17,10 @@ use crate::export::ExportOptions;
 use crate::mapping;
 use crate::sinks::Sinks;
 use crate::target::Target;
+
+/// Where the page is served unless flags say otherwise.
+const HOST: &str = "127.0.0.1";
+const PORT: u16 = 9091;
 
 /// All that the collector needs to know.
 #[derive(Debug, Clone)]
@@ -25,10 +31,12 @@ pub struct Config {
     pub nats: Nats,
     /// Where etcd is, if workers register what they can hold there.
     pub etcd: Option<EtcdServers>,
-    /// Address of the page.
-    pub host: String,
-    /// Port of the page.
-    pub port: u16,
+    /// Where the page is served.
+    pub listen: Vec<Address>,
+    /// Where TLS, users and headers of the page are configured.
+    pub web_config: Option<PathBuf>,
+    /// What clients of the page may cost.
+    pub limits: Limits,
     /// What is on the page.
     pub export: ExportOptions,
     /// How long the page may take to end.
@@ -98,6 +106,7 @@ impl Config {
         };
         let rules = rules(&collect, shared);
         let every_service = collect.all_services.then(|| NameGlob::new("*"));
+        let (listen, limits) = (addresses(&collect), collect.web.limits());
         let services = collect.service.into_iter().chain(every_service);
         let forms = |form, selectors: &mut dyn Iterator<Item = &Selector>| -> Vec<_> {
             let path = |selector: &Selector| match selector {
@@ -134,8 +143,9 @@ impl Config {
             },
             nats,
             etcd,
-            host: collect.host,
-            port: collect.metrics_port,
+            listen,
+            web_config: collect.web.web_config_file,
+            limits,
             export: ExportOptions {
                 compat: collect.compat,
                 worker_series: collect.worker_series,
@@ -208,6 +218,11 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
         );
         wrong.push(Wrong::new(["round_timeout", "poll_interval"], message));
     }
+    let WebArgs { listen, .. } = &collect.web;
+    if !listen.is_empty() && (collect.host.is_some() || collect.metrics_port.is_some()) {
+        let message = "--listen takes the place of --host and --metrics-port: give one or the other, in flags, environment and file together";
+        wrong.push(Wrong::new(["listen", "host", "metrics_port"], message));
+    }
     wrong.extend(named(collect).err());
     wrong.extend(contradictions_of_rules(collect, shared));
     wrong.extend(etcd_servers(collect).err());
@@ -220,6 +235,18 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
             .flatten(),
     );
     wrong
+}
+
+/// Where the page is served.
+fn addresses(collect: &CollectArgs) -> Vec<Address> {
+    if !collect.web.listen.is_empty() {
+        return collect.web.listen.clone();
+    }
+    let host = collect.host.as_deref().unwrap_or(HOST);
+    vec![Address::Tcp {
+        host: host.to_owned(),
+        port: collect.metrics_port.unwrap_or(PORT),
+    }]
 }
 
 /// A label that a mapping has as well as a target: a sample would have it twice.

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fleet::Snapshot;
+use web::Closed;
 
 pub use catalogue::catalogue;
 pub use family::{Entry, Kind};
@@ -42,16 +43,50 @@ use shown::Shown;
 use writer::Writer;
 
 /// What the page says of the process, apart from what its snapshot holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Process {
     /// Log lines that were dropped so far.
     pub log_lines_dropped: u64,
     /// The sinks that are on.
     pub sinks: [Option<SinkView>; Sink::ALL.len()],
+    /// What it uses of the machine, where the system says so.
+    pub usage: Option<Usage>,
+    /// What became of connections to the page.
+    pub http: Http,
+}
+
+/// What the process uses of the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Usage {
+    /// Processor time, in the system and outside of it.
+    pub cpu_seconds: f64,
+    /// Memory.
+    pub resident_bytes: u64,
+    /// Address space.
+    pub virtual_bytes: u64,
+    /// Threads.
+    pub threads: u64,
+    /// When it started, in Unix time.
+    pub started: f64,
+    /// File descriptors that are open.
+    pub open_files: u64,
+    /// File descriptors that may be open, where there is a limit.
+    pub max_open_files: Option<u64>,
+}
+
+/// What became of connections to the page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Http {
+    /// Connections that the collector closed, by reason.
+    pub closed: [u64; Closed::ALL.len()],
+    /// How often a connection could not be accepted.
+    pub accept_errors: u64,
+    /// Requests without a valid user and password.
+    pub unauthorized: u64,
 }
 
 /// What the page says of the moment at which it is rendered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moment {
     /// Whether the last round ended recently enough for `llm_collector_up`.
     pub is_current: bool,

@@ -6,6 +6,12 @@
 
 #![warn(missing_docs)]
 
+/// The version of the collector.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit of its source, or `unknown` where it was built outside of a repository.
+pub(crate) const REVISION: &str = env!("GIT_REVISION");
+
 pub mod api;
 pub mod app;
 pub mod args;
@@ -30,4 +36,5 @@ mod say;
 pub mod sinks;
 pub mod target;
 mod tasks;
+mod usage;
 pub mod web;

@@ -3,11 +3,12 @@
 //!
 //! Rendering runs on threads that may block, at most two pages at a time. Clients that ask while a page is
 //! being rendered wait for that page. Pages of an earlier snapshot are dropped when a new one is published; a client that
-//! is still reading keeps its own.
+//! is still reading keeps its own, as long as [`Shelf`] has room for it.
 
 mod answers;
 mod encoding;
 mod jobs;
+mod shelf;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::api::{Query, Resource};
@@ -27,6 +29,8 @@ use crate::ready;
 
 use answers::Answers;
 use jobs::{Jobs, Slot};
+
+use shelf::Shelf;
 
 pub use encoding::Encoding;
 
@@ -47,6 +51,8 @@ pub struct Page {
     pub chunks: Arc<[Bytes]>,
     /// Their length.
     pub bytes: u64,
+    /// Cancelled when clients that still read this page are to be cut off.
+    pub cut: CancellationToken,
 }
 
 /// A page could not be made.
@@ -60,10 +66,12 @@ pub struct Pages {
     jobs: Jobs,
     edition: Mutex<Option<Arc<Edition>>>,
     has_reported_cut: Arc<AtomicBool>,
+    shelf: Arc<Shelf>,
 }
 
 /// All pages of one snapshot.
 struct Edition {
+    number: u64,
     published: Published,
     is_current: bool,
     live: Live,
@@ -80,6 +88,7 @@ impl Pages {
             jobs: Jobs::default(),
             edition: Mutex::default(),
             has_reported_cut: Arc::default(),
+            shelf: Arc::default(),
         }
     }
 
@@ -113,6 +122,7 @@ impl Pages {
             Encoding::Identity => Ok(identity),
             Encoding::Gzip => {
                 let pack = move || encoding::gzip(&identity.chunks).into();
+                let pack = self.shelved(&edition, pack);
                 self.jobs.make(&edition.gzip[format as usize], pack).await
             }
         }
@@ -132,11 +142,13 @@ impl Pages {
         let (published, round_limit) = (edition.published.clone(), edition.live.round_limit);
         let slots = edition.answers.slots(resource, &query, published.at.elapsed());
         let write = move || vec![resource.write(&published, round_limit, &query).into()].into();
+        let write = self.shelved(&edition, write);
         let identity = self.jobs.make(&slots.identity, write).await?;
         match encoding {
             Encoding::Identity => Ok(identity),
             Encoding::Gzip => {
                 let pack = move || encoding::gzip(&identity.chunks).into();
+                let pack = self.shelved(&edition, pack);
                 self.jobs.make(&slots.gzip, pack).await
             }
         }
@@ -174,7 +186,22 @@ impl Pages {
             }
             rendered.chunks.into()
         };
+        let render = self.shelved(edition, render);
         self.jobs.make(&edition.identity[format as usize], render).await
+    }
+
+    /// The same work, whose page is known to the shelf.
+    fn shelved(
+        &self,
+        edition: &Edition,
+        work: impl FnOnce() -> Page + Send + 'static,
+    ) -> impl FnOnce() -> Page + Send + 'static {
+        let (shelf, number) = (Arc::clone(&self.shelf), edition.number);
+        move || {
+            let page = work();
+            shelf.put(number, &page);
+            page
+        }
     }
 
     fn edition(&self) -> Arc<Edition> {
@@ -185,6 +212,7 @@ impl Pages {
         match &*edition {
             Some(edition) if edition.shows(&published, is_current, &live) => Arc::clone(edition),
             _ => Arc::clone(edition.insert(Arc::new(Edition {
+                number: self.shelf.next_edition(),
                 published,
                 is_current,
                 live,
@@ -215,6 +243,7 @@ impl From<Vec<Bytes>> for Page {
         Self {
             bytes: chunks.iter().map(|chunk| chunk.len() as u64).sum(),
             chunks: chunks.into(),
+            cut: CancellationToken::new(),
         }
     }
 }

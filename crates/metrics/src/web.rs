@@ -1,18 +1,16 @@
-//! HTTP: `/metrics`, `/healthz`, `/readyz`, and the JSON API below `/api/v1`.
+//! HTTP: which path answers with what. The JSON API is below `/api/v1`.
 
-use std::convert::Infallible;
+mod landing;
+
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
-use futures_util::stream;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use web::{Cut, Server, shared_body};
 
 use crate::api::{Query, Resource};
 use crate::export::Format;
@@ -21,26 +19,24 @@ use crate::ready;
 
 /// The answer to every other path.
 const NOT_FOUND: &str =
-    "not here; there are /metrics, /healthz, /readyz and /api/v1/{pools,workers,services,snapshot}\n";
+    "not here; there are /, /metrics, /healthz, /readyz and /api/v1/{pools,workers,services,snapshot}\n";
 
 /// Serves until `stop`, then lets the requests that are under way end.
-///
-/// # Errors
-/// Where the listener fails.
-pub async fn serve(listener: TcpListener, pages: Arc<Pages>, stop: CancellationToken) -> std::io::Result<()> {
-    let server =
-        axum::serve(listener, router(Arc::clone(&pages))).with_graceful_shutdown(stop.cancelled_owned());
-    let mut server = std::pin::pin!(server.into_future());
+pub async fn serve(server: Server, pages: Arc<Pages>, stop: CancellationToken) {
+    let served = server.serve(router(Arc::clone(&pages)), stop);
+    let mut served = std::pin::pin!(served);
     tokio::select! {
-        result = &mut server => result,
+        () = &mut served => {}
         // No more snapshots: the last ones are served until the end.
-        () = pages.drop_outdated() => server.await,
+        () = pages.drop_outdated() => served.await,
     }
 }
 
 fn router(pages: Arc<Pages>) -> Router {
     Router::new()
+        .route("/", get(landing))
         .route("/metrics", get(metrics))
+        .route("/metrics/", get(metrics))
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(readyz))
         .route("/api/v1/{resource}", get(answer))
@@ -50,6 +46,12 @@ fn router(pages: Arc<Pages>) -> Router {
         })
         .fallback(async || (StatusCode::NOT_FOUND, NOT_FOUND))
         .with_state(pages)
+}
+
+async fn landing(State(pages): State<Arc<Pages>>) -> Response {
+    let page = Html(landing::page(&pages.published(), pages.round_limit()));
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+    ([(header::CONTENT_SECURITY_POLICY, policy)], page).into_response()
 }
 
 async fn metrics(State(pages): State<Arc<Pages>>, headers: HeaderMap) -> Response {
@@ -98,9 +100,11 @@ async fn schema(Path(resource): Path<String>) -> Response {
 }
 
 fn response(page: &Page, content_type: &'static str, encoding: Encoding) -> Response {
-    let chunks = Arc::clone(&page.chunks);
-    let chunks = (0..chunks.len()).map(move |index| Ok::<Bytes, Infallible>(chunks[index].clone()));
-    let mut response = Response::new(Body::from_stream(stream::iter(chunks)));
+    let mut response = Response::new(shared_body(Arc::clone(&page.chunks)));
+    response.extensions_mut().insert(Cut {
+        token: page.cut.clone(),
+        chunks: Arc::clone(&page.chunks),
+    });
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, page.bytes.into());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -141,6 +145,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::sync::watch;
+    use web::{Limits, Listeners, Security};
 
     use super::*;
     use crate::export::Process;
@@ -172,8 +177,10 @@ mod tests {
             live: watch::channel(Live::default()).1,
             process: Box::new(Process::default),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let free = "127.0.0.1:0".parse().unwrap();
+        let listeners = Listeners::bind(&[free]).await.unwrap();
+        let address = listeners.urls("", "").remove(0).replace("://", "");
+        let server = Server::new(listeners, Security::open(None).unwrap(), Limits::default());
         let stop = CancellationToken::new();
         let client = async {
             let mut stream = TcpStream::connect(address).await.unwrap();
@@ -184,8 +191,7 @@ mod tests {
             stop.cancel();
             reply
         };
-        let (served, reply) = tokio::join!(serve(listener, Arc::new(pages), stop.clone()), client);
-        served.unwrap();
+        let ((), reply) = tokio::join!(serve(server, Arc::new(pages), stop.clone()), client);
         let end = reply
             .windows(4)
             .position(|window| window == b"\r\n\r\n")
@@ -240,6 +246,9 @@ mod tests {
             .read_to_string(&mut text)
             .unwrap();
         assert!(text.ends_with("# EOF\n"));
+
+        let slashed = request(ready(), "GET /metrics/ HTTP/1.1").await;
+        assert_eq!(slashed.text(), reply.text());
 
         let head = request(ready(), "HEAD /metrics HTTP/1.1").await;
         assert!(
@@ -299,8 +308,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_first_page_leads_to_the_others_and_has_the_state() {
+        let reply = request(ready(), "GET / HTTP/1.1").await;
+        assert!(reply.has("content-type: text/html; charset=utf-8"), "{}", reply.head);
+        assert!(reply.has("content-security-policy: default-src 'none'; style-src 'unsafe-inline'"));
+        for part in ["href=\"metrics\"", "href=\"readyz\"", crate::VERSION, crate::REVISION, "connected"] {
+            assert!(reply.text().contains(part), "{part}: {}", reply.text());
+        }
+        assert_eq!(request(ready(), "HEAD / HTTP/1.1").await.text(), "");
+    }
+
+    #[tokio::test]
     async fn other_paths_are_not_found_and_other_methods_not_allowed() {
-        let reply = request(ready(), "GET /metrics/ HTTP/1.1").await;
+        let reply = request(ready(), "GET /metric HTTP/1.1").await;
         assert!(reply.has("http/1.1 404 not found"), "{}", reply.head);
         assert_eq!(reply.text(), NOT_FOUND);
         let reply = request(ready(), "POST /metrics HTTP/1.1\r\nContent-Length: 0").await;

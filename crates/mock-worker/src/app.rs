@@ -18,10 +18,10 @@ use link::{Grants, Link, Options, Servers};
 use program::nats::Nats;
 use protocol::text::causes;
 use protocol::{ServiceName, subject};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 use tracing::{info, warn};
+use web::Server;
 
 use crate::args::Config;
 use crate::control::{Answer, Request, subject_of};
@@ -42,7 +42,7 @@ pub struct App {
     config: Config,
     show: Show,
     heard: mpsc::Receiver<Heard>,
-    page: Option<TcpListener>,
+    page: Option<Server>,
 }
 
 impl App {
@@ -51,7 +51,7 @@ impl App {
     /// # Errors
     /// [`InvalidInput`](crate::args::InvalidInput) where a file cannot be had; else where the port is in use.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let page = page::bind(config.metrics_port).await?;
+        let page = page::bind(&config).await?;
         let (hear, heard) = mpsc::channel(1024);
         let show = Show::open(&config, hear)?;
         Ok(Self {
@@ -78,7 +78,7 @@ impl App {
             let link = show.new_link();
             let control = link.connect().await?;
             show.connect(&config).await?;
-            let page = page::serve(page)?;
+            let page = page::serve(page);
             let calls = control
                 .subscribe(subject_of(&config.name))
                 .await

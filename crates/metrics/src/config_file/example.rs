@@ -11,7 +11,7 @@ const INTRODUCTION: &str = "\
 ";
 
 /// Values for keys that have no default.
-const EXAMPLES: [(&str, &str); 18] = [
+const EXAMPLES: [(&str, &str); 22] = [
     ("component", r#""backend""#),
     ("endpoint", r#""generate""#),
     (
@@ -27,6 +27,10 @@ const EXAMPLES: [(&str, &str); 18] = [
         "capacity",
         r#"[{ pools = "dynamo-*/*/*", slots = 256, kv_blocks = 8192 }]"#,
     ),
+    ("metrics_port", "9091"),
+    ("host", r#""127.0.0.1""#),
+    ("listen", r#"["127.0.0.1:9091", "unix:/run/metrics.sock"]"#),
+    ("web_config_file", r#""/etc/metrics/web.yml""#),
     ("etcd", r#""http://etcd:2379""#),
     ("push_url", r#""http://pushgateway:9091""#),
     ("push_grouping", r#"["zone=a"]"#),

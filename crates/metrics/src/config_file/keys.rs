@@ -217,7 +217,7 @@ mod tests {
     }
 
     /// Keys whose change needs another connection, another address, or another log.
-    const WITH_A_RESTART: [&str; 35] = [
+    const WITH_A_RESTART: [&str; 41] = [
         "server",
         "user",
         "password",
@@ -252,6 +252,12 @@ mod tests {
         "remote_write_bearer_token_file",
         "host",
         "metrics_port",
+        "listen",
+        "web_config_file",
+        "http_header_timeout",
+        "http_idle_timeout",
+        "http_response_timeout",
+        "http_max_connections",
         "log_format",
     ];
 

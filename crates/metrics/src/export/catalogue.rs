@@ -98,8 +98,14 @@ families! {
             "Endpoints of plain services that were left out because there are more than 10,000.";
         MAPPING_ERRORS: Process["mapping", "reason"] = "llm_collector_mapping_errors", Counter,
             "Values that a mapping did not find, or that cannot be shown, by the name of its metric and the reason.";
+        HTTP_CLOSED: Process["reason"] = "llm_collector_http_connections_closed", Counter,
+            "Connections to the page that the collector closed: slow_request, the request was not complete in time; idle, no further request came; slow_reader, the response was not read in time; outdated, it was still being read when newer pages needed the memory; over_limit, there were too many connections; tls, the handshake failed.";
+        HTTP_ACCEPT_ERRORS: Process = "llm_collector_http_accept_errors", Counter,
+            "Connections to the page that could not be accepted, most often for want of file descriptors.";
+        HTTP_UNAUTHORIZED: Process = "llm_collector_http_unauthorized", Counter,
+            "Requests to the page that were refused for want of a valid user and password.";
         BUILD_INFO: Process["version", "revision"] = "llm_collector_build_info", Gauge,
-            "Version of the collector; always 1.";
+            "Version of the collector and the commit of its source, or unknown where it was built outside of a repository; always 1.";
         UP: AnyPool = "llm_collector_up", Gauge,
             "1 if the last round was recent and got a valid reply or a definite answer that no service is subscribed.";
         ROUND_DURATION: AnyPool = "llm_collector_round_duration_seconds", Histogram in "seconds",
@@ -116,6 +122,22 @@ families! {
             "Events by what became of them; each has exactly one result.";
         IGNORED: AnyPool["reason"] = "llm_collector_workers_ignored", Counter,
             "Sightings of workers, or of instances of a service, that were left out, by reason.";
+    }
+    "The process" => {
+        PROCESS_CPU: Process = "process_cpu_seconds", Counter in "seconds",
+            "Processor time that the collector has used, in the system and outside of it.";
+        PROCESS_RESIDENT: Process = "process_resident_memory_bytes", Gauge in "bytes",
+            "Memory that the collector has.";
+        PROCESS_VIRTUAL: Process = "process_virtual_memory_bytes", Gauge in "bytes",
+            "Address space that the collector has.";
+        PROCESS_OPEN_FDS: Process = "process_open_fds", Gauge,
+            "File descriptors that are open.";
+        PROCESS_MAX_FDS: Process = "process_max_fds", Gauge,
+            "File descriptors that may be open at the same time; absent without a limit.";
+        PROCESS_THREADS: Process = "process_threads", Gauge,
+            "Threads of the collector.";
+        PROCESS_STARTED: Process = "process_start_time_seconds", Gauge in "seconds",
+            "When the collector started, in Unix time.";
     }
     "Pools" => {
         POOL_WORKERS: Pool["state"] = "llm_pool_workers", Gauge in "workers",

@@ -2,6 +2,7 @@
 
 use fleet::{EventResult, Finish, Hearing, MappingFault, RegistryView, ReplyResult, Snapshot};
 use protocol::events::Topic;
+use web::Closed;
 
 use super::catalogue as c;
 use super::labels::{AnyPool, Pool, ServicePool, Text, Texts};
@@ -10,10 +11,17 @@ use super::shown::Shown;
 use super::sinks;
 use super::value::Value;
 use super::writer::Writer;
-use super::{LeftOut, Moment, Reloads};
+use super::{Http, LeftOut, Moment, Reloads, Usage};
+use crate::{REVISION, VERSION};
 
 /// Series without a pool and without a topic.
 const PLAIN_SERIES: usize = 10;
+
+/// Series of connections to the page.
+const HTTP_SERIES: usize = Closed::ALL.len() + 2;
+
+/// Series of the process, apart from its limit on open files.
+const USAGE_SERIES: usize = 6;
 
 /// Series of the store in which workers register, where one is read.
 const REGISTRY_SERIES: u64 = 4;
@@ -26,14 +34,17 @@ const REASONS: usize = 5;
 
 /// The series without a pool.
 pub(super) fn series(snapshot: &Snapshot, moment: &Moment) -> u64 {
-    let plain = (PLAIN_SERIES + REASONS + 2 * Topic::ALL.len()) as u64;
+    let plain = (PLAIN_SERIES + HTTP_SERIES + REASONS + 2 * Topic::ALL.len()) as u64;
     let registry = snapshot.registry.map_or(0, |_| REGISTRY_SERIES);
     let delays = snapshot.hearing.delays.iter().map(requests::histogram_series);
     let reloads = moment.reloads.map_or(0, |_| RELOAD_SERIES);
     let mappings = (snapshot.mappings.len() * MappingFault::ALL.len()) as u64;
     let frontends = requests::frontend_series(snapshot.frontends.as_ref());
     let sinks = moment.process.sinks.iter().flatten().count() as u64 * sinks::SERIES;
-    sinks + plain + registry + reloads + mappings + delays.sum::<u64>() + frontends
+    let usage = moment.process.usage.map_or(0, |usage| {
+        USAGE_SERIES as u64 + u64::from(usage.max_open_files.is_some())
+    });
+    plain + sinks + usage + registry + reloads + mappings + delays.sum::<u64>() + frontends
 }
 
 pub(super) fn write(
@@ -96,6 +107,9 @@ pub(super) fn write(
     for (labels, pool) in pools() {
         samples.write(labels, ["too_many_workers"], pool.ignored);
     }
+    if let Some(usage) = &moment.process.usage {
+        write_usage(writer, usage);
+    }
 }
 
 fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left_out: LeftOut) {
@@ -128,9 +142,40 @@ fn write_process(writer: &mut Writer, snapshot: &Snapshot, moment: &Moment, left
             samples.write(Text::NONE, [&view.metric, fault.as_str()], count);
         }
     }
-    let revision = option_env!("GIT_REVISION").unwrap_or("unknown");
-    let build = [env!("CARGO_PKG_VERSION"), revision];
+    write_http(writer, &moment.process.http);
+    let build = [VERSION, REVISION];
     writer.family(&c::BUILD_INFO).write(Text::NONE, build, true);
+}
+
+/// What the process uses of the machine.
+fn write_usage(writer: &mut Writer, usage: &Usage) {
+    let values: [(_, Value); USAGE_SERIES] = [
+        (&c::PROCESS_CPU, usage.cpu_seconds.into()),
+        (&c::PROCESS_RESIDENT, usage.resident_bytes.into()),
+        (&c::PROCESS_VIRTUAL, usage.virtual_bytes.into()),
+        (&c::PROCESS_OPEN_FDS, usage.open_files.into()),
+        (&c::PROCESS_THREADS, usage.threads.into()),
+        (&c::PROCESS_STARTED, usage.started.into()),
+    ];
+    for (family, value) in values {
+        writer.family(family).write(Text::NONE, [], value);
+    }
+    if let Some(most) = usage.max_open_files {
+        writer.family(&c::PROCESS_MAX_FDS).write(Text::NONE, [], most);
+    }
+}
+
+fn write_http(writer: &mut Writer, http: &Http) {
+    let mut samples = writer.family(&c::HTTP_CLOSED);
+    for (reason, count) in Closed::ALL.into_iter().zip(http.closed) {
+        samples.write(Text::NONE, [reason.as_str()], count);
+    }
+    for (family, count) in [
+        (&c::HTTP_ACCEPT_ERRORS, http.accept_errors),
+        (&c::HTTP_UNAUTHORIZED, http.unauthorized),
+    ] {
+        writer.family(family).write(Text::NONE, [], count);
+    }
 }
 
 fn write_reloads(writer: &mut Writer, reloads: &Reloads) {

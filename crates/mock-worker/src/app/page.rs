@@ -1,7 +1,6 @@
 //! The engines' own metrics on a page in OpenMetrics, under the names that vLLM uses, for those who scrape engines
 //! directly.
 
-use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,10 +14,12 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use sim::View;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tokio_util::sync::CancellationToken;
+use web::{Listeners, Security, Server};
+
+use crate::args::{Config, InvalidInput};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -46,38 +47,40 @@ impl Asking {
     }
 }
 
-/// Takes a port of the loopback for the page, if it is wanted.
+/// Takes the addresses of the page, if it is wanted.
 ///
 /// # Errors
-/// Where the port is in use.
-pub(super) async fn bind(port: Option<u16>) -> anyhow::Result<Option<TcpListener>> {
-    let Some(port) = port else { return Ok(None) };
-    let listener = TcpListener::bind(("127.0.0.1", port)).await;
-    let failed = || format!("failed to serve on 127.0.0.1:{port}; choose another --metrics-port");
-    listener.map(Some).with_context(failed)
+/// Where one is in use; [`InvalidInput`] where the web configuration file cannot be used.
+pub(super) async fn bind(config: &Config) -> anyhow::Result<Option<Server>> {
+    if config.listen.is_empty() {
+        return Ok(None);
+    }
+    let security = Security::open(config.web_config.as_ref()).map_err(|error| {
+        let error = anyhow::Error::new(error);
+        InvalidInput(error.context("--web-config-file cannot be used"))
+    })?;
+    let listeners = Listeners::bind(&config.listen).await?;
+    Ok(Some(Server::new(listeners, security, config.limits)))
 }
 
 /// Serves the page, if it is wanted.
-///
-/// # Errors
-/// Where the port is not known.
-pub(super) fn serve(listener: Option<TcpListener>) -> anyhow::Result<Asking> {
-    let Some(listener) = listener else {
-        return Ok(Asking(None));
+pub(super) fn serve(server: Option<Server>) -> Asking {
+    let Some(server) = server else {
+        return Asking(None);
     };
-    let address = listener
-        .local_addr()
-        .context("failed to read the page's address")?;
     let (ask, asking) = mpsc::channel(16);
-    let router = Router::new().route("/metrics", get(page)).with_state(ask);
+    let router = Router::new()
+        .route("/metrics", get(page))
+        .method_not_allowed_fallback(async || {
+            (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n")
+        })
+        .fallback(async || (StatusCode::NOT_FOUND, "not here; there is /metrics\n"))
+        .with_state(ask);
+    server.announce("serving the engines' own metrics", "/metrics");
     let mut serving = JoinSet::new();
-    serving.spawn(async move {
-        if let Err(reason) = axum::serve(listener, router).await {
-            error!(%reason, "the page is served no longer");
-        }
-    });
-    info!(url = %format_args!("http://{address}/metrics"), "serving the engines' own metrics");
-    Ok(Asking(Some((asking, serving))))
+    // It ends with the program, when it is dropped.
+    serving.spawn(server.serve(router, CancellationToken::new()));
+    Asking(Some((asking, serving)))
 }
 
 async fn page(State(ask): State<mpsc::Sender<Ask>>) -> Response {

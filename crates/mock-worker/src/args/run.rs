@@ -9,6 +9,8 @@ use program::nats::{Nats, NatsArgs, NatsSeed};
 use protocol::events::Topic;
 use protocol::{Encoding, EndpointPath, Layout, StatsShape, WorkerId};
 use sim::nanos::Nanos;
+use web::args::MockWorker;
+use web::{Address, Limits};
 
 use super::LogFormat;
 use super::fleet::{LogArg, PathArgs, ScenarioArgs, some_time};
@@ -117,9 +119,13 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_EVENT_INTERVAL", value_name = "TIME")]
     event_interval: Option<Nanos>,
 
-    /// Port of a page in Prometheus' format with the engines' own metrics; 0 takes a free one [default: no page]
+    /// Port of a page in Prometheus' format with the engines' own metrics, on the loopback; 0 takes a free one [default:
+    /// no page]
     #[arg(long, env = "MOCK_WORKER_METRICS_PORT_NUMBER", value_name = "PORT")]
     metrics_port: Option<u16>,
+
+    #[command(flatten)]
+    web: MockWorker,
 
     /// The name by which `mock-worker ctl` finds this process
     #[arg(long, env = "MOCK_WORKER_NAME", default_value = "default", value_parser = super::ctl::name)]
@@ -167,8 +173,12 @@ pub struct Config {
     pub request_plane: RequestPlane,
     /// Where a frontend's request traces are published.
     pub request_trace_subject: String,
-    /// Where the engines' own metrics are served.
-    pub metrics_port: Option<u16>,
+    /// Where the engines' own metrics are served; nowhere if empty.
+    pub listen: Vec<Address>,
+    /// Where TLS, users and headers of that page are configured.
+    pub web_config: Option<PathBuf>,
+    /// What clients of that page may cost.
+    pub limits: Limits,
     /// The name for control.
     pub name: String,
     /// Where NATS is, and how to connect to it.
@@ -246,6 +256,18 @@ impl RunFlags {
                 ));
             }
         }
+        let MockWorker(web) = self.web;
+        let limits = web.limits();
+        let listen = match (self.metrics_port, web.listen) {
+            (Some(_), listen) if !listen.is_empty() => {
+                return Err("--listen takes the place of --metrics-port: give one or the other".to_owned());
+            }
+            (Some(port), _) => vec![Address::Tcp {
+                host: "127.0.0.1".to_owned(),
+                port,
+            }],
+            (None, listen) => listen,
+        };
         let seed = self.seed.unwrap_or_else(rand::random);
         let workers = scenario.workers;
         let ids = match self.first_id {
@@ -277,7 +299,9 @@ impl RunFlags {
                 .request_trace_subject
                 .unwrap_or_else(|| protocol::subject::REQUEST_TRACE.to_owned()),
             encoding: self.encoding.into(),
-            metrics_port: self.metrics_port,
+            listen,
+            web_config: web.web_config_file,
+            limits,
             name: self.name,
             nats: self.nats.0.resolve(matches)?,
             grace: self.grace.duration(),

@@ -1,0 +1,212 @@
+//! Clients that take what they can: connections, file descriptors, memory.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tests::{Collector, NatsServer, Workers, eventually, free_port, metrics};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::time::{Instant, timeout};
+
+use crate::TARGET;
+
+/// Longer than the limits under test, and shorter than the defaults.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+fn address(collector: &Collector) -> String {
+    collector.url().trim_start_matches("http://").to_owned()
+}
+
+async fn sent(address: &str, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("the system accepts");
+    stream.write_all(text.as_bytes()).await.expect("there is room");
+    stream
+}
+
+/// The same program, with so many file descriptors.
+fn with_open_files(count: u32, command: &Command) -> Command {
+    let command = command.as_std();
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", &format!("ulimit -n {count}; exec \"$0\" \"$@\"")])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited.kill_on_drop(true);
+    limited
+}
+
+#[tokio::test]
+async fn half_sent_requests_stop_neither_scrapes_nor_nats() {
+    let mut server = NatsServer::start_on(free_port()).await;
+    let command = metrics(&["--target", TARGET, "--server", server.url()]);
+    let mut collector = Collector::launch(with_open_files(64, &command)).await;
+    collector.has("llm_collector_nats_connected", &[], 1.0).await;
+    collector.program().says(&["limit on open files", "open_files=64"]).await;
+
+    let address = address(&collector);
+    let mut attackers = Vec::new();
+    for _ in 0..80 {
+        attackers.push(sent(&address, "GET /metrics HTTP/1.1\r\nHost: x\r\nX-Half: ").await);
+    }
+    let started = Instant::now();
+    collector
+        .keeps("NATS stays connected", 5, |page| {
+            page.value("llm_collector_nats_connected", &[]) == Some(1.0)
+                && page.value("llm_collector_nats_reconnects_total", &[]) == Some(0.0)
+        })
+        .await;
+    assert!(started.elapsed() < HEADER_TIMEOUT, "scrapes go on: {:?}", started.elapsed());
+    let lines = collector.program().lines_with(&["too many connections"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+
+    // There is room for a new connection to NATS, too.
+    server.stop().await;
+    collector.has("llm_collector_nats_connected", &[], 0.0).await;
+    server.start_again().await;
+    for _ in 0..80 {
+        attackers.push(sent(&address, "GET / HTTP/1.1\r\n").await);
+    }
+    collector.has("llm_collector_nats_connected", &[], 1.0).await;
+    let page = collector.page().await;
+    assert!(page.sum("llm_collector_http_connections_closed_total", &[("reason", "over_limit")]) >= 80.0, "{page}");
+    assert_eq!(page.value("llm_collector_http_accept_errors_total", &[]), Some(0.0));
+}
+
+#[tokio::test]
+async fn a_client_is_closed_that_takes_too_long_to_ask_to_ask_again_or_to_read() {
+    let server = NatsServer::start().await;
+    let _workers = Workers::start(&server, &["--workers", "2000"]).await;
+    let limits = [
+        "--http-header-timeout",
+        "1s",
+        "--http-idle-timeout",
+        "500ms",
+        "--http-response-timeout",
+        "2s",
+        "--max-series",
+        "1000000",
+    ];
+    let collector = Collector::watching(&server, TARGET, &limits).await;
+    let page = collector.has_workers(2000).await;
+    let address = address(&collector);
+
+    let mut slow_request = sent(&address, "GET /metrics HTTP/1.1\r\n").await;
+    let mut idle = sent(&address, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut slow_reader = sent(&address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    for reason in ["slow_request", "idle", "slow_reader"] {
+        let labels = [("reason", reason)];
+        collector
+            .shows(&format!("a connection was closed for {reason}"), |page| {
+                page.sum("llm_collector_http_connections_closed_total", &labels) >= 1.0
+            })
+            .await;
+    }
+    let mut got = Vec::new();
+    slow_request.read_to_end(&mut got).await.expect("it is closed");
+    assert!(got.is_empty(), "{}", String::from_utf8_lossy(&got));
+    idle.read_to_end(&mut got).await.expect("it is closed");
+    assert!(got.ends_with(b"alive\n"), "{}", String::from_utf8_lossy(&got));
+    got.clear();
+    // What is lost may be reported as a reset.
+    slow_reader.read_to_end(&mut got).await.ok();
+    assert!(got.len() < page.text().len(), "{} of {}", got.len(), page.text().len());
+}
+
+#[tokio::test]
+async fn clients_that_read_nothing_share_the_memory_of_their_pages() {
+    const CLIENTS: usize = 60;
+    let server = NatsServer::start().await;
+    let _workers = Workers::start(&server, &["--workers", "4000"]).await;
+    let collector = Collector::watching(&server, TARGET, &["--max-series", "1000000"]).await;
+    let page = collector.has_workers(4000).await;
+    // The largest that it has been without them.
+    let mut before = 0.0_f64;
+    for _ in 0..5 {
+        let page = collector.rounds(1).await;
+        before = before.max(page.value("process_resident_memory_bytes", &[]).expect("it is shown"));
+    }
+    let address = address(&collector);
+    let mut clients = Vec::new();
+    let mut most = 0.0_f64;
+    for index in 0..CLIENTS {
+        clients.push(sent(&address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await);
+        // They ask in different rounds, so that each would hold a page of its own.
+        if index % 3 == 0 {
+            let page = collector.rounds(1).await;
+            most = most.max(page.value("process_resident_memory_bytes", &[]).expect("it is shown"));
+        }
+    }
+    let size = page.text().len() as f64;
+    let grown = (most - before) / f64::from(1 << 20);
+    // Two pages, the room for outdated ones, and a little for each client.
+    let bound = (2.0 * size + f64::from(32 << 20)) / f64::from(1 << 20) + 0.25 * CLIENTS as f64;
+    assert!(grown < bound, "{grown:.0} MiB, more than {bound:.0}; a page has {size} bytes");
+    assert!(
+        size * CLIENTS as f64 / 3.0 > 2.0 * bound * f64::from(1 << 20),
+        "the pages are too small to show anything: {size}"
+    );
+    let page = collector.page().await;
+    assert!(page.sum("llm_collector_http_connections_closed_total", &[("reason", "outdated")]) >= 1.0, "{page}");
+}
+
+#[tokio::test]
+async fn many_compressed_pages_at_once_slow_no_other_request() {
+    let server = NatsServer::start().await;
+    let _workers = Workers::start(&server, &["--workers", "4000"]).await;
+    let more = ["--max-series", "1000000", "--poll-interval", "2s"];
+    let collector = Collector::watching(&server, TARGET, &more).await;
+    collector.has_workers(4000).await;
+    collector.rounds(1).await;
+    let scrape = async || {
+        let reply = collector.get("/metrics", &[("accept-encoding", "gzip")]).await;
+        assert_eq!(reply.headers["content-encoding"], "gzip");
+        reply.body
+    };
+    let all = futures_util::future::join_all((0..20).map(|_| scrape()));
+    let mut slowest = Duration::ZERO;
+    let mut all = std::pin::pin!(all);
+    let pages = loop {
+        let asked = Instant::now();
+        tokio::select! {
+            pages = &mut all => break pages,
+            reply = collector.get("/healthz", &[]) => {
+                assert_eq!(reply.status, 200);
+                slowest = slowest.max(asked.elapsed());
+            }
+        }
+    };
+    let mut different: Vec<&Vec<u8>> = pages.iter().collect();
+    different.sort();
+    different.dedup();
+    assert!(different.len() <= 3, "{} pages were compressed for 20 clients", different.len());
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}
+
+#[tokio::test]
+async fn requests_that_are_under_way_end_in_order_and_half_sent_ones_do_not_hold_up_the_end() {
+    let server = NatsServer::start().await;
+    let mut collector = Collector::watching(&server, TARGET, &["--grace", "1s"]).await;
+    let address = address(&collector);
+    let _half = sent(&address, "GET /metrics HTTP/1.1\r\n").await;
+    let mut idle = sent(&address, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).await.expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 200");
+    collector.program().signal(Signal::TERM);
+    let ended = timeout(Duration::from_secs(20), collector.program().ended()).await;
+    assert_eq!(ended.expect("within the grace").code(), Some(0));
+    eventually("the port is free again", async || {
+        match TcpStream::connect(&address).await {
+            Ok(_) => Err("it still accepts".to_owned()),
+            Err(_) => Ok(()),
+        }
+    })
+    .await;
+}
