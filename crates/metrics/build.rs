@@ -16,7 +16,10 @@ fn main() {
     let given = env::var("GIT_REVISION").ok().filter(|given| !given.is_empty());
     let revision = given.or_else(|| Some(Repository::of_workspace()?.revision()));
     let revision = revision.unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo::rustc-env=GIT_REVISION={}", &revision[..revision.len().min(LENGTH)]);
+    println!(
+        "cargo::rustc-env=GIT_REVISION={}",
+        &revision[..revision.len().min(LENGTH)]
+    );
 }
 
 /// Where the state of a checkout is, and the state that it shares with others of the same repository.
@@ -67,7 +70,9 @@ impl Repository {
         }
         let packed = fs::read_to_string(packed).ok()?;
         let lines = packed.lines().filter_map(|line| line.split_once(' '));
-        let mut commits = lines.filter(|(_, name)| *name == branch).map(|(commit, _)| commit.to_owned());
+        let mut commits = lines
+            .filter(|(_, name)| *name == branch)
+            .map(|(commit, _)| commit.to_owned());
         commits.next()
     }
 

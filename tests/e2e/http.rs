@@ -21,7 +21,15 @@ struct Curled {
 async fn curl(url: &str, arguments: &[&str]) -> Curled {
     let mut command = Command::new("curl");
     command
-        .args(["--silent", "--show-error", "--include", "--max-time", "20", "--noproxy", "*"])
+        .args([
+            "--silent",
+            "--show-error",
+            "--include",
+            "--max-time",
+            "20",
+            "--noproxy",
+            "*",
+        ])
         .args(["--write-out", "\n%{http_code}"])
         .args(arguments)
         .arg(url);

@@ -89,7 +89,9 @@ mod tests {
         assert!(after.open_files >= 4 && after.max_open_files.is_none_or(|most| most >= after.open_files));
         assert!(after.resident_bytes > 1 << 20 && after.virtual_bytes >= after.resident_bytes);
         assert!(after.threads >= 2 && after.cpu_seconds >= before.cpu_seconds);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .expect("after 1970");
         let age = now.as_secs_f64() - after.started;
         assert!((-2.0..3600.0).contains(&age), "{age}");
     }

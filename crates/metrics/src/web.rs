@@ -310,9 +310,19 @@ mod tests {
     #[tokio::test]
     async fn the_first_page_leads_to_the_others_and_has_the_state() {
         let reply = request(ready(), "GET / HTTP/1.1").await;
-        assert!(reply.has("content-type: text/html; charset=utf-8"), "{}", reply.head);
+        assert!(
+            reply.has("content-type: text/html; charset=utf-8"),
+            "{}",
+            reply.head
+        );
         assert!(reply.has("content-security-policy: default-src 'none'; style-src 'unsafe-inline'"));
-        for part in ["href=\"metrics\"", "href=\"readyz\"", crate::VERSION, crate::REVISION, "connected"] {
+        for part in [
+            "href=\"metrics\"",
+            "href=\"readyz\"",
+            crate::VERSION,
+            crate::REVISION,
+            "connected",
+        ] {
             assert!(reply.text().contains(part), "{part}: {}", reply.text());
         }
         assert_eq!(request(ready(), "HEAD / HTTP/1.1").await.text(), "");

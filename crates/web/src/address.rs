@@ -79,9 +79,7 @@ impl FromStr for Address {
                 (host, port)
             }
         };
-        let port = port
-            .parse()
-            .map_err(|_| AddressError::BadPort(port.to_owned()))?;
+        let port = port.parse().map_err(|_| AddressError::BadPort(port.to_owned()))?;
         Ok(Self::Tcp {
             host: host.to_owned(),
             port,

@@ -127,7 +127,10 @@ impl Counts {
     pub(crate) fn count_unauthorized(&self) {
         self.unauthorized.fetch_add(1, Relaxed);
         if let Some(left_out) = self.admit("unauthorized") {
-            warn!(left_out, "a request was refused because its user or password is wrong");
+            warn!(
+                left_out,
+                "a request was refused because its user or password is wrong"
+            );
         }
     }
 

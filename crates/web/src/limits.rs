@@ -56,7 +56,9 @@ fn room_for(open_files: Option<u64>) -> usize {
         return usize::MAX;
     };
     let reserved = RESERVED.max(open_files / 4).min(open_files * 3 / 4);
-    usize::try_from(open_files - reserved).unwrap_or(usize::MAX).max(1)
+    usize::try_from(open_files - reserved)
+        .unwrap_or(usize::MAX)
+        .max(1)
 }
 
 #[cfg(test)]

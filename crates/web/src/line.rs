@@ -204,7 +204,11 @@ mod tests {
         advance(Duration::from_secs(20)).await;
         line.has_written();
         line.has_flushed();
-        assert_eq!(over(&line).await, (10, Closed::SlowReader), "in all, not since the last byte");
+        assert_eq!(
+            over(&line).await,
+            (10, Closed::SlowReader),
+            "in all, not since the last byte"
+        );
 
         line.sends(None);
         line.has_taken_body();
@@ -213,7 +217,11 @@ mod tests {
         line.has_read();
         advance(Duration::from_secs(6)).await;
         line.has_read();
-        assert_eq!(over(&line).await, (4, Closed::SlowRequest), "byte by byte is not faster");
+        assert_eq!(
+            over(&line).await,
+            (4, Closed::SlowRequest),
+            "byte by byte is not faster"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -32,7 +32,9 @@ pub struct BindError {
 
 #[derive(Debug, thiserror::Error)]
 enum Why {
-    #[error("the host name does not resolve ({0}); write an address of this machine, such as 127.0.0.1 or 0.0.0.0")]
+    #[error(
+        "the host name does not resolve ({0}); write an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+    )]
     NoSuchHost(io::Error),
     #[error("the port is in use; end what uses it, or choose another with --metrics-port or --listen")]
     InUse,
@@ -96,9 +98,10 @@ impl Listeners {
     /// Where a page of this path can be read, one address for each listener.
     pub fn urls(&self, scheme: &str, path: &str) -> Vec<String> {
         let url = |listener: &Listener| match listener {
-            Listener::Tcp(listener) => listener
-                .local_addr()
-                .map_or_else(|error| error.to_string(), |address| format!("{scheme}://{address}{path}")),
+            Listener::Tcp(listener) => listener.local_addr().map_or_else(
+                |error| error.to_string(),
+                |address| format!("{scheme}://{address}{path}"),
+            ),
             Listener::Unix(_, file) => format!("unix:{}", file.path.display()),
         };
         self.0.iter().map(url).collect()
@@ -221,7 +224,9 @@ mod tests {
 
     async fn bind(address: &str) -> Result<Listeners, String> {
         let address = address.parse().expect("an address");
-        Listeners::bind(&[address]).await.map_err(|error| error.to_string())
+        Listeners::bind(&[address])
+            .await
+            .map_err(|error| error.to_string())
     }
 
     #[tokio::test]
@@ -255,7 +260,11 @@ mod tests {
             (&socket, true),
             ("0.0.0.0:0", false),
         ] {
-            assert_eq!(bind(address).await.expect(address).are_local(), expected, "{address}");
+            assert_eq!(
+                bind(address).await.expect(address).are_local(),
+                expected,
+                "{address}"
+            );
         }
     }
 

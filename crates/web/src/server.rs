@@ -79,7 +79,9 @@ impl Server {
             info!(%url, "{what}");
         }
         if self.listeners.are_local() {
-            info!("only programs on this machine can reach the page; --listen 0.0.0.0:PORT opens it to others");
+            info!(
+                "only programs on this machine can reach the page; --listen 0.0.0.0:PORT opens it to others"
+            );
         }
     }
 
@@ -182,7 +184,11 @@ impl App {
         ended.ok();
     }
 
-    async fn respond(&self, request: Request<Incoming>, line: Arc<Line>) -> Result<Response<Sent>, Infallible> {
+    async fn respond(
+        &self,
+        request: Request<Incoming>,
+        line: Arc<Line>,
+    ) -> Result<Response<Sent>, Infallible> {
         line.works();
         let policy = Arc::clone(&self.policy.borrow());
         let is_open = OPEN_PATHS.contains(&request.uri().path());

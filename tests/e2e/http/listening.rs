@@ -14,22 +14,39 @@ async fn a_page_is_served_on_every_address_that_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("page.sock");
     let unix = format!("unix:{}", text(&socket));
-    let mut listen = vec!["--listen", "127.0.0.1:0", "--listen", &unix, "--listen", "localhost:0"];
+    let mut listen = vec![
+        "--listen",
+        "127.0.0.1:0",
+        "--listen",
+        &unix,
+        "--listen",
+        "localhost:0",
+    ];
     let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
     if has_ipv6 {
         listen.extend(["--listen", "[::1]:0"]);
     }
     let mut collector = Collector::watching(&server, TARGET, &listen).await;
-    collector.program().says(&["only programs on this machine", "--listen"]).await;
+    collector
+        .program()
+        .says(&["only programs on this machine", "--listen"])
+        .await;
     let lines = collector.program().lines_with(&["serving", "url=http"]);
     assert_eq!(lines.len(), if has_ipv6 { 3 } else { 2 }, "{lines:?}");
     for line in &lines {
         let (_, url) = line.split_once("url=").unwrap();
-        assert_eq!(curl(url.trim_matches('"'), &["--globoff"]).await.status, 200, "{line}");
+        assert_eq!(
+            curl(url.trim_matches('"'), &["--globoff"]).await.status,
+            200,
+            "{line}"
+        );
     }
     let by_socket = ["--unix-socket", text(&socket)];
     let curled = curl("http://collector/metrics", &by_socket).await;
-    assert!(curled.status == 200 && curled.text.contains("llm_collector_build_info{"), "{curled:?}");
+    assert!(
+        curled.status == 200 && curled.text.contains("llm_collector_build_info{"),
+        "{curled:?}"
+    );
     assert_eq!(collector.stop().await, Some(0));
     assert!(!socket.exists(), "the socket is removed at the end");
 }
@@ -44,7 +61,10 @@ async fn the_socket_of_a_killed_collector_is_taken_over_and_that_of_a_live_one_i
     let mut killed = Collector::watching(&server, TARGET, &listen).await;
     killed.program().signal(Signal::KILL);
     killed.program().ended().await;
-    assert!(std::fs::metadata(&socket).unwrap().file_type().is_socket(), "it is left");
+    assert!(
+        std::fs::metadata(&socket).unwrap().file_type().is_socket(),
+        "it is left"
+    );
 
     let _live = Collector::watching(&server, TARGET, &listen).await;
     let by_socket = ["--unix-socket", text(&socket)];
@@ -53,25 +73,49 @@ async fn the_socket_of_a_killed_collector_is_taken_over_and_that_of_a_live_one_i
     second.args(listen);
     let refused = finish(second).await;
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("another process serves on this socket"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("another process serves on this socket"),
+        "{}",
+        refused.stderr
+    );
     assert_eq!(curl("http://x/healthz", &by_socket).await.status, 200);
 }
 
 #[tokio::test]
 async fn an_address_that_cannot_be_had_is_reported_with_its_reason() {
     let cases: [(&[&str], i32, &str); 5] = [
-        (&["--host", "no-such-host.invalid"], 1, "no-such-host.invalid:9091: the host name does not resolve ("),
-        (&["--listen", "192.0.2.1:0"], 1, "this machine has no such address"),
+        (
+            &["--host", "no-such-host.invalid"],
+            1,
+            "no-such-host.invalid:9091: the host name does not resolve (",
+        ),
+        (
+            &["--listen", "192.0.2.1:0"],
+            1,
+            "this machine has no such address",
+        ),
         (&["--listen", ":9091"], 2, "write 0.0.0.0:9091 for all addresses"),
-        (&["--listen", "127.0.0.1:0", "--metrics-port", "1"], 2, "--listen takes the place of --host and --metrics-port"),
-        (&["--web.config.file", "/no/such/file.yml"], 2, "--web-config-file cannot be used: /no/such/file.yml: No such file"),
+        (
+            &["--listen", "127.0.0.1:0", "--metrics-port", "1"],
+            2,
+            "--listen takes the place of --host and --metrics-port",
+        ),
+        (
+            &["--web.config.file", "/no/such/file.yml"],
+            2,
+            "--web-config-file cannot be used: /no/such/file.yml: No such file",
+        ),
     ];
     for (arguments, code, expected) in cases {
         let mut command = metrics(&["--target", TARGET]);
         command.args(arguments);
         let refused = finish(command).await;
         assert_eq!(refused.code, Some(code), "{arguments:?}: {}", refused.stderr);
-        assert!(refused.stderr.contains(expected), "{arguments:?}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains(expected),
+            "{arguments:?}: {}",
+            refused.stderr
+        );
     }
 }
 
@@ -81,7 +125,11 @@ async fn the_page_of_simulated_engines_is_served_by_the_same_rules() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("engines.sock");
     let config = folder.path().join("web.yml");
-    std::fs::write(&config, "http_server_config: {headers: {X-Frame-Options: deny}}\n").unwrap();
+    std::fs::write(
+        &config,
+        "http_server_config: {headers: {X-Frame-Options: deny}}\n",
+    )
+    .unwrap();
     let mut command = built("mock-worker");
     command
         .args(["run", "steady", "--listen", &format!("unix:{}", text(&socket))])
@@ -108,18 +156,27 @@ async fn responses_to_head_and_to_what_is_not_there_are_what_clients_expect() {
     for path in ["/", "/metrics", "/metrics/", "/healthz"] {
         let head = curl(&at(path), &["--head"]).await;
         assert_eq!(head.status, 200, "{head:?}");
-        assert!(head.text.contains("content-length: ") && head.text.trim_end().lines().count() < 12, "{head:?}");
+        assert!(
+            head.text.contains("content-length: ") && head.text.trim_end().lines().count() < 12,
+            "{head:?}"
+        );
         let post = curl(&at(path), &["--data", "x"]).await;
         assert_eq!(post.status, 405, "{post:?}");
         assert!(post.text.contains("allow: GET,HEAD"), "{post:?}");
     }
     let missing = curl(&at("/metric"), &[]).await;
     assert_eq!(missing.status, 404);
-    assert!(missing.text.contains("/metrics, /healthz and /readyz"), "{missing:?}");
+    assert!(
+        missing.text.contains("/metrics, /healthz and /readyz"),
+        "{missing:?}"
+    );
     let long = format!("X-Long: {}", "x".repeat(20_000));
     assert_eq!(curl(&at("/metrics"), &["--header", &long]).await.status, 431);
     let landing = curl(&at("/"), &[]).await;
-    assert!(landing.text.contains("<a href=\"metrics\">") && landing.text.contains("connected"), "{landing:?}");
+    assert!(
+        landing.text.contains("<a href=\"metrics\">") && landing.text.contains("connected"),
+        "{landing:?}"
+    );
 }
 
 #[tokio::test]
@@ -130,7 +187,10 @@ async fn the_build_and_the_process_are_on_the_page() {
     let revisions = page.values_of("revision", "llm_collector_build_info");
     let is_commit = |text: &&str| text.len() == 12 && text.chars().all(|c| c.is_ascii_hexdigit());
     if tests::repository().join(".git").exists() {
-        assert!(revisions.iter().all(is_commit) && revisions.len() == 1, "{revisions:?}");
+        assert!(
+            revisions.iter().all(is_commit) && revisions.len() == 1,
+            "{revisions:?}"
+        );
     }
     for name in [
         "process_cpu_seconds_total",
@@ -140,6 +200,9 @@ async fn the_build_and_the_process_are_on_the_page() {
         "process_threads",
         "process_start_time_seconds",
     ] {
-        assert!(page.value(name, &[]).is_some_and(|value| value > 0.0), "{name}\n{page}");
+        assert!(
+            page.value(name, &[]).is_some_and(|value| value > 0.0),
+            "{name}\n{page}"
+        );
     }
 }

@@ -45,12 +45,18 @@ impl Folder {
 
     /// Writes a configuration of TLS with these further lines of `tls_server_config`, and what else follows.
     fn configure(&self, tls: &str, rest: &str) {
-        let config = format!("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n{tls}{rest}");
+        let config =
+            format!("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n{tls}{rest}");
         self.write("web.yml", &config);
     }
 
     async fn collector(&self, server: &NatsServer) -> Collector {
-        Collector::watching(server, TARGET, &["--web.config.file", text(&self.path("web.yml"))]).await
+        Collector::watching(
+            server,
+            TARGET,
+            &["--web.config.file", text(&self.path("web.yml"))],
+        )
+        .await
     }
 
     /// Asks as this client, or without a certificate.
@@ -61,7 +67,11 @@ impl Folder {
             let path = |end: &str| text(&self.path(&format!("{client}.{end}"))).to_owned();
             arguments.extend(["--cert".to_owned(), path("pem"), "--key".to_owned(), path("key")]);
         }
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
         curl(&format!("{url}/metrics"), &arguments).await
     }
 }
@@ -84,13 +94,21 @@ async fn a_clients_certificate_is_asked_for_required_and_verified_as_configured(
         ("VerifyClientCertIfGiven", [true, true, false]),
         ("RequireAndVerifyClientCert", [false, true, false]),
     ] {
-        let authority = if policy == "NoClientCert" { "" } else { "  client_ca_file: ca.pem\n" };
+        let authority = if policy == "NoClientCert" {
+            ""
+        } else {
+            "  client_ca_file: ca.pem\n"
+        };
         folder.configure(&format!("  client_auth_type: {policy}\n{authority}"), "");
         let collector = folder.collector(&server).await;
         for (client, served) in [None, Some("trusted"), Some("foreign")].into_iter().zip(served) {
             for version in [&["--tls-max", "1.2"][..], &["--tlsv1.3"]] {
                 let curled = folder.curl(collector.url(), client, version).await;
-                assert_eq!(is_served(&curled), served, "{policy}, {client:?}, {version:?}: {curled:?}");
+                assert_eq!(
+                    is_served(&curled),
+                    served,
+                    "{policy}, {client:?}, {version:?}: {curled:?}"
+                );
                 assert_eq!(curled.exit == Some(0), served, "{curled:?}");
             }
         }
@@ -101,24 +119,42 @@ async fn a_clients_certificate_is_asked_for_required_and_verified_as_configured(
 async fn a_clients_certificate_needs_one_of_the_allowed_names() {
     let server = NatsServer::start().await;
     let folder = Folder::new();
-    let allowed = ["prometheus.example", "ops@example.com", "10.1.2.3", "spiffe://example/prometheus"];
+    let allowed = [
+        "prometheus.example",
+        "ops@example.com",
+        "10.1.2.3",
+        "spiffe://example/prometheus",
+    ];
     let list: Vec<String> = allowed.iter().map(|name| format!("    - {name}\n")).collect();
-    let tls = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n  client_allowed_sans:\n";
+    let tls =
+        "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n  client_allowed_sans:\n";
     folder.configure(&format!("{tls}{}", list.concat()), "");
     let mut collector = folder.collector(&server).await;
     for name in allowed {
-        folder.put("client", &folder.authority.client_called(&["other.example", name]));
+        folder.put(
+            "client",
+            &folder.authority.client_called(&["other.example", name]),
+        );
         let curled = folder.curl(collector.url(), Some("client"), &[]).await;
         assert!(is_served(&curled), "{name}: {curled:?}");
     }
-    for names in [&["other.example", "sub.prometheus.example"][..], &["10.1.2.4"], &[]] {
+    for names in [
+        &["other.example", "sub.prometheus.example"][..],
+        &["10.1.2.4"],
+        &[],
+    ] {
         folder.put("client", &folder.authority.client_called(names));
         let curled = folder.curl(collector.url(), Some("client"), &[]).await;
         assert!(!is_served(&curled), "{names:?}: {curled:?}");
     }
     folder.put("client", &Authority::new("theirs").client_called(&allowed));
-    assert!(!is_served(&folder.curl(collector.url(), Some("client"), &[]).await));
-    collector.program().says(&["TLS handshake", "client_allowed_sans"]).await;
+    assert!(!is_served(
+        &folder.curl(collector.url(), Some("client"), &[]).await
+    ));
+    collector
+        .program()
+        .says(&["TLS handshake", "client_allowed_sans"])
+        .await;
 }
 
 #[tokio::test]
@@ -126,10 +162,18 @@ async fn a_page_with_passwords_is_for_those_who_know_one_and_its_health_for_ever
     let server = NatsServer::start().await;
     let folder = Folder::new();
     let headers = "http_server_config:\n  headers:\n    X-Content-Type-Options: nosniff\n";
-    folder.write("web.yml", &format!("{headers}basic_auth_users:\n  prom: {HASH}\n"));
+    folder.write(
+        "web.yml",
+        &format!("{headers}basic_auth_users:\n  prom: {HASH}\n"),
+    );
     let collector = folder.collector(&server).await;
     let page = format!("{}/metrics", collector.url());
-    for arguments in [&[][..], &["--user", "prom:wrong"], &["--user", "other:fakepassword"], &["--user", "prom:"]] {
+    for arguments in [
+        &[][..],
+        &["--user", "prom:wrong"],
+        &["--user", "other:fakepassword"],
+        &["--user", "prom:"],
+    ] {
         for path in ["/metrics", "/", "/nothing", "/healthz/"] {
             let curled = curl(&format!("{}{path}", collector.url()), arguments).await;
             assert_eq!(curled.status, 401, "{path} {arguments:?}: {curled:?}");
@@ -138,7 +182,10 @@ async fn a_page_with_passwords_is_for_those_who_know_one_and_its_health_for_ever
         }
     }
     let curled = curl(&page, &LOGIN).await;
-    assert!(is_served(&curled) && curled.text.contains("x-content-type-options: nosniff"), "{curled:?}");
+    assert!(
+        is_served(&curled) && curled.text.contains("x-content-type-options: nosniff"),
+        "{curled:?}"
+    );
     for path in ["/healthz", "/readyz"] {
         let curled = curl(&format!("{}{path}", collector.url()), &[]).await;
         assert_ne!(curled.status, 401, "{path}: {curled:?}");
@@ -183,7 +230,10 @@ async fn a_web_configuration_is_read_again_and_a_broken_one_changes_nothing() {
     folder.put("server", &renewed.server(&["127.0.0.1"]));
     folder.write("ca.pem", &renewed.pem());
     eventually("the new certificate is served", async || {
-        served("second").await.then_some(()).ok_or_else(|| "the old one is".to_owned())
+        served("second")
+            .await
+            .then_some(())
+            .ok_or_else(|| "the old one is".to_owned())
     })
     .await;
 
@@ -191,19 +241,30 @@ async fn a_web_configuration_is_read_again_and_a_broken_one_changes_nothing() {
         ("", "it is empty"),
         ("basic_auth_user: {}\n", "did you mean `basic_auth_users`?"),
         ("basic_auth_users: {second: plain-text}\n", "is no bcrypt hash"),
-        ("tls_server_config: {cert_file: gone.pem, key_file: server.key}\n", "gone.pem cannot be used"),
-        ("tls_server_config: {cert_file: server.pem, key_file: server.key, min_version: TLS10}\n", "write TLS12 or TLS13"),
+        (
+            "tls_server_config: {cert_file: gone.pem, key_file: server.key}\n",
+            "gone.pem cannot be used",
+        ),
+        (
+            "tls_server_config: {cert_file: server.pem, key_file: server.key, min_version: TLS10}\n",
+            "write TLS12 or TLS13",
+        ),
         ("a: [\n", "refused"),
     ] {
         folder.write("web.yml", broken);
-        let line = collector.program().says(&["the web configuration was refused", expected]).await;
+        let line = collector
+            .program()
+            .says(&["the web configuration was refused", expected])
+            .await;
         assert!(!line.contains("plain-text"), "{line}");
         assert!(served("second").await && !served("first").await, "{broken}");
     }
     folder.configure("", "");
     eventually("no password is needed", async || {
         let curled = folder.curl(&url, None, &[]).await;
-        is_served(&curled).then_some(()).ok_or_else(|| format!("{curled:?}"))
+        is_served(&curled)
+            .then_some(())
+            .ok_or_else(|| format!("{curled:?}"))
     })
     .await;
 }
@@ -231,7 +292,8 @@ async fn prometheus_scrapes_over_tls_with_a_certificate_and_a_password() {
             "static_configs": [{"targets": [collector.url().trim_start_matches("https://")]}],
         })
     };
-    let prometheus = Prometheus::start(&program, &[job("right", "fakepassword"), job("wrong", "guess")]).await;
+    let prometheus =
+        Prometheus::start(&program, &[job("right", "fakepassword"), job("wrong", "guess")]).await;
     for (query, expected) in [
         ("count(llm_worker_kv_blocks_active{job=\"right\"})", "3"),
         ("up{job=\"right\"}", "1"),
@@ -241,7 +303,11 @@ async fn prometheus_scrapes_over_tls_with_a_certificate_and_a_password() {
         eventually(&format!("{query} is {expected}"), async || {
             let answer = prometheus.get("query", ("query", query)).await?;
             let value = &answer["data"]["result"][0]["value"][1];
-            if value == expected { Ok(()) } else { Err(answer.to_string()) }
+            if value == expected {
+                Ok(())
+            } else {
+                Err(answer.to_string())
+            }
         })
         .await;
     }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Page;
 
 /// Room for pages that are outdated; for one of them, in any case.
-const ROOM: u64 = 32 << 20;
+const ROOM: u64 = 8 << 20;
 
 /// Knows all pages that are in memory.
 #[derive(Debug, Default)]

@@ -49,7 +49,11 @@ pub(super) fn page(published: &Published, round_limit: Duration) -> String {
         <tr><th>State</th><td>{}</td></tr>\n</table>\n",
         Escaped(ready)
     );
-    pools(&mut text, snapshot.pools.iter().map(AsRef::as_ref), snapshot.pools.len());
+    pools(
+        &mut text,
+        snapshot.pools.iter().map(AsRef::as_ref),
+        snapshot.pools.len(),
+    );
     text.push_str("</body>\n</html>\n");
     text
 }
@@ -122,7 +126,10 @@ mod tests {
             ..Snapshot::default()
         };
         let text = page(&Published::now(Arc::new(snapshot)), Duration::from_secs(6));
-        assert!(text.contains("&lt;script&gt;0") && text.contains("a&amp;&quot;b&#39;\\n"), "{text}");
+        assert!(
+            text.contains("&lt;script&gt;0") && text.contains("a&amp;&quot;b&#39;\\n"),
+            "{text}"
+        );
         assert!(!text.contains("<script"));
         assert_eq!(text.matches("<td>service ").count(), MOST);
         assert!(text.contains("<p>and 3 more</p>"));

@@ -10,9 +10,7 @@ use tokio_rustls::rustls::crypto::{
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use tokio_rustls::rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
@@ -21,8 +19,7 @@ use super::file::TlsConfig;
 use super::tls::certificates;
 
 /// What `client_auth_type` may be.
-const TYPES: &str =
-    "NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert";
+const TYPES: &str = "NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert";
 
 /// Verifies certificates of clients as the file asks for; `None` where none is asked for.
 pub(super) fn verifier(
@@ -33,10 +30,15 @@ pub(super) fn verifier(
     let (is_required, is_verified) = match tls.client_auth_type.as_deref() {
         None | Some("" | "NoClientCert") => {
             if authority.is_some() {
-                return Err("there is a client_ca without a client_auth_type; write RequireAndVerifyClientCert".to_owned());
+                return Err(
+                    "there is a client_ca without a client_auth_type; write RequireAndVerifyClientCert"
+                        .to_owned(),
+                );
             }
             if tls.client_allowed_sans.is_some() {
-                return Err("client_allowed_sans needs the client_auth_type RequireAndVerifyClientCert".to_owned());
+                return Err(
+                    "client_allowed_sans needs the client_auth_type RequireAndVerifyClientCert".to_owned(),
+                );
             }
             return Ok(None);
         }
@@ -61,7 +63,9 @@ pub(super) fn verifier(
             None
         }
         (true, None) => {
-            return Err("client_ca_file is missing: without it no certificate of a client can be verified".to_owned());
+            return Err(
+                "client_ca_file is missing: without it no certificate of a client can be verified".to_owned(),
+            );
         }
         (true, Some(authority)) => {
             let mut roots = RootCertStore::empty();

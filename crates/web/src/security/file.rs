@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use axum::http::{HeaderName, HeaderValue};
-use program::source::{nearest, nearest_in_message};
+use program::source::nearest;
 use serde::Deserialize;
 use serde_saphyr::{Error, options};
 
@@ -109,7 +109,8 @@ impl Sources {
 
     /// Whether nothing is set.
     pub(super) fn is_empty(&self) -> bool {
-        let is_comment = |line: &str| matches!(line.trim(), "" | "---" | "...") || line.trim().starts_with('#');
+        let is_comment =
+            |line: &str| matches!(line.trim(), "" | "---" | "...") || line.trim().starts_with('#');
         self.text.lines().all(is_comment)
     }
 
@@ -137,25 +138,42 @@ impl Sources {
         let config = parsed.map_err(|error| ConfigError::new(&self.path, reason(&error)))?;
         let config = config.unwrap_or_default();
         if config.rate_limit.is_some() {
-            let reason = "rate_limit is not supported; remove it: --http-max-connections limits what clients cost";
+            let reason =
+                "rate_limit is not supported; remove it: --http-max-connections limits what clients cost";
             return Err(ConfigError::new(&self.path, reason));
         }
         Ok(config)
     }
 }
 
+/// What is wrong, without any value: it may be a secret.
 fn reason(error: &Error) -> String {
-    let text = error.to_string();
-    match nearest_in_message(&text) {
-        Some(near) => format!("{text}; did you mean `{near}`?"),
-        None => text,
+    match error.without_snippet() {
+        Error::SerdeUnknownField {
+            field,
+            expected,
+            location,
+        } => {
+            let near = nearest(field, expected.iter().copied()).map_or_else(
+                || format!("the keys here are {}", expected.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            format!("line {}: unknown key `{field}`; {near}", location.line())
+        }
+        Error::SerdeInvalidType {
+            expected, location, ..
+        }
+        | Error::SerdeInvalidValue {
+            expected, location, ..
+        } => format!("line {}: what is set here is not {expected}", location.line()),
+        other => other.to_string(),
     }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if metadata.is_dir() {
-        return Err("it is a folder".to_owned());
+    if !metadata.is_file() {
+        return Err("it is no regular file, and could not be read again".to_owned());
     }
     if metadata.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));
@@ -196,10 +214,109 @@ pub(super) fn headers(config: Option<HttpConfig>) -> Result<Vec<(HeaderName, Hea
         if !allowed.is_empty() && !allowed.contains(&value.as_str()) {
             return Err(format!("{name} is {value:?}; write {}", allowed.join(" or ")));
         }
-        let value =
-            HeaderValue::from_str(&value).map_err(|_| format!("the value of {name} cannot be sent in a header"))?;
+        let value = HeaderValue::from_str(&value)
+            .map_err(|_| format!("the value of {name} cannot be sent in a header"))?;
         let name: HeaderName = name.parse().map_err(|_| format!("{name:?} is no header"))?;
         read.push((name, value));
     }
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("web.yml");
+        std::fs::write(&path, text).expect("written");
+        let read = Sources::read(&path).and_then(|sources| crate::Policy::of(&sources));
+        let error = read
+            .err()
+            .unwrap_or_else(|| panic!("{text} is accepted"))
+            .to_string();
+        let (_, reason) = error.split_once("web.yml: ").expect("the path comes first");
+        reason.to_owned()
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_its_reason_and_the_remedy() {
+        fn check(text: &str, expected: &str) {
+            let reason = refused(text);
+            assert!(reason.contains(expected), "{text}: {reason}");
+        }
+        check("a: [", "line 1");
+        check(
+            "tls_server_confg: {}",
+            "line 1: unknown key `tls_server_confg`; did you mean `tls_server_config`?",
+        );
+        check(
+            "\ntls_server_config:\n  cert-file: x",
+            "line 3: unknown key `cert-file`; did you mean `cert_file`?",
+        );
+        check(
+            "zzz: 1",
+            "the keys here are tls_server_config, http_server_config, basic_auth_users",
+        );
+        check("rate_limit: {burst: 1}", "rate_limit is not supported");
+        check("tls_server_config: {cert_file: gone.pem}", "cert_file ");
+        check("tls_server_config: {key: x}", "no cert_file and no cert");
+        check(
+            "tls_server_config: {client_auth_type: NoClientCert}",
+            "no cert_file",
+        );
+        check(
+            "tls_server_config: {cert: x, key: y}",
+            "the certificate has no certificate in PEM",
+        );
+        check(
+            "http_server_config: {headers: {X-Frame-Option: deny}}",
+            "did you mean `X-Frame-Options`?",
+        );
+        check(
+            "http_server_config: {headers: {X-Frame-Options: allow}}",
+            "write deny or sameorigin",
+        );
+        check("basic_auth_users: {a: secret-word}", "no bcrypt hash");
+        check("basic_auth_users: {a: x, a: y}", "duplicate");
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        for text in [
+            "basic_auth_users: secret-word",
+            "basic_auth_users: {a: {secret-word: 1}}",
+            "basic_auth_users: {a: secret-word}",
+            "basic_auth_users:\n  a: secret-word\n b: c",
+            "basic_auth_users: {a: secret-word, a: secret-word}",
+            "tls_server_config: {cert: x, key: [secret-word]}",
+            "tls_server_config: {cert: x, key: secret-word}",
+            "http_server_config: secret-word",
+        ] {
+            let reason = refused(text);
+            assert!(!reason.contains("secret-word"), "{text}: {reason}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_and_one_without_tls_are_accepted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("web.yml");
+        for (text, is_empty) in [
+            ("", true),
+            ("# nothing yet\n---\n", true),
+            ("tls_server_config: {}", false),
+            ("tls_server_config:\nbasic_auth_users:\n", false),
+            (
+                "http_server_config: {http2: false, headers: {X-XSS-Protection: ''}}",
+                false,
+            ),
+        ] {
+            std::fs::write(&path, text).expect("written");
+            let sources = Sources::read(&path).expect(text);
+            assert_eq!(sources.is_empty(), is_empty, "{text}");
+            let policy = crate::Policy::of(&sources).expect(text);
+            assert!(policy.tls.is_none() && policy.headers.is_empty(), "{text}");
+        }
+    }
 }

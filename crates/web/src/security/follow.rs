@@ -60,7 +60,9 @@ impl Security {
             let Ok(seen) = spawn_blocking(move || Sources::read(&read_path)).await else {
                 continue;
             };
-            let Some(seen) = watched.settled(seen) else { continue };
+            let Some(seen) = watched.settled(seen) else {
+                continue;
+            };
             match seen.and_then(|sources| replacement(&sources)) {
                 Ok(policy) => {
                     self.in_force.send_replace(Arc::new(policy));

@@ -19,7 +19,12 @@ pub(super) fn config(tls: &TlsConfig, sources: &Sources) -> Result<Option<Server
     let certificate = given("cert", tls.cert.as_deref(), tls.cert_file.as_ref(), sources)?;
     let key_text = tls.key.as_ref().map(|Secret(key)| key.as_str());
     let key = given("key", key_text, tls.key_file.as_ref(), sources)?;
-    let authority = given("client_ca", tls.client_ca.as_deref(), tls.client_ca_file.as_ref(), sources)?;
+    let authority = given(
+        "client_ca",
+        tls.client_ca.as_deref(),
+        tls.client_ca_file.as_ref(),
+        sources,
+    )?;
     let is_asked_for =
         certificate.is_some() || key.is_some() || authority.is_some() || tls.client_auth_type.is_some();
     if !is_asked_for {
@@ -28,7 +33,8 @@ pub(super) fn config(tls: &TlsConfig, sources: &Sources) -> Result<Option<Server
     let certificate = certificate.ok_or("tls_server_config has no cert_file and no cert")?;
     let key = key.ok_or("tls_server_config has no key_file and no key")?;
     let chain = certificates("the certificate", certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "the key is no private key in PEM".to_owned())?;
+    let key =
+        PrivateKeyDer::from_pem_slice(key).map_err(|_| "the key is no private key in PEM".to_owned())?;
     let provider = Arc::new(provider(tls)?);
     let verifier = clients::verifier(tls, authority, &provider)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -76,7 +82,9 @@ fn versions(tls: &TlsConfig) -> Result<Vec<&'static SupportedProtocolVersion>, S
         None | Some("") => Ok(default),
         Some("TLS12") => Ok(ProtocolVersion::TLSv1_2),
         Some("TLS13") => Ok(ProtocolVersion::TLSv1_3),
-        Some(old @ ("TLS10" | "TLS11")) => Err(format!("{key} is {old}, which is broken; write TLS12 or TLS13")),
+        Some(old @ ("TLS10" | "TLS11")) => {
+            Err(format!("{key} is {old}, which is broken; write TLS12 or TLS13"))
+        }
         Some(other) => Err(format!("{key} is {other:?}; write TLS12 or TLS13")),
     };
     let least = version("min_version", &tls.min_version, ProtocolVersion::TLSv1_2)?;
@@ -85,7 +93,8 @@ fn versions(tls: &TlsConfig) -> Result<Vec<&'static SupportedProtocolVersion>, S
     if least > most {
         return Err("min_version is above max_version".to_owned());
     }
-    let is_within = |version: &&SupportedProtocolVersion| (least..=most).contains(&u16::from(version.version));
+    let is_within =
+        |version: &&SupportedProtocolVersion| (least..=most).contains(&u16::from(version.version));
     Ok([&TLS12, &TLS13].into_iter().filter(is_within).collect())
 }
 
@@ -101,7 +110,10 @@ fn provider(tls: &TlsConfig) -> Result<CryptoProvider, String> {
             let found = old.iter().find(|suite| name_of(suite) == *name);
             suites.push(*found.ok_or_else(|| {
                 let known: Vec<String> = old.iter().map(name_of).collect();
-                format!("cipher_suites: {name:?} is not supported; the suites are {}", known.join(", "))
+                format!(
+                    "cipher_suites: {name:?} is not supported; the suites are {}",
+                    known.join(", ")
+                )
             })?);
         }
         provider.cipher_suites = suites;
@@ -115,7 +127,9 @@ fn provider(tls: &TlsConfig) -> Result<CryptoProvider, String> {
                 "X25519" => NamedGroup::X25519,
                 _ => {
                     let known = "CurveP256, CurveP384, X25519";
-                    return Err(format!("curve_preferences: {name:?} is not supported; the curves are {known}"));
+                    return Err(format!(
+                        "curve_preferences: {name:?} is not supported; the curves are {known}"
+                    ));
                 }
             };
             groups.extend(provider.kx_groups.iter().filter(|group| group.name() == wanted));
@@ -127,4 +141,107 @@ fn provider(tls: &TlsConfig) -> Result<CryptoProvider, String> {
 
 fn name_of(suite: &SupportedCipherSuite) -> String {
     format!("{:?}", suite.suite())
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+    use super::*;
+    use crate::security::file::WebConfig;
+
+    /// TLS by these lines of `tls_server_config`, with a certificate and its key.
+    fn of(lines: &str) -> Result<ServerConfig, String> {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).expect("signed");
+        let indented = |pem: String| {
+            pem.lines()
+                .map(|line| format!("    {line}\n"))
+                .collect::<String>()
+        };
+        let (cert, key) = (indented(cert.pem()), indented(signing_key.serialize_pem()));
+        let lines = lines.replace("OURS", &format!("|\n{cert}"));
+        let text = format!("tls_server_config:\n  cert: |\n{cert}  key: |\n{key}{lines}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("web.yml");
+        std::fs::write(&path, text).expect("written");
+        let sources = Sources::read(&path).map_err(|error| error.to_string())?;
+        let WebConfig {
+            tls_server_config, ..
+        } = sources.parse().map_err(|error| error.to_string())?;
+        Ok(config(&tls_server_config.unwrap_or_default(), &sources)?.expect("TLS is set"))
+    }
+
+    #[test]
+    fn versions_suites_and_curves_are_those_that_are_asked_for() {
+        let config = of("").expect("the defaults");
+        assert!(config.ignore_client_order && config.alpn_protocols == [b"http/1.1".to_vec()]);
+        let lines = "  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]\n  curve_preferences: [CurveP384, X25519]\n";
+        let config = of(&format!("{lines}  prefer_server_cipher_suites: false\n")).expect("they are known");
+        let suites: Vec<String> = config
+            .crypto_provider()
+            .cipher_suites
+            .iter()
+            .map(name_of)
+            .collect();
+        let old: Vec<&String> = suites.iter().filter(|name| !name.starts_with("TLS13")).collect();
+        assert_eq!(old, ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]);
+        assert_eq!(suites.len(), 4, "{suites:?}");
+        let curves: Vec<NamedGroup> = config
+            .crypto_provider()
+            .kx_groups
+            .iter()
+            .map(|group| group.name())
+            .collect();
+        assert_eq!(curves, [NamedGroup::secp384r1, NamedGroup::X25519]);
+        assert!(!config.ignore_client_order);
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_with_what_is() {
+        fn check(lines: &str, expected: &str) {
+            let error = of(lines).expect_err(lines);
+            assert!(error.contains(expected), "{lines}: {error}");
+        }
+        check(
+            "  min_version: TLS10\n",
+            "min_version is TLS10, which is broken; write TLS12 or TLS13",
+        );
+        check(
+            "  max_version: TLS14\n",
+            "max_version is \"TLS14\"; write TLS12 or TLS13",
+        );
+        check(
+            "  min_version: TLS13\n  max_version: TLS12\n",
+            "min_version is above max_version",
+        );
+        check(
+            "  cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]\n",
+            "the suites are TLS_ECDHE_",
+        );
+        check(
+            "  curve_preferences: [CurveP521]\n",
+            "the curves are CurveP256, CurveP384, X25519",
+        );
+        check(
+            "  client_auth_type: Always\n",
+            "write NoClientCert, RequestClientCert",
+        );
+        check(
+            "  client_auth_type: RequireAndVerifyClientCert\n",
+            "client_ca_file is missing",
+        );
+        check("  client_ca: OURS", "without a client_auth_type");
+        check(
+            "  client_auth_type: RequireAnyClientCert\n  client_ca: x\n",
+            "client_ca has no certificate",
+        );
+        for policy in ["NoClientCert", "RequestClientCert", "VerifyClientCertIfGiven"] {
+            let lines = format!("  client_auth_type: {policy}\n  client_allowed_sans: [a]\n");
+            check(
+                &lines,
+                "client_allowed_sans needs the client_auth_type RequireAndVerifyClientCert",
+            );
+        }
+    }
 }

@@ -51,7 +51,9 @@ impl Users {
                 ));
             }
             if name.contains(':') {
-                return Err(format!("the user {name:?} has a colon in its name, which no client can send"));
+                return Err(format!(
+                    "the user {name:?} has a colon in its name, which no client can send"
+                ));
             }
             hashes.insert(name, hash);
         }
@@ -139,8 +141,11 @@ mod tests {
     use super::*;
 
     fn users(pairs: &[(&str, &str)]) -> Users {
-        let hash = |password: &&str| Secret(bcrypt::hash_with_result(password, 4).expect("hashed").to_string());
-        let users = pairs.iter().map(|(name, password)| ((*name).to_owned(), hash(password)));
+        let hash =
+            |password: &&str| Secret(bcrypt::hash_with_result(password, 4).expect("hashed").to_string());
+        let users = pairs
+            .iter()
+            .map(|(name, password)| ((*name).to_owned(), hash(password)));
         Users::new(users.collect()).expect("valid")
     }
 
@@ -158,7 +163,15 @@ mod tests {
         for _ in 0..2 {
             assert!(users.admit(&basic("ann:one:two")).await);
             assert!(users.admit(&basic("bob:three")).await);
-            for wrong in ["ann:three", "bob:one:two", "eve:one:two", "ann:", "ann", ":one:two", ""] {
+            for wrong in [
+                "ann:three",
+                "bob:one:two",
+                "eve:one:two",
+                "ann:",
+                "ann",
+                ":one:two",
+                "",
+            ] {
                 assert!(!users.admit(&basic(wrong)).await, "{wrong}");
             }
         }
@@ -166,8 +179,18 @@ mod tests {
             assert!(!users.admit(&headers(wrong)).await, "{wrong}");
         }
         assert!(!users.admit(&HeaderMap::new()).await);
-        assert!(users.admit(&headers(&format!("bAsIc  {}", BASE64_STANDARD.encode("bob:three")))).await);
-        assert!(Users::default().admit(&HeaderMap::new()).await, "without users everyone may read");
+        assert!(
+            users
+                .admit(&headers(&format!(
+                    "bAsIc  {}",
+                    BASE64_STANDARD.encode("bob:three")
+                )))
+                .await
+        );
+        assert!(
+            Users::default().admit(&HeaderMap::new()).await,
+            "without users everyone may read"
+        );
     }
 
     #[tokio::test]
@@ -178,12 +201,16 @@ mod tests {
         let checks = users.checks.as_ref().expect("there are users");
         checks.turn.close();
         assert!(users.admit(&basic("ann:slow")).await);
-        assert!(!users.admit(&basic("ann:other")).await, "it would have to be compared");
+        assert!(
+            !users.admit(&basic("ann:other")).await,
+            "it would have to be compared"
+        );
     }
 
     #[test]
     fn a_password_that_is_no_hash_is_refused_and_not_shown() {
-        let error = Users::new([("ann".to_owned(), Secret("hunter2".to_owned()))].into()).expect_err("no hash");
+        let error =
+            Users::new([("ann".to_owned(), Secret("hunter2".to_owned()))].into()).expect_err("no hash");
         assert!(error.contains("\"ann\"") && error.contains("htpasswd"), "{error}");
         assert!(!error.contains("hunter2"));
         let hash = bcrypt::hash_with_result("x", 4).expect("hashed").to_string();
