@@ -112,7 +112,7 @@ async fn a_client_is_closed_that_takes_too_long_to_ask_to_ask_again_or_to_read()
         "1000000",
     ];
     let collector = Collector::watching(&server, TARGET, &limits).await;
-    let page = collector.has_workers(1000).await;
+    collector.has_workers(1000).await;
     let address = address(&collector);
 
     let mut slow_request = sent(&address, "GET /metrics HTTP/1.1\r\n").await;
