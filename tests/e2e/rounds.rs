@@ -159,6 +159,26 @@ async fn instances_that_share_a_queue_group_are_all_shown_and_stay_fresh_and_tha
 }
 
 #[tokio::test]
+async fn a_queue_group_beside_another_service_is_not_taken_for_an_export_of_an_account() {
+    let server = NatsServer::start().await;
+    let fleet = TestFleet::connect(&server).await;
+    fleet.join(&other_service());
+    let instances = [worker(1), worker(2), worker(3)];
+    let _fleet = SharedQueue::connect(&server, &instances).await;
+    let mut collector = Collector::watching(&server, TARGET, &["--poll-interval", "1s"]).await;
+    collector.has_workers(3).await;
+    let said = ["WARN", "share a queue group", &instances[0].service];
+    collector.program().says(&said).await;
+    let is_fresh = |page: &Page| workers_in(page, "fresh") == 3.0;
+    collector.keeps("all three workers are fresh", 6, is_fresh).await;
+    assert_eq!(collector.program().lines_with(&["response_type"]), [""; 0]);
+    for look in [["list"].as_slice(), &["explain", TARGET]] {
+        let seen = finish(metrics(&[look, &["--server", server.url()]].concat())).await;
+        assert!(!seen.stdout.contains("response_type"), "{seen:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_reply_to_a_round_that_there_was_not_is_malformed_and_harms_nothing() {
     let server = NatsServer::start().await;
     let fleet = TestFleet::connect(&server).await;

@@ -10,6 +10,7 @@ mod descriptions;
 mod doubles;
 mod endpoints;
 pub(crate) mod events;
+mod in_turn;
 mod inspect;
 mod mappings;
 mod opt_in;
@@ -46,6 +47,7 @@ use crate::round::{Round, Slowest};
 use crate::router::Router;
 use crate::snapshot::{LinkView, PoolName, Snapshot};
 use crate::sums::Departures;
+use crate::turns::Turns;
 use crate::voice::Voice;
 use crate::{Finish, Now, Plan, Profile, Settings};
 
@@ -120,6 +122,11 @@ pub struct Arrived<'a> {
 pub enum Effect {
     /// Ask all services for their statistics; replies carry the number.
     Ask {
+        /// The number of the round.
+        round: u64,
+    },
+    /// Ask all services once more for their statistics.
+    AskAgain {
         /// The number of the round.
         round: u64,
     },
@@ -221,7 +228,8 @@ pub struct Core {
     /// Workers that are known by their events alone, and when they were last looked at.
     senders: usize,
     senders_checked: Duration,
-    shared_queues: HashMap<Arc<str>, u32>,
+    turns: Turns,
+    doubtful: Option<in_turn::Doubtful>,
     voice: Voice,
     limiter: Limiter,
     link: LinkView,
@@ -292,7 +300,8 @@ impl Core {
             nameless: Nameless::default(),
             senders: 0,
             senders_checked: Duration::ZERO,
-            shared_queues: HashMap::new(),
+            turns: Turns::default(),
+            doubtful: None,
             voice: Voice::default(),
             limiter: Limiter::default(),
             link: LinkView::default(),

@@ -40,6 +40,7 @@ mod sums;
 mod tests;
 mod time;
 mod totals;
+mod turns;
 mod voice;
 mod worker;
 
@@ -75,3 +76,4 @@ pub use spread::{QUANTILES, Resource, Spread};
 pub use sums::Sums;
 pub use time::Now;
 pub use totals::Totals;
+pub use turns::InTurn;

@@ -204,6 +204,9 @@ pub struct Settings {
     pub round_timeout: Duration,
     /// How long no reply may come before a round ends without the missing workers.
     pub stall: Duration,
+    /// Whether a round that brings one reply asks again, to see whether it hides others. It is for looks, which have one
+    /// round; in several, another instance has its turn.
+    pub asks_again: bool,
     /// Missed rounds after which a worker is stale.
     pub stale_after: u32,
     /// Missed rounds after which a worker is gone.
@@ -237,6 +240,7 @@ impl Default for Settings {
             poll_interval: Duration::from_secs(2),
             round_timeout: Duration::from_secs(2),
             stall: Duration::from_millis(250),
+            asks_again: false,
             stale_after: 2,
             gone_after: 5,
             queue_target: 5.0,

@@ -44,6 +44,10 @@ pub(crate) struct Round {
     pub(crate) heard: usize,
     /// Whether the link has been checked because nothing came, and whether it answered.
     pub(crate) link_check: LinkCheck,
+    /// Since when replies to further requests are waited for.
+    pub(crate) waits_since: Option<Duration>,
+    /// Whether half of a short round is over.
+    pub(crate) is_past_half_time: bool,
 }
 
 /// Whether a silent round's link has been proved to work.
@@ -80,7 +84,14 @@ impl Round {
             readable: 0,
             heard: 0,
             link_check: LinkCheck::NotNeeded,
+            waits_since: None,
+            is_past_half_time: false,
         }
+    }
+
+    /// Whether every expected worker has answered.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.expected > 0 && self.answered >= self.expected && self.waits_since.is_none()
     }
 
     /// The rule.
@@ -97,11 +108,15 @@ impl Round {
             }
             None => None,
         };
+        let stall = match self.waits_since {
+            Some(since) => Some(since + settings.stall),
+            None => stall,
+        };
         let is_stalled = stall.is_some_and(|stall| now >= stall);
         let is_silent = self.replies == 0 && self.last_news.is_none();
         if self.failed.is_some() {
             Verdict::Over(Finish::Error)
-        } else if self.expected > 0 && self.answered >= self.expected {
+        } else if self.is_complete() {
             Verdict::Over(Finish::Complete)
         } else if self.no_responders && is_silent && (is_stalled || now >= deadline) {
             Verdict::Over(Finish::NoResponders)
@@ -120,6 +135,13 @@ impl Round {
             Verdict::Over(finish) => finish,
             Verdict::WaitUntil(_) => Finish::Deadline,
         }
+    }
+
+    /// When missing workers should be asked alone in a round that ends too soon to stall.
+    pub(crate) fn half_time(&self, settings: &Settings) -> Option<Duration> {
+        let half = settings.round_timeout / 2;
+        let is_short = self.is_open && settings.stall > half && self.expected > 0;
+        (is_short && !self.is_past_half_time).then(|| self.asked_at + half)
     }
 
     /// When the link should be checked, because nothing at all has come.

@@ -9,6 +9,7 @@ mod descriptions;
 mod events;
 mod floods;
 mod identity;
+mod in_turn;
 mod late;
 mod laws;
 mod link;

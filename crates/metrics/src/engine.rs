@@ -395,6 +395,7 @@ impl Engine {
                 self.link.mark_seen();
                 self.ask(round, vec![self.service_prefix.stats()], now);
             }
+            Effect::AskAgain { round } => self.ask(round, vec![self.service_prefix.stats()], now),
             Effect::AskInstances { round, instances } => {
                 let prefix = &self.service_prefix;
                 let subject = |(service, id): &(Arc<str>, Arc<str>)| prefix.stats_of(service, id);

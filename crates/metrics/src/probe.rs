@@ -6,6 +6,7 @@ mod copied;
 mod denied;
 mod doctor;
 mod explain;
+mod in_turn;
 mod level;
 mod list;
 mod nothing;
@@ -131,6 +132,7 @@ fn settings(shared: &SharedArgs, listen_for: Duration) -> Settings {
         poll_interval: (timeout + listen_for) * 10,
         round_timeout: timeout,
         stall: PATIENCE,
+        asks_again: true,
         ..Settings::default()
     }
 }

@@ -1,60 +1,122 @@
 //! Accounts: services that are exported to another one, and their limits.
 
-use tests::{Access, Account, Files, NatsServer, Operator, Setup};
+use tests::{Access, Account, Files, NatsServer, Operator, Page, Setup, Workers};
 
 use super::{LIMIT, collector, is_refused, login, look, workers};
+use crate::TARGET;
 
-/// Workers are in one account and the collector in the other, to which the first exports services and events.
-fn exporting(response_type: &str) -> Setup {
-    Setup::config(format!(
+/// The exit code of `doctor` where something has to be mended.
+const UNWELL: i32 = 9;
+
+const SINGLE: &str = r#"exports: [{service: "$SRV.>"}]"#;
+const STREAM: &str = r#"exports: [{service: "$SRV.>", response_type: "Stream"}]"#;
+
+/// Workers are in one account and the collector in the other, to which the first exports its services.
+fn exporting(exports: &str) -> String {
+    format!(
         r#"accounts {{
             INFERENCE {{
                 users: [ {{ user: app, password: app }} ]
-                exports: [ {{ service: "$SRV.>"{response_type} }}, {{ stream: "namespace.>" }} ]
+                {exports}
             }}
             MONITORING {{
                 users: [ {{ user: collector, password: collector }} ]
-                imports: [
-                    {{ service: {{ account: INFERENCE, subject: "$SRV.>" }} }}
-                    {{ stream: {{ account: INFERENCE, subject: "namespace.>" }} }}
-                ]
+                imports: [ {{ service: {{ account: INFERENCE, subject: "$SRV.>" }} }} ]
             }}
         }}"#
-    ))
+    )
+}
+
+/// Two workers of the target and one of another component, each a program of its own, as its replies take turns then.
+async fn three_workers(server: &NatsServer) -> [Workers; 3] {
+    let app = login(server, "app");
+    [
+        workers(&app, &["--seed", "1"]).await,
+        workers(&app, &["--seed", "2"]).await,
+        workers(&app, &["--seed", "3", "--component", "planner"]).await,
+    ]
+}
+
+const LOOKS: [&[&str]; 3] = [
+    &["list", "--listen-for", "0s"],
+    &["explain", TARGET, "--listen-for", "0s"],
+    &["doctor", "--listen-for", "0s"],
+];
+
+fn fresh(page: &Page) -> f64 {
+    page.sum("llm_pool_workers", &[("state", "fresh")])
 }
 
 #[tokio::test]
-async fn an_export_with_the_response_type_stream_passes_every_worker() {
-    let server = NatsServer::set_up(&exporting(", response_type: Stream")).await;
-    let _workers = workers(&login(&server, "app"), &["--workers", "5"]).await;
-    let collector = collector(&login(&server, "collector"), &[]).await;
-    collector.has_workers(5).await;
+async fn an_export_with_the_response_type_stream_passes_every_worker_and_nothing_is_said() {
+    let server = NatsServer::set_up(&Setup::config(exporting(STREAM))).await;
+    let _workers = three_workers(&server).await;
+    let access = login(&server, "collector");
+    let mut collector = collector(&access, &[]).await;
+    collector.has_workers(2).await;
     collector
-        .keeps("all workers are fresh", 5, |page| {
-            page.sum("llm_pool_workers", &[("state", "fresh")]) == 5.0
-        })
+        .keeps("both workers are fresh", 10, |page| fresh(page) == 2.0)
         .await;
-    let list = look(&login(&server, "collector"), &["list", "--listen-for", "0s"]).await;
-    assert_eq!(list.code, Some(0), "{list:?}");
+    for arguments in LOOKS {
+        let seen = look(&access, arguments).await;
+        assert_eq!(seen.code, Some(0), "{seen:?}");
+        assert!(!seen.stdout.contains("response_type"), "{seen:?}");
+    }
+    for text in ["response_type", "queue group"] {
+        assert_eq!(collector.program().lines_with(&[text]), [""; 0]);
+    }
 }
 
 #[tokio::test]
-async fn an_export_of_the_default_kind_passes_one_worker_of_each_round() {
-    let server = NatsServer::set_up(&exporting("")).await;
-    let _workers = workers(&login(&server, "app"), &["--workers", "5"]).await;
-    // Each request across the accounts brings one reply, so that no round sees more than two of the five.
-    let arguments = ["--stale-after", "1", "--gone-after", "2"];
-    let collector = collector(&login(&server, "collector"), &arguments).await;
+async fn an_export_of_the_default_kind_is_named_and_what_doctor_prints_mends_it() {
+    let server = NatsServer::set_up(&Setup::config(exporting(SINGLE))).await;
+    let _workers = three_workers(&server).await;
+    let access = login(&server, "collector");
+    let mut collector = collector(&access, &[]).await;
+    let warning = [
+        "WARN",
+        "each request brings one reply of all services",
+        "response_type",
+    ];
+    collector.program().says(&warning).await;
+    // Each worker that was seen is asked alone, so that all of them are shown.
+    collector.has_workers(2).await;
     collector
-        .shows("a worker was seen", |page| {
-            page.sum("llm_pool_workers", &[("state", "fresh")]) >= 1.0
-        })
+        .keeps("both workers are fresh", 10, |page| fresh(page) == 2.0)
         .await;
+    assert_eq!(collector.program().lines_with(&warning).len(), 1);
+    for arguments in LOOKS {
+        let seen = look(&access, arguments).await;
+        assert!(seen.stdout.contains("instances may be missing"), "{seen:?}");
+        assert!(seen.stdout.contains(STREAM), "{seen:?}");
+    }
+    let doctor = look(&access, LOOKS[2]).await;
+    assert_eq!(doctor.code, Some(UNWELL), "{doctor:?}");
+
+    server.reconfigure(&exporting(STREAM)).await;
+    collector.program().says(&["INFO", "answer together now"]).await;
     collector
-        .keeps("not all workers are fresh", 5, |page| {
-            page.sum("llm_pool_workers", &[("state", "fresh")]) < 5.0
-        })
+        .keeps("both workers are fresh", 5, |page| fresh(page) == 2.0)
         .await;
+    let doctor = look(&access, LOOKS[2]).await;
+    assert_eq!(doctor.code, Some(0), "{doctor:?}");
+}
+
+#[tokio::test]
+async fn a_lone_service_behind_an_export_of_the_default_kind_has_both_causes_named() {
+    let server = NatsServer::set_up(&Setup::config(exporting(SINGLE))).await;
+    let app = login(&server, "app");
+    let _one = workers(&app, &["--seed", "1"]).await;
+    let _two = workers(&app, &["--seed", "2"]).await;
+    let access = login(&server, "collector");
+    let mut collector = collector(&access, &[]).await;
+    collector
+        .program()
+        .says(&["WARN", "share a queue group", "response_type"])
+        .await;
+    let list = look(&access, LOOKS[0]).await;
+    assert!(list.stdout.contains("share a queue group"), "{list:?}");
+    assert!(list.stdout.contains(STREAM), "{list:?}");
 }
 
 #[tokio::test]

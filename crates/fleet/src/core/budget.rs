@@ -1,7 +1,6 @@
 //! What one round may cost, so that a flood of replies leaves room for everything else.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 use crate::roster::InstanceKey;
 
@@ -17,8 +16,22 @@ pub(super) struct Budget {
     /// The instance that repeats itself, and how often; several that do cost no more than one look-up each.
     pub(super) repeats: hashbrown::HashMap<InstanceKey, u32>,
     pub(super) has_asked_alone: bool,
+    /// Instances that were asked alone, and those of them that answered more than once.
     pub(super) asked_alone: HashSet<InstanceKey>,
-    pub(super) counted_alone: HashSet<Arc<str>>,
+    pub(super) answered_again: HashSet<InstanceKey>,
+    /// What comes of asking all services repeatedly.
+    pub(super) repetition: Option<Repetition>,
+}
+
+/// All services are asked again each time that a reply comes.
+#[derive(Debug, Default)]
+pub(super) struct Repetition {
+    /// Requests to all services in this round.
+    pub(super) asked: u32,
+    /// How often each instance answered.
+    pub(super) answers: HashMap<InstanceKey, u32>,
+    /// Whether what came of it has been looked at.
+    pub(super) is_judged: bool,
 }
 
 impl Budget {

@@ -34,7 +34,7 @@ impl Core {
         let sizes = [
             ("instances", self.roster.len()),
             ("hints", self.hints.len()),
-            ("shared queues", self.shared_queues.len()),
+            ("turns", self.turns.len()),
             ("awaiting", self.awaiting.len()),
             ("questions", usize::from(self.asker.wake_at().is_some())),
         ];

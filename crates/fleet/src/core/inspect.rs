@@ -12,6 +12,7 @@ use crate::matching::{NearMiss, Outcome, Target};
 use crate::nameless::PartialPath;
 use crate::roster::{Answer, InstanceKey, Route, SlotKey};
 use crate::snapshot::{PoolName, PoolView, WorkerKey};
+use crate::turns::{InTurn, SURE};
 use crate::{Finish, Mapped, Mapping, Now, Unread, advice};
 
 /// All that answered.
@@ -35,6 +36,8 @@ pub struct Inspection {
     pub now: Duration,
     /// The plan's mappings.
     pub mappings: Vec<Arc<Mapping>>,
+    /// Why instances seem to answer in turn, so that some may be missing.
+    pub in_turn: Option<InTurn>,
     /// Where workers were heard whose events name no endpoint, and how many.
     pub nameless: Vec<(PartialPath, usize)>,
 }
@@ -136,6 +139,10 @@ impl Core {
             unreadable_endpoints: instance.refused.clone(),
         });
         let round = self.round.as_ref();
+        let sure = match self.plan.settings.asks_again {
+            true => 1,
+            false => SURE,
+        };
         Inspection {
             service_prefix: self.service_prefix.clone(),
             finish,
@@ -146,6 +153,7 @@ impl Core {
             pools,
             now: now.unix,
             mappings: self.plan.mappings.clone(),
+            in_turn: self.turns.any(sure),
             nameless: self.nameless.counts(),
         }
     }

@@ -238,10 +238,7 @@ impl Core {
             round.last_news = Some(context.now.mono);
             round.heard += 1;
         }
-        let was_asked_alone = self.budget.asked_alone.contains(&context.instance);
-        if was_asked_alone && context.timing != Timing::TooLate {
-            self.answered_alone(context.instance, context.is_first, context.now);
-        }
+        self.note_turn(context);
     }
 
     /// There is no room for the instance, unless it describes itself: its service is asked to.
@@ -306,17 +303,14 @@ impl Core {
             self.common.unreadable += 1;
         }
         self.common.replies += 1;
-        let shares_queue = !tallies.is_empty()
-            && !self.shared_queues.is_empty()
-            && self.shares_queue(&context.reply.service);
+        let is_asked_again = !tallies.is_empty() && self.is_asked_again(context.instance);
         for tally in tallies {
             let result = match (tally.judged, tally.is_late) {
                 (Some(result), false) if is_cut => result.max(ReplyResult::Malformed),
                 (Some(result), false) => result,
                 (_, true) => ReplyResult::Late,
-                // The instances of such a service are asked one by one, and the one that heard the request for all answers
-                // twice.
-                (None, false) if shares_queue => ReplyResult::Ok,
+                // An instance that was asked more than once answers more than once.
+                (None, false) if is_asked_again => ReplyResult::Ok,
                 (None, false) => ReplyResult::Duplicate,
             };
             let pool = &mut self.pools[tally.pool];

@@ -1,14 +1,13 @@
 //! Rounds: when one begins and ends, and what its end means for workers that did not answer.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Core, Effect};
 use crate::changes::Detail;
 use crate::notice::{About, Level, Notice};
 use crate::pool::Pool;
-use crate::roster::{InstanceKey, PoolKey};
+use crate::roster::PoolKey;
 use crate::round::{LinkCheck, Round, Verdict};
 use crate::snapshot::LinkView;
 use crate::worker::Worker;
@@ -16,12 +15,6 @@ use crate::{Finish, Now, WorkerState};
 
 /// Rounds whose start is remembered, to say how late a reply is.
 const REMEMBERED_ROUNDS: usize = 1024;
-
-/// Instances that are asked alone in one round, because they did not hear the request.
-const MAX_ASKED_ALONE: usize = 10_000;
-
-/// Rounds in which instances of a service answered only when they were asked alone, after which that is reported.
-const SURE_OF_SHARED_QUEUE: u32 = 2;
 
 impl Core {
     pub(super) fn round_wakes_at(&self) -> Option<Duration> {
@@ -31,7 +24,8 @@ impl Core {
             Verdict::WaitUntil(time) => time,
             Verdict::Over(_) => Duration::ZERO,
         };
-        round.check_link_at(settings).into_iter().chain([verdict]).min()
+        let others = [round.check_link_at(settings), round.half_time(settings)];
+        others.into_iter().flatten().chain([verdict]).min()
     }
 
     pub(super) fn round_timers(&mut self, now: Now) {
@@ -43,11 +37,17 @@ impl Core {
             let number = round.number;
             self.effects.push(Effect::CheckLink { round: number });
         }
+        if let Some(round) = &mut self.round
+            && round.half_time(&settings).is_some_and(|at| now.mono >= at)
+        {
+            round.is_past_half_time = true;
+            self.ask_alone(now);
+        }
         if let Some(round) = self.round.as_ref().filter(|round| round.is_open)
             && let Verdict::Over(finish) = round.verdict(self.slowest.patience(), &settings, now.mono)
         {
             match finish {
-                Finish::Stall if self.ask_alone(now) => {}
+                Finish::Stall if self.ask_again(now) || self.ask_alone(now) => {}
                 finish => self.end_round(finish, now),
             }
         }
@@ -62,9 +62,8 @@ impl Core {
 
     /// A reply may complete the round; everything else waits for a timer.
     pub(super) fn end_complete_round(&mut self, now: Now) {
-        let is_complete =
-            |round: &Round| round.is_open && round.expected > 0 && round.answered >= round.expected;
-        if self.round.as_ref().is_some_and(is_complete) {
+        let is_complete = |round: &Round| round.is_open && round.is_complete();
+        if self.round.as_ref().is_some_and(is_complete) && !self.ask_again(now) {
             self.end_round(Finish::Complete, now);
         }
     }
@@ -81,6 +80,7 @@ impl Core {
                 Notice::new(Level::Warn, text).with("rounds", skipped)
             });
         }
+        self.judge_turns(now);
         self.next_tick += settings.poll_interval * (skipped as u32).saturating_add(1);
         let number = self.round.as_ref().map_or(0, |round| round.number) + 1;
         for pool in self.pools.values_mut() {
@@ -96,7 +96,7 @@ impl Core {
         self.turned_away.clear();
         if self.link.connected {
             self.effects.push(Effect::Ask { round: number });
-            self.ask_shared_queues(number);
+            self.ask_in_turn(number);
         } else {
             self.fail_round(None, now);
         }
@@ -182,6 +182,7 @@ impl Core {
 
     fn end_round(&mut self, finish: Finish, now: Now) {
         self.judge_waiting(now);
+        self.judge_repeated();
         let Some(round) = self.round.as_mut() else { return };
         round.is_open = false;
         let is_silent = round.replies == 0 && !round.no_responders && finish != Finish::Error;
@@ -270,124 +271,8 @@ impl Core {
                 .collect();
             self.asker.forget(|service| services.contains(service));
             self.hints.retain(|service, _| services.contains(&**service));
-            self.shared_queues
-                .retain(|service, _| services.contains(&**service));
+            self.turns.forget(&services);
         }
-    }
-
-    /// Where a round has stalled and exactly one instance of a service answered it, the others that are expected are asked
-    /// alone. `true` where some were.
-    ///
-    /// Of instances whose `$SRV` subscriptions share a queue group, one hears each request; the subject of a single
-    /// instance has one subscriber.
-    fn ask_alone(&mut self, now: Now) -> bool {
-        let Some(round) = &self.round else { return false };
-        let number = round.number;
-        if round.replies == 0 || self.budget.has_asked_alone {
-            return false;
-        }
-        let mut answering: HashMap<&Arc<str>, usize> = HashMap::new();
-        for (_, instance) in self.roster.instances() {
-            if instance.answered_in == number {
-                *answering.entry(&instance.service).or_default() += 1;
-            }
-        }
-        let is_missing = |worker: &&Worker| worker.expected_in == number && worker.answered_in != number;
-        let missing = self
-            .pools
-            .values()
-            .flat_map(|pool| pool.workers.values())
-            .filter(is_missing);
-        let alone: HashSet<InstanceKey> = missing
-            .map(|worker| worker.holder.instance)
-            .filter(|key| {
-                let instance = self.roster.instance(*key);
-                instance.is_some_and(|instance| answering.get(&instance.service) == Some(&1))
-            })
-            .take(MAX_ASKED_ALONE)
-            .collect();
-        let name = |key: &InstanceKey| {
-            let instance = self.roster.instance(*key)?;
-            Some((instance.service.clone(), instance.id.clone()))
-        };
-        let instances: Vec<_> = alone.iter().filter_map(name).collect();
-        if instances.is_empty() {
-            return false;
-        }
-        self.budget.asked_alone = alone;
-        self.budget.has_asked_alone = true;
-        if let Some(round) = &mut self.round {
-            round.last_news = Some(now.mono);
-        }
-        self.effects.push(Effect::AskInstances {
-            round: number,
-            instances,
-        });
-        true
-    }
-
-    /// All instances of services that are known to share a queue group are asked alone, and at once.
-    fn ask_shared_queues(&mut self, number: u64) {
-        let sure = |service: &Arc<str>| {
-            self.shared_queues
-                .get(service)
-                .is_some_and(|rounds| *rounds >= SURE_OF_SHARED_QUEUE)
-        };
-        if !self
-            .shared_queues
-            .values()
-            .any(|rounds| *rounds >= SURE_OF_SHARED_QUEUE)
-        {
-            return;
-        }
-        let instances: Vec<_> = self
-            .roster
-            .instances()
-            .filter(|(_, instance)| sure(&instance.service))
-            .take(MAX_ASKED_ALONE)
-            .map(|(_, instance)| (instance.service.clone(), instance.id.clone()))
-            .collect();
-        if !instances.is_empty() {
-            self.effects.push(Effect::AskInstances {
-                round: number,
-                instances,
-            });
-        }
-    }
-
-    /// An instance that was asked alone in this round has answered, for the first time or again. A second answer shows that
-    /// it had heard the request for all, and is merely slow.
-    pub(super) fn answered_alone(&mut self, key: InstanceKey, is_first: bool, now: Now) {
-        let Some(instance) = self.roster.instance(key) else {
-            return;
-        };
-        let service = instance.service.clone();
-        if !is_first {
-            self.shared_queues.remove(&service);
-            return;
-        }
-        if !self.budget.counted_alone.insert(service.clone()) {
-            return;
-        }
-        let rounds = self.shared_queues.entry(service.clone()).or_default();
-        *rounds += 1;
-        if *rounds == SURE_OF_SHARED_QUEUE {
-            let prefix = self.service_prefix.clone();
-            self.say_seldom(About::Pool, &format!("shared queue of {service}"), now, || {
-                let text = format!(
-                    "instances of this service answer in turn, because their subscriptions to {} share a queue group; they are asked one by one. Subscribe without a queue group",
-                    prefix.all()
-                );
-                Notice::new(Level::Warn, text).with("service", service)
-            });
-        }
-    }
-
-    /// Whether the instances of a service are asked one by one.
-    pub(super) fn shares_queue(&self, service: &str) -> bool {
-        self.shared_queues
-            .get(service)
-            .is_some_and(|rounds| *rounds >= SURE_OF_SHARED_QUEUE)
     }
 
     pub(super) fn state_of(&self, worker: &Worker, now: Now) -> WorkerState {

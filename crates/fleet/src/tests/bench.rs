@@ -27,6 +27,16 @@ pub(super) enum Message {
     LinkChecked(u64, bool),
 }
 
+/// Which instances hear a request for all, or get a reply to it through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hearing {
+    All,
+    /// One of each service, in turn.
+    OneOfEachService,
+    /// One, in turn, and now and then a second one.
+    One,
+}
+
 /// Looks at a bench.
 pub(super) type Watch = Box<dyn FnMut(&Bench)>;
 
@@ -37,8 +47,8 @@ pub(super) struct Bench {
     pub(super) actors: Vec<Actor>,
     /// Whether the server answers. One that does not delivers nothing.
     pub(super) is_alive: bool,
-    /// Whether of each service's instances only one hears a request for all, in turn.
-    pub(super) is_in_turn: bool,
+    /// Which instances hear a request for all.
+    pub(super) hearing: Hearing,
     /// Whether replies that come at the same time are handed over at once.
     pub(super) is_batched: bool,
     pub(super) link: LinkView,
@@ -49,6 +59,8 @@ pub(super) struct Bench {
     pub(super) snapshots: Vec<Arc<Snapshot>>,
     pub(super) questions: Vec<Question>,
     pub(super) asked_alone: usize,
+    /// Requests for all.
+    pub(super) requests: usize,
     pub(super) listening: BTreeSet<String>,
     pub(super) reader: EventReader,
     /// Replies that were delivered.
@@ -98,7 +110,8 @@ impl Bench {
             now,
             actors: Vec::new(),
             is_alive: true,
-            is_in_turn: false,
+            hearing: Hearing::All,
+            requests: 0,
             is_batched: false,
             link: connected,
             round: 0,
@@ -271,25 +284,9 @@ impl Bench {
         match effect {
             Effect::Ask { round } => {
                 (self.round, self.asked_at) = (round, self.now.mono);
-                let actors = std::mem::take(&mut self.actors);
-                let hears = |actor: &&Actor| self.is_alive && !actor.is_silent;
-                let hearing: Vec<&Actor> = actors.iter().filter(hears).collect();
-                if hearing.is_empty() && self.is_alive {
-                    self.post(MS, Message::NoResponders(round));
-                }
-                let has_turn = |actor: &&&Actor| {
-                    let peers: Vec<_> = hearing
-                        .iter()
-                        .filter(|peer| peer.service == actor.service)
-                        .collect();
-                    peers[round as usize % peers.len()].id == actor.id
-                };
-                let is_in_turn = self.is_in_turn;
-                for actor in hearing.iter().filter(|actor| !is_in_turn || has_turn(actor)) {
-                    self.answer(actor, round);
-                }
-                self.actors = actors;
+                self.ask_all(round);
             }
+            Effect::AskAgain { round } => self.ask_all(round),
             Effect::AskInstances { round, instances } => {
                 self.asked_alone += instances.len();
                 let actors = std::mem::take(&mut self.actors);
@@ -316,6 +313,35 @@ impl Bench {
             Effect::Publish(snapshot) => self.snapshots.push(snapshot),
             Effect::Say(notice) => self.notices.push(notice),
         }
+    }
+
+    fn ask_all(&mut self, round: u64) {
+        let turn = self.requests;
+        self.requests += 1;
+        let actors = std::mem::take(&mut self.actors);
+        let hears = |actor: &&Actor| self.is_alive && !actor.is_silent;
+        let hearing: Vec<&Actor> = actors.iter().filter(hears).collect();
+        if hearing.is_empty() && self.is_alive {
+            self.post(MS, Message::NoResponders(round));
+        }
+        let has_turn = |actor: &Actor| match self.hearing {
+            Hearing::All => true,
+            Hearing::OneOfEachService => {
+                let is_peer = |peer: &&&Actor| peer.service == actor.service;
+                let peers: Vec<_> = hearing.iter().filter(is_peer).collect();
+                peers[turn % peers.len()].id == actor.id
+            }
+            Hearing::One => {
+                let count = hearing.len();
+                let is_passed_too = turn % 20 == 19 && hearing[(turn + 1) % count].id == actor.id;
+                hearing[turn % count].id == actor.id || is_passed_too
+            }
+        };
+        let heard: Vec<&Actor> = hearing.iter().copied().filter(|actor| has_turn(actor)).collect();
+        for actor in heard {
+            self.answer(actor, round);
+        }
+        self.actors = actors;
     }
 
     fn answer(&mut self, actor: &Actor, round: u64) {

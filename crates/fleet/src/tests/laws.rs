@@ -92,7 +92,7 @@ proptest! {
         let mut same = Bench::new(plan_of(plan));
         for bench in [&mut changed, &mut same] {
             // Plans change once, below. A plan that shows metadata asks for descriptions again, and would learn of others.
-            let is_kept = |step: &&Step| !matches!(step, Step::Plan(_) | Step::InTurn(_) | Step::Info(..));
+            let is_kept = |step: &&Step| !matches!(step, Step::Plan(_) | Step::Hearing(_) | Step::Info(..));
             let steps: Vec<Step> = steps.iter().filter(is_kept).cloned().collect();
             run(bench, &steps);
             bench.is_alive = true;

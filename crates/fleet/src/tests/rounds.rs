@@ -146,37 +146,6 @@ fn a_503_is_not_believed_while_other_services_are_about_to_answer() {
 }
 
 #[test]
-fn instances_that_answer_in_turn_are_all_kept_and_that_is_said_once() {
-    let actors: Vec<Actor> = (1..=4)
-        .map(|id| worker(&format!("i{id}"), &id.to_string(), id, 0))
-        .collect();
-    let mut bench = Bench::of(POOL);
-    bench.is_in_turn = true;
-    bench.round(&actors).rounds(3);
-    assert_eq!(bench.workers().len(), 4, "each is seen once it has had its turn");
-    let seen = bench.snapshots.len();
-    bench.rounds(20);
-    for snapshot in &bench.snapshots[seen..] {
-        assert_eq!(snapshot.pools[0].totals().fresh, 4);
-    }
-    assert_eq!(bench.said("share a queue group").len(), 1);
-    assert_eq!(bench.count(crate::ReplyResult::Duplicate), 0);
-    assert_eq!(bench.said("workers answer; missing"), [""; 0]);
-}
-
-#[test]
-fn a_merely_slow_instance_is_not_taken_for_one_of_a_queue_group() {
-    let mut bench = Bench::of(POOL);
-    bench.round(&[worker("a", "1", 1, 0), worker("b", "2", 1, 0)]);
-    for round in 0..20 {
-        let latency = if round % 3 == 0 { 1200 } else { 10 };
-        bench.round(&[worker("a", "1", 1, 0), worker("b", "2", 1, 0).latency(latency)]);
-    }
-    assert_eq!(bench.said("share a queue group"), [""; 0]);
-    assert_eq!(bench.workers(), ["1 fresh 1", "2 fresh 1"]);
-}
-
-#[test]
 fn a_round_that_cannot_be_held_in_time_is_skipped_counted_and_said() {
     let mut bench = Bench::of(POOL);
     bench.round(&[worker("a", "1", 1, 0)]).next_round();

@@ -73,6 +73,7 @@ pub async fn doctor(args: DoctorArgs, looking: &Looking) -> anyhow::Result<Healt
     let hearing = published.borrow().snapshot.hearing.clone();
     findings.extend(fleet_checks::clocks(&seen, &hearing));
     findings.extend(fleet_checks::services(&seen));
+    findings.extend(fleet_checks::in_turn(&seen));
     findings.extend(fleet_checks::pools(&seen, seconds));
     findings.extend(fleet_checks::mappings(&seen));
     findings.extend(fleet_checks::targets(&args.target, &seen, seconds));

@@ -21,6 +21,7 @@ use self::verdict::Verdict;
 use super::conclusion::Conclusion;
 use super::copied::Copied;
 use super::denied::Denied;
+use super::in_turn::OneByOne;
 use super::pools::{self, Duplicate};
 use super::reading::{self, Reading};
 
@@ -36,6 +37,7 @@ pub(super) struct Report {
     #[serde(flatten)]
     verdict: Verdict,
     denied: Denied,
+    in_turn: Option<OneByOne>,
     duplicates: Vec<Duplicate>,
     groups: Vec<Group>,
     candidates: Vec<Candidate>,
@@ -187,6 +189,9 @@ impl Report {
             verdict: Verdict::new(path, seen, &groups, &duplicates, &conclusion, copied)
                 .with(reading::verdict(mappings.iter())),
             denied: Denied::new(link.0, link.1, &seen.service_prefix),
+            in_turn: seen
+                .in_turn
+                .map(|cause| OneByOne::new(cause, &seen.service_prefix)),
             candidates: target
                 .candidates()
                 .map(|(layout, subject)| Candidate { layout, subject })

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::copied::quoted;
 use super::denied::Denied;
+use super::in_turn::OneByOne;
 use super::pools::{self, Pool};
 use super::reading;
 use super::services::{self, Service, joined};
@@ -23,6 +24,7 @@ pub(super) struct Report {
     nameless: Vec<Nameless>,
     services: Vec<Service>,
     denied: Denied,
+    in_turn: Option<OneByOne>,
     round: String,
     unreadable_replies: u64,
 }
@@ -47,6 +49,9 @@ impl Report {
             nameless: nameless.collect(),
             services: services::of(seen),
             denied: Denied::new(link.0, link.1, &seen.service_prefix),
+            in_turn: seen
+                .in_turn
+                .map(|cause| OneByOne::new(cause, &seen.service_prefix)),
             round: super::summary(seen),
             unreadable_replies: seen.unreadable,
         }
@@ -170,6 +175,9 @@ impl fmt::Display for Report {
         }
         if self.unreadable_replies > 0 {
             writeln!(f, "replies that cannot be read: {}", self.unreadable_replies)?;
+        }
+        if let Some(in_turn) = &self.in_turn {
+            writeln!(f, "\n{in_turn}")?;
         }
         Ok(())
     }

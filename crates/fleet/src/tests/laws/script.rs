@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::bench::Message;
+use super::super::bench::{Hearing, Message};
 use super::super::*;
 use crate::{NameGlob, Plan, Selector};
 
@@ -25,7 +25,7 @@ pub(super) enum Step {
     AskFailed,
     Link(bool),
     Server(bool),
-    InTurn(bool),
+    Hearing(Hearing),
     Hits(u64, u64),
     Load(u64, u64, u64, usize),
     Pass(u64, u64, u64, u64),
@@ -83,7 +83,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::AskFailed),
         2 => any::<bool>().prop_map(Step::Link),
         2 => any::<bool>().prop_map(Step::Server),
-        1 => any::<bool>().prop_map(Step::InTurn),
+        1 => prop_oneof![Just(Hearing::All), Just(Hearing::OneOfEachService), Just(Hearing::One)]
+            .prop_map(Step::Hearing),
         2 => (0..7_u64, 0..9_u64).prop_map(|(id, blocks)| Step::Hits(id, blocks)),
         3 => (0..7_u64, 0..3_u64, 0..99_u64, 0..3_usize)
             .prop_map(|(id, rank, blocks, source)| Step::Load(id, rank, blocks, source)),
@@ -210,7 +211,7 @@ fn perform(bench: &mut Bench, step: &Step, place: usize) {
         Step::Link(true) => bench.restore_link(),
         Step::Link(false) => {}
         Step::Server(is_alive) => bench.is_alive = is_alive,
-        Step::InTurn(is_in_turn) => bench.is_in_turn = is_in_turn,
+        Step::Hearing(hearing) => bench.hearing = hearing,
         Step::Hits(id, blocks) => {
             for more in 0..5 {
                 let (id, found) = ((id + more) % 7, (blocks + more) % 9);

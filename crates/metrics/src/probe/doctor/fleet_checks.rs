@@ -7,6 +7,7 @@ use protocol::EndpointPath;
 
 use super::super::conclusion::{Conclusion, Presence};
 use super::super::copied::quoted;
+use super::super::in_turn::OneByOne;
 use super::super::level::Level;
 use super::super::pools::{self, Pool};
 use super::super::reading::Reading;
@@ -230,6 +231,12 @@ fn mapping_remedy(scope: &Scope) -> String {
     format!(
         "`metrics explain {whose}` shows why; correct the mapping, or what the service puts into its data"
     )
+}
+
+/// Whether each request brings the replies of all instances.
+pub(super) fn in_turn(seen: &Inspection) -> Option<Finding> {
+    let OneByOne { text, remedy, .. } = OneByOne::new(seen.in_turn?, &seen.service_prefix);
+    Some(Finding::new(Level::Warning, Check::Replies, text).with_remedy(remedy))
 }
 
 /// Whether what is to be watched is there.

@@ -22,6 +22,9 @@ impl fmt::Display for Instance {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.verdict, self.denied)?;
+        if let Some(in_turn) = &self.in_turn {
+            writeln!(f, "{in_turn}\n")?;
+        }
         writeln!(f, "{}\n", self.counts())?;
         self.write_groups(f)?;
         self.write_senders(f)?;

@@ -44,6 +44,11 @@ impl Verdict {
         copied: &Copied,
     ) -> Self {
         let count = pools::view_of(path, seen).map_or(0, |pool| pool.workers.len());
+        // What did not come need not be absent.
+        let no_workers = match seen.in_turn {
+            None => "has no workers",
+            Some(_) => "has no workers among the instances that were seen, which may not be all",
+        };
         let watch = |path: &EndpointPath| Some(copied.command(&["--target", &path.to_string()]));
         if count > 0 {
             let twice: Vec<String> = duplicates
@@ -67,7 +72,7 @@ impl Verdict {
         if let Some((meant, count)) = others.iter().find(|(other, _)| Some(*other) == meant) {
             return Self {
                 text: format!(
-                    "{path} has no workers. Did you mean {meant}, which has {}?",
+                    "{path} {no_workers}. Did you mean {meant}, which has {}?",
                     counted(*count, "worker")
                 ),
                 did_you_mean: Some(meant.to_string()),
@@ -85,7 +90,7 @@ impl Verdict {
                 .map_or_else(String::new, |remedy| format!("; {remedy}"));
             return Self {
                 text: format!(
-                    "{path} has no workers. {} of {} {verb} close ({reason}){remedy}.",
+                    "{path} {no_workers}. {} of {} {verb} close ({reason}){remedy}.",
                     counted(group.count, "endpoint"),
                     group.of
                 ),
@@ -98,10 +103,10 @@ impl Verdict {
             };
         }
         Self {
-            text: format!("{path} has no workers{}.", there(&others)),
+            text: format!("{path} {no_workers}{}.", there(&others)),
             did_you_mean: None,
             command: (!others.is_empty()).then(|| copied.command(&["list"])),
-            needs_settings: true,
+            needs_settings: seen.in_turn.is_none(),
         }
     }
 }

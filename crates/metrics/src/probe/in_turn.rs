@@ -1,0 +1,31 @@
+//! [`OneByOne`]: why requests bring fewer replies than there are instances, and what mends that.
+
+use std::fmt;
+
+use fleet::InTurn;
+use protocol::ServicePrefix;
+use serde::Serialize;
+
+/// Instances answer in turn, so that some may be missing.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct OneByOne {
+    cause: &'static str,
+    pub(super) text: String,
+    pub(super) remedy: String,
+}
+
+impl OneByOne {
+    pub(super) fn new(cause: InTurn, prefix: &ServicePrefix) -> Self {
+        Self {
+            cause: cause.as_str(),
+            text: format!("instances may be missing here: {}", cause.text(prefix)),
+            remedy: cause.remedy(prefix),
+        }
+    }
+}
+
+impl fmt::Display for OneByOne {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. To mend it, {}", self.text, self.remedy)
+    }
+}
