@@ -1,6 +1,7 @@
 //! What one round may cost, so that a flood of replies leaves room for everything else.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use crate::roster::InstanceKey;
 
@@ -23,11 +24,13 @@ pub(super) struct Budget {
     pub(super) repetition: Option<Repetition>,
 }
 
-/// All services are asked again each time that a reply comes.
+/// All services are asked again a moment after each reply.
 #[derive(Debug, Default)]
 pub(super) struct Repetition {
     /// Requests to all services in this round.
     pub(super) asked: u32,
+    /// When the next one is due.
+    pub(super) next_at: Option<Duration>,
     /// How often each instance answered.
     pub(super) answers: HashMap<InstanceKey, u32>,
     /// Whether what came of it has been looked at.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::budget::Repetition;
 use super::replies::{Context, Timing};
@@ -18,6 +19,9 @@ const MAX_ASKED_ALONE: usize = 10_000;
 /// How often all services are asked in a round that brings one reply.
 const REPETITIONS: u32 = 12;
 
+/// The time from a reply to the next of these requests. The instance that has just answered would answer first again.
+const PAUSE: Duration = Duration::from_millis(25);
+
 /// What a round seems to have shown, until it is sure that no more replies come.
 #[derive(Debug, Default)]
 pub(super) struct Doubtful {
@@ -28,7 +32,7 @@ pub(super) struct Doubtful {
 }
 
 impl Core {
-    /// Where exactly one reply has come to a round, all services are asked again, each time that a reply comes: another
+    /// Where exactly one reply has come to a round, all services are asked again, a moment after each reply: another
     /// instance may be hidden behind the first. `true` where that begins now.
     pub(super) fn ask_again(&mut self, now: Now) -> bool {
         let Some(round) = &mut self.round else {
@@ -47,6 +51,7 @@ impl Core {
         round.waits_since = Some(now.mono);
         self.budget.repetition = Some(Repetition {
             asked: 2,
+            next_at: None,
             answers,
             is_judged: false,
         });
@@ -54,7 +59,28 @@ impl Core {
         true
     }
 
-    /// Notes how often an instance has answered, and asks again where that is to be repeated.
+    /// When all services are asked again.
+    pub(super) fn asks_again_at(&self) -> Option<Duration> {
+        self.budget.repetition.as_ref()?.next_at
+    }
+
+    /// Asks all services again, as far as it is time.
+    pub(super) fn repeat(&mut self, now: Now) {
+        if let Some(repetition) = &mut self.budget.repetition
+            && repetition.next_at.is_some_and(|at| now.mono >= at)
+            && let Some(round) = self.round.as_mut()
+        {
+            repetition.next_at = None;
+            // A round may end meanwhile; nothing is asked then.
+            if round.is_open {
+                repetition.asked += 1;
+                round.waits_since = Some(now.mono);
+                self.effects.push(Effect::AskAgain { round: round.number });
+            }
+        }
+    }
+
+    /// Notes how often an instance has answered.
     pub(super) fn note_turn(&mut self, context: &Context<'_, '_>) {
         if context.timing == Timing::TooLate {
             return self.answered_after_all(context);
@@ -67,9 +93,7 @@ impl Core {
         };
         *repetition.answers.entry(context.instance).or_default() += 1;
         if repetition.asked < REPETITIONS {
-            repetition.asked += 1;
-            let round = context.round;
-            self.effects.push(Effect::AskAgain { round });
+            repetition.next_at.get_or_insert(context.now.mono + PAUSE);
         } else if let Some(round) = &mut self.round
             && repetition.answers.values().sum::<u32>() >= repetition.asked
         {
@@ -84,6 +108,7 @@ impl Core {
             asked,
             answers,
             is_judged,
+            ..
         }) = &mut self.budget.repetition
         else {
             return;
@@ -110,7 +135,7 @@ impl Core {
     }
 
     /// Where a round has stalled, those that are expected are asked alone if exactly one instance of their service answered.
-    /// Where none did, one of them is. `true` where some were asked.
+    /// Where none did, one of them is, or all if instances are known to answer in turn. `true` where some were asked.
     pub(super) fn ask_alone(&mut self, now: Now) -> bool {
         let Some(round) = &self.round else { return false };
         let number = round.number;
@@ -131,9 +156,11 @@ impl Core {
             .values()
             .flat_map(|pool| pool.workers.values())
             .filter(is_missing);
+        let is_in_turn = self.turns.any(SURE).is_some();
         let mut tried: HashSet<&Arc<str>> = HashSet::new();
         let alone: HashSet<InstanceKey> = missing
             .map(|worker| worker.holder.instance)
+            .filter(|key| !self.budget.asked_alone.contains(key))
             .filter(|key| {
                 let Some(instance) = self.roster.instance(*key) else {
                     return false;
@@ -141,7 +168,7 @@ impl Core {
                 match answering.get(&instance.service) {
                     Some(1) => true,
                     Some(_) => false,
-                    None => tried.insert(&instance.service),
+                    None => tried.insert(&instance.service) || is_in_turn,
                 }
             })
             .take(MAX_ASKED_ALONE)
@@ -157,15 +184,17 @@ impl Core {
         true
     }
 
-    /// All instances that are known to answer in turn are asked alone, and at once; others of them are looked for.
+    /// All instances that are known to answer in turn are asked alone, and at once.
     pub(super) fn ask_in_turn(&mut self, number: u64) {
-        if self.turns.any(SURE).is_none() {
+        let Some(cause) = self.turns.any(SURE) else {
             return;
-        }
+        };
+        // An export concerns all services.
+        let is_in_turn = |service: &str| cause == InTurn::Export || self.turns.of(service, SURE).is_some();
         let alone: HashSet<InstanceKey> = self
             .roster
             .instances()
-            .filter(|(_, instance)| self.turns.of(&instance.service, SURE).is_some())
+            .filter(|(_, instance)| is_in_turn(&instance.service))
             .take(MAX_ASKED_ALONE)
             .map(|(key, _)| key)
             .collect();
@@ -178,7 +207,7 @@ impl Core {
             Some((instance.service.clone(), instance.id.clone()))
         };
         let instances: Vec<_> = alone.iter().filter_map(name).collect();
-        self.budget.asked_alone = alone;
+        self.budget.asked_alone.extend(alone);
         if !instances.is_empty() {
             self.effects.push(Effect::AskInstances { round, instances });
         }

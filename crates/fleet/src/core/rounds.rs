@@ -24,11 +24,16 @@ impl Core {
             Verdict::WaitUntil(time) => time,
             Verdict::Over(_) => Duration::ZERO,
         };
-        let others = [round.check_link_at(settings), round.half_time(settings)];
+        let others = [
+            round.check_link_at(settings),
+            round.half_time(settings),
+            self.asks_again_at(),
+        ];
         others.into_iter().flatten().chain([verdict]).min()
     }
 
     pub(super) fn round_timers(&mut self, now: Now) {
+        self.repeat(now);
         let settings = self.settings();
         if let Some(round) = &mut self.round
             && round.check_link_at(&settings).is_some_and(|at| now.mono >= at)

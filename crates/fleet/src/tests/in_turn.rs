@@ -159,6 +159,7 @@ fn an_export_that_is_mended_is_no_longer_worked_around() {
     bench.hearing = Hearing::All;
     bench.rounds(8);
     assert_eq!(bench.said("answer together now").len(), 2);
+    assert_eq!(bench.said(" left: "), [""; 0]);
     assert_eq!(cause(&mut bench), None);
     let (asked, seen) = (bench.asked_alone, bench.snapshots.len());
     bench.rounds(10);

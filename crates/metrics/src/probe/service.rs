@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::copied::Copied;
 use super::denied::Denied;
+use super::in_turn::OneByOne;
 use super::reading::{self, Reading, counted};
 use super::services::{self, Service};
 use super::similar;
@@ -30,6 +31,7 @@ pub(super) struct Report {
     /// What to run next.
     command: Option<String>,
     denied: Denied,
+    in_turn: Option<OneByOne>,
     round: String,
     endpoints: Vec<Endpoint>,
     instances: Vec<Instance>,
@@ -108,6 +110,9 @@ impl Report {
             did_you_mean: None,
             command: None,
             denied: Denied::new(link.0, link.1, &seen.service_prefix),
+            in_turn: seen
+                .in_turn
+                .map(|cause| OneByOne::new(cause, &seen.service_prefix)),
             round: super::summary(seen),
             endpoints: seen
                 .pools

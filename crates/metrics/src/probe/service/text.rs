@@ -23,7 +23,11 @@ impl fmt::Display for Report {
             Some(command) => writeln!(f, "\n  {}\n", copied::shown(command))?,
             None => writeln!(f)?,
         }
-        writeln!(f, "{}{}", self.denied, self.round)?;
+        write!(f, "{}", self.denied)?;
+        if let Some(in_turn) = &self.in_turn {
+            writeln!(f, "{in_turn}\n")?;
+        }
+        writeln!(f, "{}", self.round)?;
         self.write_services(f)?;
         self.write_endpoints(f)?;
         self.write_instances(f)?;
