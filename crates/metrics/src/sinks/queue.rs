@@ -79,8 +79,8 @@ mod tests {
 
     fn waiting(bytes: u64, millis: u64) -> Waiting {
         let page = Page {
-            chunks: [Bytes::new()].into(),
             bytes,
+            ..Page::from(vec![Bytes::new()])
         };
         Waiting {
             page,
