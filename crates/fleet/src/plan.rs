@@ -204,7 +204,7 @@ pub struct Settings {
     pub round_timeout: Duration,
     /// How long no reply may come before a round ends without the missing workers.
     pub stall: Duration,
-    /// Whether a round that brings one reply asks again, to see whether it hides others. It is for looks, which have one
+    /// Whether a round that few instances answer asks again, to see whether they hide others. It is for looks, which have one
     /// round; in several, another instance has its turn.
     pub asks_again: bool,
     /// Missed rounds after which a worker is stale.

@@ -16,8 +16,11 @@ use crate::worker::Worker;
 /// Instances that are asked alone in one round, because they did not hear the request.
 const MAX_ASKED_ALONE: usize = 10_000;
 
-/// How often all services are asked in a round that brings one reply.
+/// How often all services are asked in a round that few instances answer.
 const REPETITIONS: u32 = 12;
+
+/// Instances that are doubted to be all: replies that come at the same time slip through an export together.
+const MAX_DOUBTED: usize = 3;
 
 /// The time from a reply to the next of these requests. The instance that has just answered would answer first again.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -32,21 +35,21 @@ pub(super) struct Doubtful {
 }
 
 impl Core {
-    /// Where exactly one reply has come to a round, all services are asked again, a moment after each reply: another
-    /// instance may be hidden behind the first. `true` where that begins now.
+    /// Where few instances have answered a round, all services are asked again, a moment after each reply: another
+    /// instance may be hidden behind these. `true` where that begins now.
     pub(super) fn ask_again(&mut self, now: Now) -> bool {
         let Some(round) = &mut self.round else {
             return false;
         };
-        let is_lone = round.replies == 1 && round.heard == 1;
-        if self.budget.repetition.is_some() || !is_lone || !self.plan.settings.asks_again {
+        let is_doubtful = round.heard > 0 && round.heard <= MAX_DOUBTED;
+        if self.budget.repetition.is_some() || !is_doubtful || !self.plan.settings.asks_again {
             return false;
         }
         let number = round.number;
         let answered = self
             .roster
             .instances()
-            .find(|(_, instance)| instance.answered_in == number);
+            .filter(|(_, instance)| instance.answered_in == number);
         let answers = answered.map(|(key, _)| (key, 1)).into_iter().collect();
         round.waits_since = Some(now.mono);
         self.budget.repetition = Some(Repetition {
@@ -72,7 +75,9 @@ impl Core {
         {
             repetition.next_at = None;
             // A round may end meanwhile; nothing is asked then.
-            if round.is_open {
+            if repetition.asked >= REPETITIONS {
+                round.waits_since = None;
+            } else if round.is_open {
                 repetition.asked += 1;
                 round.waits_since = Some(now.mono);
                 self.effects.push(Effect::AskAgain { round: round.number });
@@ -92,13 +97,7 @@ impl Core {
             return;
         };
         *repetition.answers.entry(context.instance).or_default() += 1;
-        if repetition.asked < REPETITIONS {
-            repetition.next_at.get_or_insert(context.now.mono + PAUSE);
-        } else if let Some(round) = &mut self.round
-            && repetition.answers.values().sum::<u32>() >= repetition.asked
-        {
-            round.waits_since = None;
-        }
+        repetition.next_at.get_or_insert(context.now.mono + PAUSE);
     }
 
     /// What came of asking repeatedly: where one reply came to each request and no instance answered all of them, they
