@@ -167,7 +167,9 @@ async fn responses_to_head_and_to_what_is_not_there_are_what_clients_expect() {
     let missing = curl(&at("/metric"), &[]).await;
     assert_eq!(missing.status, 404);
     assert!(
-        missing.text.contains("/metrics, /healthz and /readyz"),
+        missing
+            .text
+            .contains("there are /, /metrics, /healthz, /readyz and /api/v1/"),
         "{missing:?}"
     );
     let long = format!("X-Long: {}", "x".repeat(20_000));
@@ -183,7 +185,12 @@ async fn responses_to_head_and_to_what_is_not_there_are_what_clients_expect() {
 async fn the_build_and_the_process_are_on_the_page() {
     let server = NatsServer::start().await;
     let collector = Collector::watching(&server, TARGET, &[]).await;
-    let page = collector.page().await;
+    // A process that has just started may have used less than a tick.
+    let page = collector
+        .shows("the collector has used the processor", |page| {
+            page.sum("process_cpu_seconds_total", &[]) > 0.0
+        })
+        .await;
     let revisions = page.values_of("revision", "llm_collector_build_info");
     let is_commit = |text: &&str| text.len() == 12 && text.chars().all(|c| c.is_ascii_hexdigit());
     if tests::repository().join(".git").exists() {
