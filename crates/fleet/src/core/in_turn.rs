@@ -50,7 +50,7 @@ impl Core {
             .roster
             .instances()
             .filter(|(_, instance)| instance.answered_in == number);
-        let answers = answered.map(|(key, _)| (key, 1)).into_iter().collect();
+        let answers = answered.map(|(key, _)| (key, 1)).collect();
         round.waits_since = Some(now.mono);
         self.budget.repetition = Some(Repetition {
             asked: 2,
