@@ -208,7 +208,7 @@ async fn a_flag_comes_before_the_environment_and_that_before_the_file() {
         (2.into(), "file".into()),
         "an empty variable is unset"
     );
-    assert_eq!(setting("metrics_port"), (9091.into(), "default".into()));
+    assert_eq!(setting("http_max_connections"), (256.into(), "default".into()));
     assert_eq!(setting("server"), ("***@h".into(), "file".into()));
 }
 

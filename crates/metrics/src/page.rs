@@ -3,7 +3,7 @@
 //!
 //! Rendering runs on threads that may block, at most two pages at a time. Clients that ask while a page is
 //! being rendered wait for that page. Pages of an earlier snapshot are dropped when a new one is published; a client that
-//! is still reading keeps its own, as long as [`Shelf`] has room for it.
+//! is still reading keeps its own, as long as there is room for it.
 
 mod answers;
 mod encoding;
