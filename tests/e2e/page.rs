@@ -284,7 +284,8 @@ async fn the_page_is_compressed_for_those_who_ask() {
 async fn other_paths_are_not_found_and_other_methods_not_allowed() {
     let server = NatsServer::start().await;
     let collector = Collector::watching(&server, TARGET, &[]).await;
-    assert_eq!(collector.get("/metrics/", &[]).await.status, 404);
+    assert_eq!(collector.get("/metrics/", &[]).await.status, 200);
+    assert_eq!(collector.get("/metrics/x", &[]).await.status, 404);
     assert_eq!(collector.get("/../etc/passwd", &[]).await.status, 404);
     let posted = reqwest::Client::new()
         .post(format!("{}/metrics", collector.url()))

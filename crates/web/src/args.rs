@@ -12,9 +12,16 @@ use crate::limits::Limits;
 /// Where and how to serve. The variables begin with `METRICS_`; see [`MockWorker`] for the other program.
 #[derive(Debug, Clone, Args)]
 pub struct WebArgs {
-    /// Where to serve, in place of a port alone; may be repeated: 127.0.0.1:9091, [::1]:9091, a host name with a port,
-    /// 0.0.0.0:9091 for all addresses, or unix:/path of a socket.
-    #[arg(long, env = "METRICS_LISTEN", value_delimiter = ',', value_name = "ADDRESS")]
+    /// Where to serve, in place of a port alone.
+    #[arg(
+        long,
+        env = "METRICS_LISTEN",
+        value_delimiter = ',',
+        value_name = "ADDRESS",
+        // Rustdoc would take the address in brackets for a link.
+        help = "Where to serve, in place of a port alone; may be repeated: 127.0.0.1:9091, [::1]:9091, a host name with a port, \
+                0.0.0.0:9091 for all addresses, or unix:/path of a socket"
+    )]
     pub listen: Vec<Address>,
 
     /// A web configuration file of Prometheus' exporter-toolkit, for TLS, client certificates, passwords and headers. It is
