@@ -127,6 +127,8 @@ on_nats! {
         let worker = bench.worker(|worker| worker).await;
         bench.worker_side.drain().await.expect("it is open");
         Bench::wait_for_silence(&bench.user_side).await;
+        // The subscriptions end a moment before the connection does.
+        while bench.worker_side.flush().await.is_ok() {}
         let error = worker.shutdown(PATIENCE).await.expect_err("it had nobody to say farewell to");
         assert!(matches!(error, ShutdownError::NotFlushed), "{error}");
     }
