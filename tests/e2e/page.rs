@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 
 use protocol::Layout;
 use serde_json::json;
-use tests::{Collector, Micro, NatsServer, Page, Prometheus, TestFleet, Workers, eventually, load, tools};
+use tests::{Collector, Micro, NatsServer, Page, Prometheus, TestFleet, Workers, load, tools};
 use tokio::process::Command;
 
 use crate::TARGET;
@@ -355,15 +355,6 @@ async fn prometheus_scrapes_the_page_and_answers_from_it() {
         ("sum(llm_pool_workers)", "4"),
         ("up", "1"),
     ] {
-        eventually(&format!("{query} is {expected}"), async || {
-            let answer = prometheus.get("query", ("query", query)).await?;
-            let value = &answer["data"]["result"][0]["value"][1];
-            if value == expected {
-                Ok(())
-            } else {
-                Err(answer.to_string())
-            }
-        })
-        .await;
+        prometheus.gives(query, expected).await;
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{Program, free_port};
+use crate::{Program, eventually, free_port};
 
 /// A Prometheus that scrapes once a second. It ends when it is dropped.
 #[derive(Debug)]
@@ -61,6 +61,23 @@ impl Prometheus {
     /// Where it takes remote writes.
     pub fn write_url(&self) -> String {
         format!("{}/write", self.api)
+    }
+
+    /// Waits until the first value that a query gives is this one.
+    ///
+    /// # Panics
+    /// When it is not in time.
+    pub async fn gives(&self, query: &str, expected: &str) {
+        eventually(&format!("{query} is {expected}"), async || {
+            let answer = self.get("query", ("query", query)).await?;
+            let value = &answer["data"]["result"][0]["value"][1];
+            if value == expected {
+                Ok(())
+            } else {
+                Err(answer.to_string())
+            }
+        })
+        .await;
     }
 
     /// What one of its API's resources answers.

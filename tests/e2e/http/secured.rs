@@ -300,15 +300,6 @@ async fn prometheus_scrapes_over_tls_with_a_certificate_and_a_password() {
         ("up{job=\"wrong\"}", "0"),
         ("process_open_fds{job=\"right\"} > bool 0", "1"),
     ] {
-        eventually(&format!("{query} is {expected}"), async || {
-            let answer = prometheus.get("query", ("query", query)).await?;
-            let value = &answer["data"]["result"][0]["value"][1];
-            if value == expected {
-                Ok(())
-            } else {
-                Err(answer.to_string())
-            }
-        })
-        .await;
+        prometheus.gives(query, expected).await;
     }
 }
