@@ -28,7 +28,7 @@ use crate::published::Published;
 use crate::ready;
 
 use answers::Answers;
-use jobs::{Jobs, Slot};
+use jobs::{Jobs, Slots};
 
 use shelf::Shelf;
 
@@ -75,8 +75,7 @@ struct Edition {
     published: Published,
     is_current: bool,
     live: Live,
-    identity: [Slot; Format::ALL.len()],
-    gzip: [Slot; Format::ALL.len()],
+    pages: [Slots; Format::ALL.len()],
     answers: Answers,
 }
 
@@ -117,15 +116,9 @@ impl Pages {
     /// When rendering ended unexpectedly. It is tried again with the next snapshot.
     pub async fn get(&self, format: Format, encoding: Encoding) -> Result<Page, PageError> {
         let edition = self.edition();
-        let identity = self.identity(&edition, format).await?;
-        match encoding {
-            Encoding::Identity => Ok(identity),
-            Encoding::Gzip => {
-                let pack = move || encoding::gzip(&identity.chunks).into();
-                let pack = self.shelved(&edition, pack);
-                self.jobs.make(&edition.gzip[format as usize], pack).await
-            }
-        }
+        let render = self.rendering(&edition, format);
+        self.made(&edition, &edition.pages[format as usize], encoding, render)
+            .await
     }
 
     /// The answer of the JSON API for the latest snapshot.
@@ -142,16 +135,7 @@ impl Pages {
         let (published, round_limit) = (edition.published.clone(), edition.live.round_limit);
         let slots = edition.answers.slots(resource, &query, published.at.elapsed());
         let write = move || vec![resource.write(&published, round_limit, &query).into()].into();
-        let write = self.shelved(&edition, write);
-        let identity = self.jobs.make(&slots.identity, write).await?;
-        match encoding {
-            Encoding::Identity => Ok(identity),
-            Encoding::Gzip => {
-                let pack = move || encoding::gzip(&identity.chunks).into();
-                let pack = self.shelved(&edition, pack);
-                self.jobs.make(&slots.gzip, pack).await
-            }
-        }
+        self.made(&edition, &slots, encoding, write).await
     }
 
     /// Drops pages as soon as their snapshot is no longer the latest. Ends when no more are published.
@@ -169,11 +153,12 @@ impl Pages {
         }
     }
 
-    async fn identity(&self, edition: &Edition, format: Format) -> Result<Page, PageError> {
+    /// Renders the page of an edition.
+    fn rendering(&self, edition: &Edition, format: Format) -> impl FnOnce() -> Page + Send + 'static {
         let (source, has_reported_cut) = (Arc::clone(&self.source), Arc::clone(&self.has_reported_cut));
         let (snapshot, is_current) = (Arc::clone(&edition.published.snapshot), edition.is_current);
         let Live { options, reloads, .. } = edition.live;
-        let render = move || {
+        move || {
             let process = (source.process)();
             let moment = Moment {
                 is_current,
@@ -185,9 +170,26 @@ impl Pages {
                 report_cut(rendered.left_out, options.max_series);
             }
             rendered.chunks.into()
-        };
-        let render = self.shelved(edition, render);
-        self.jobs.make(&edition.identity[format as usize], render).await
+        }
+    }
+
+    /// What `work` makes, as it is or compressed.
+    async fn made(
+        &self,
+        edition: &Edition,
+        slots: &Slots,
+        encoding: Encoding,
+        work: impl FnOnce() -> Page + Send + 'static,
+    ) -> Result<Page, PageError> {
+        let work = self.shelved(edition, work);
+        let identity = self.jobs.make(&slots.identity, work).await?;
+        match encoding {
+            Encoding::Identity => Ok(identity),
+            Encoding::Gzip => {
+                let pack = move || encoding::gzip(&identity.chunks).into();
+                self.jobs.make(&slots.gzip, self.shelved(edition, pack)).await
+            }
+        }
     }
 
     /// The same work, whose page is known to the shelf.
@@ -216,8 +218,7 @@ impl Pages {
                 published,
                 is_current,
                 live,
-                identity: Default::default(),
-                gzip: Default::default(),
+                pages: Default::default(),
                 answers: Answers::default(),
             }))),
         }

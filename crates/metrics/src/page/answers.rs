@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Slot;
+use super::jobs::Slots;
 use crate::api::{Query, Resource};
 
 /// Different answers that are kept. Of more, those that were asked for first are made again.
@@ -20,15 +20,6 @@ struct Asked {
     resource: Resource,
     query: Query,
     age: u64,
-}
-
-/// One answer.
-#[derive(Default)]
-pub(super) struct Slots {
-    /// As it is.
-    pub(super) identity: Slot,
-    /// Compressed.
-    pub(super) gzip: Slot,
 }
 
 impl Answers {

@@ -18,6 +18,15 @@ type Making = Shared<BoxFuture<'static, Result<Page, PageError>>>;
 /// One page: not asked for yet, or being made, or made.
 pub(super) type Slot = Mutex<Option<Making>>;
 
+/// One page in each encoding.
+#[derive(Default)]
+pub(super) struct Slots {
+    /// As it is.
+    pub(super) identity: Slot,
+    /// Compressed.
+    pub(super) gzip: Slot,
+}
+
 /// Makes pages, not too many at a time.
 pub(super) struct Jobs(Arc<Semaphore>);
 
