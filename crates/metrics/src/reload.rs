@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use program::LogFilter;
+use program::{LogFilter, Settling};
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
@@ -46,10 +46,7 @@ pub(crate) struct Targets {
 /// Reloads as long as the program runs.
 pub(crate) async fn run(origin: Origin, targets: Targets) -> anyhow::Result<()> {
     let path = origin.loaded.path().map(ToOwned::to_owned);
-    let mut watched = Watched {
-        in_force: origin.loaded.text(),
-        changed: None,
-    };
+    let mut watched = Settling::new(origin.loaded.text());
     let Origin {
         arguments,
         loaded,
@@ -80,14 +77,14 @@ pub(crate) async fn run(origin: Origin, targets: Targets) -> anyhow::Result<()> 
             received = hangup.recv() => {
                 received.context("SIGHUP can no longer be received")?;
                 if is_watched {
-                    watched.in_force = Some(read(&path).await?);
+                    watched = Settling::new(Some(read(&path).await?));
                     reloading.reload().await?;
                 } else {
                     warn!("SIGHUP: the configuration file is no regular file, so it is not read again");
                 }
             }
             _ = looks.tick(), if is_watched => {
-                if watched.is_settled(read(&path).await?) {
+                if watched.is_settled(Some(read(&path).await?)) {
                     reloading.reload().await?;
                 }
             }
@@ -100,28 +97,6 @@ async fn read(path: &Path) -> anyhow::Result<FileText> {
     let path: PathBuf = path.to_owned();
     let text = spawn_blocking(move || config_file::read_text(&path)).await;
     text.context("failed to read the configuration file")
-}
-
-/// What is known of the file.
-struct Watched {
-    in_force: Option<FileText>,
-    changed: Option<FileText>,
-}
-
-impl Watched {
-    /// Whether the file has changed and was the same twice. One that is being written may be empty for a moment.
-    fn is_settled(&mut self, text: FileText) -> bool {
-        if self.in_force.as_ref() == Some(&text) {
-            self.changed = None;
-            return false;
-        }
-        if self.changed.as_ref() != Some(&text) {
-            self.changed = Some(text);
-            return false;
-        }
-        self.in_force = self.changed.take();
-        true
-    }
 }
 
 struct Reloading {
@@ -178,12 +153,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("my.toml");
         let write = |text: &str| std::fs::write(&path, text).expect("written");
-        let read = |path: &Path| config_file::read_text(path);
+        let read = |path: &Path| Some(config_file::read_text(path));
         write("stale_after = 1\n");
-        let mut watched = Watched {
-            in_force: Some(read(&path)),
-            changed: None,
-        };
+        let mut watched = Settling::new(read(&path));
         assert!(!watched.is_settled(read(&path)), "it is in force");
         write("");
         assert!(!watched.is_settled(read(&path)), "it may be half written");

@@ -8,6 +8,7 @@ pub mod exit;
 pub mod log;
 pub mod nats;
 pub mod output;
+mod settling;
 pub mod source;
 pub mod terminal;
 pub mod time;
@@ -15,3 +16,4 @@ pub mod usage;
 
 pub use exit::Exit;
 pub use log::{Log, LogFilter, LogFormat};
+pub use settling::Settling;

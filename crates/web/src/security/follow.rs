@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use program::Settling;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
@@ -16,31 +17,6 @@ use super::{ConfigError, Policy, Security};
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-type Seen = Result<Sources, ConfigError>;
-
-/// What is known of the files.
-struct Watched {
-    in_force: Seen,
-    changed: Option<Seen>,
-}
-
-impl Watched {
-    /// What is new, once it was the same twice: a file that is being written may be empty or half there.
-    fn settled(&mut self, seen: Seen) -> Option<Seen> {
-        if self.in_force == seen {
-            self.changed = None;
-            return None;
-        }
-        if self.changed.as_ref() != Some(&seen) {
-            self.changed = Some(seen);
-            return None;
-        }
-        self.changed = None;
-        self.in_force = seen.clone();
-        Some(seen)
-    }
-}
-
 impl Security {
     /// Follows the file as long as the program runs; without a file, waits.
     pub(crate) async fn follow(&self) {
@@ -48,10 +24,7 @@ impl Security {
             return std::future::pending().await;
         };
         let path = sources.path.clone();
-        let mut watched = Watched {
-            in_force: Ok(sources.clone()),
-            changed: None,
-        };
+        let mut watched = Settling::new(Ok(sources.clone()));
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -60,10 +33,15 @@ impl Security {
             let Ok(seen) = spawn_blocking(move || Sources::read(&read_path)).await else {
                 continue;
             };
-            let Some(seen) = watched.settled(seen) else {
+            if !watched.is_settled(seen) {
                 continue;
-            };
-            match seen.and_then(|sources| replacement(&sources)) {
+            }
+            match watched
+                .in_force()
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(replacement)
+            {
                 Ok(policy) => {
                     self.in_force.send_replace(Arc::new(policy));
                     info!(file = %path.display(), "the web configuration was reloaded; it holds for new connections and requests");
