@@ -189,9 +189,7 @@ impl Report {
             verdict: Verdict::new(path, seen, &groups, &duplicates, &conclusion, copied)
                 .with(reading::verdict(mappings.iter())),
             denied: Denied::new(link.0, link.1, &seen.service_prefix),
-            in_turn: seen
-                .in_turn
-                .map(|cause| OneByOne::new(cause, &seen.service_prefix)),
+            in_turn: OneByOne::of(seen),
             candidates: target
                 .candidates()
                 .map(|(layout, subject)| Candidate { layout, subject })

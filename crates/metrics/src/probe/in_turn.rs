@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use fleet::InTurn;
-use protocol::ServicePrefix;
+use fleet::Inspection;
 use serde::Serialize;
 
 /// Instances answer in turn, so that some may be missing.
@@ -15,12 +14,14 @@ pub(super) struct OneByOne {
 }
 
 impl OneByOne {
-    pub(super) fn new(cause: InTurn, prefix: &ServicePrefix) -> Self {
-        Self {
+    /// What an inspection shows; `None` where nothing is wrong.
+    pub(super) fn of(seen: &Inspection) -> Option<Self> {
+        let (cause, prefix) = (seen.in_turn?, &seen.service_prefix);
+        Some(Self {
             cause: cause.as_str(),
             text: format!("instances may be missing here: {}", cause.text(prefix)),
             remedy: cause.remedy(prefix),
-        }
+        })
     }
 }
 

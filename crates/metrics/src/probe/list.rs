@@ -49,9 +49,7 @@ impl Report {
             nameless: nameless.collect(),
             services: services::of(seen),
             denied: Denied::new(link.0, link.1, &seen.service_prefix),
-            in_turn: seen
-                .in_turn
-                .map(|cause| OneByOne::new(cause, &seen.service_prefix)),
+            in_turn: OneByOne::of(seen),
             round: super::summary(seen),
             unreadable_replies: seen.unreadable,
         }

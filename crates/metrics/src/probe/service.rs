@@ -110,9 +110,7 @@ impl Report {
             did_you_mean: None,
             command: None,
             denied: Denied::new(link.0, link.1, &seen.service_prefix),
-            in_turn: seen
-                .in_turn
-                .map(|cause| OneByOne::new(cause, &seen.service_prefix)),
+            in_turn: OneByOne::of(seen),
             round: super::summary(seen),
             endpoints: seen
                 .pools

@@ -235,7 +235,7 @@ fn mapping_remedy(scope: &Scope) -> String {
 
 /// Whether each request brings the replies of all instances.
 pub(super) fn in_turn(seen: &Inspection) -> Option<Finding> {
-    let OneByOne { text, remedy, .. } = OneByOne::new(seen.in_turn?, &seen.service_prefix);
+    let OneByOne { text, remedy, .. } = OneByOne::of(seen)?;
     Some(Finding::new(Level::Warning, Check::Replies, text).with_remedy(remedy))
 }
 
