@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE;
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use reqwest::{Method, Url};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -55,27 +55,7 @@ pub(super) async fn run(
     url.set_path(&path);
     tokio::select! {
         () = stop.cancelled() => {}
-        () = async {
-            let mut snapshots = pages.snapshots();
-            while snapshots.changed().await.is_ok() {
-                let begun = Instant::now();
-                while let Ok(page) = pages.get(Format::Classic, Encoding::Gzip).await {
-                    let body = Bytes::from(page.chunks.concat());
-                    let sent = http.send(Method::PUT, url.clone(), &HEADERS, body).await;
-                    match sent {
-                        Ok(()) => http.succeeded(&books),
-                        Err(failure) => {
-                            if http.failed(failure, &books).await {
-                                continue;
-                            }
-                        }
-                    }
-                    break;
-                }
-                sleep_until(begun + config.interval).await;
-            }
-            std::future::pending::<()>().await;
-        } => {}
+        () = push(&mut http, &url, config.interval, &pages, &books) => {}
     }
     if config.delete && http.send(Method::DELETE, url, &[], Bytes::new()).await.is_err() {
         books.failed();
@@ -85,6 +65,28 @@ pub(super) async fn run(
         );
     }
     Ok(())
+}
+
+/// Pushes the page of the latest snapshot, not more often than `interval`.
+async fn push(http: &mut Http, url: &Url, interval: Duration, pages: &Pages, books: &Books) {
+    let mut snapshots = pages.snapshots();
+    while snapshots.changed().await.is_ok() {
+        let begun = Instant::now();
+        while let Ok(page) = pages.get(Format::Classic, Encoding::Gzip).await {
+            let body = Bytes::from(page.chunks.concat());
+            match http.send(Method::PUT, url.clone(), &HEADERS, body).await {
+                Ok(()) => http.succeeded(books),
+                Err(failure) => {
+                    if http.failed(failure, books).await {
+                        continue;
+                    }
+                }
+            }
+            break;
+        }
+        sleep_until(begun + interval).await;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// The path of a group: `/metrics/job/JOB/NAME/VALUE`. A value that a path cannot hold is written in base64.
