@@ -3,6 +3,7 @@
 
 mod change;
 mod collector;
+mod member;
 mod pool;
 mod query;
 mod service;

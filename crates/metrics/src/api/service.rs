@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Query;
+use super::member::Member;
 use super::pool::{self, Members};
-use super::worker::{self, Mapped};
 
 /// One endpoint of a plain NATS service.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -36,28 +36,10 @@ pub struct Service<'a> {
 /// One instance of it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Instance<'a> {
-    instance_id: &'a str,
-    version: &'a str,
-    subject: &'a str,
+    #[serde(flatten)]
+    member: Member<'a>,
     description: &'a str,
     queue_group: &'a str,
-    /// `fresh`, `stale` or `late`.
-    state: &'static str,
-    /// When it last gave valid statistics, in Unix seconds.
-    last_seen_seconds: Option<f64>,
-    /// When it started, in Unix seconds.
-    started_seconds: Option<f64>,
-    /// Requests, over all restarts.
-    requests: f64,
-    /// Failed requests, over all restarts.
-    errors: f64,
-    /// Time spent on requests, over all restarts.
-    processing_seconds: Option<f64>,
-    restarts: u64,
-    /// The metadata that the collector is configured to show, by label.
-    metadata: BTreeMap<&'a str, &'a str>,
-    /// Numbers that configured mappings find in its data.
-    mapped: Vec<Mapped<'a>>,
 }
 
 /// All endpoints of plain services that a query selects. `offset` and `limit` are for the instances of each.
@@ -100,20 +82,9 @@ impl<'a> Instance<'a> {
         let identity = &*instance.identity;
         let profile = identity.profile.as_deref();
         Self {
-            instance_id: &identity.service_id,
-            version: &identity.version,
-            subject: &identity.subject,
+            member: Member::new(instance, shown),
             description: profile.map_or("", |profile| &profile.description),
             queue_group: profile.map_or("", |profile| profile.queue_group(&identity.subject)),
-            state: instance.state.as_str(),
-            last_seen_seconds: instance.last_seen,
-            started_seconds: instance.started,
-            requests: instance.requests,
-            errors: instance.errors,
-            processing_seconds: instance.processing_seconds,
-            restarts: instance.restarts,
-            metadata: worker::metadata(identity, shown),
-            mapped: worker::mapped(instance),
         }
     }
 }

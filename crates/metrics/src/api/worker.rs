@@ -1,13 +1,13 @@
 //! [`Worker`]: one worker.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fleet::{EventScope, EventsView, Identity, PoolName, PoolView, Snapshot, WorkerState, WorkerView};
+use fleet::{EventScope, EventsView, PoolName, PoolView, Snapshot, WorkerView};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Query;
+use super::member::Member;
 
 /// One worker.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -18,14 +18,10 @@ pub struct Worker<'a> {
     worker_id: &'a str,
     /// The id in hexadecimal; `null` without one.
     worker_hex: Option<&'a str>,
-    /// The NATS service instance that answers for it.
-    instance_id: &'a str,
-    version: &'a str,
-    subject: &'a str,
     /// How the subject is written: a layout's name or a template.
     layout: &'a str,
-    /// `fresh`, `stale` or `late`.
-    state: &'static str,
+    #[serde(flatten)]
+    member: Member<'a>,
     /// How it is known: `srv`, `events` or `srv,events`.
     source: &'static str,
     /// Where its load comes from: `flat`, `nested`, `event` or `none`.
@@ -34,25 +30,10 @@ pub struct Worker<'a> {
     load: Option<Load>,
     /// What says how much it can hold: `none`, `reported`, `configured` or `etcd`.
     capacity: &'static str,
-    /// When it last gave valid statistics, in Unix seconds; `null` where only its events are known.
-    last_seen_seconds: Option<f64>,
-    /// When the instance started, in Unix seconds.
-    started_seconds: Option<f64>,
-    /// Requests, over all restarts.
-    requests: f64,
-    /// Failed requests, over all restarts.
-    errors: f64,
-    /// Time spent on requests, over all restarts.
-    processing_seconds: Option<f64>,
-    restarts: u64,
     /// KV blocks looked up, by events.
     lookup_blocks: u64,
     /// KV blocks found, by events.
     hit_blocks: u64,
-    /// The metadata that the collector is configured to show, by label.
-    metadata: BTreeMap<&'a str, &'a str>,
-    /// Numbers that configured mappings find in its data.
-    mapped: Vec<Mapped<'a>>,
     /// What its events report; `null` without any.
     events: Option<Events>,
 }
@@ -69,14 +50,6 @@ struct Load {
     prefix_cache_hit_ratio: Option<f64>,
     /// `max(waiting / queue target, KV use / KV target)`; 1 and above is saturated.
     saturation: Option<f64>,
-}
-
-/// A number that a configured mapping finds in an instance's data.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Mapped<'a> {
-    metric: &'a str,
-    labels: BTreeMap<&'a str, &'a str>,
-    value: f64,
 }
 
 /// What a worker's events report.
@@ -138,11 +111,8 @@ impl<'a> Worker<'a> {
             pool: name.to_owned(),
             worker_id: &identity.worker_id,
             worker_hex: Some(&*identity.worker_hex).filter(|hex| !hex.is_empty()),
-            instance_id: &identity.service_id,
-            version: &identity.version,
-            subject: &identity.subject,
             layout: &identity.layout,
-            state: worker.state.as_str(),
+            member: Member::new(worker, shown),
             source: worker.source().as_str(),
             schema: worker.schema,
             load: worker.load.as_ref().map(|load| Load {
@@ -156,47 +126,11 @@ impl<'a> Worker<'a> {
                 saturation: worker.saturation(&pool.settings),
             }),
             capacity: worker.capacity.as_str(),
-            last_seen_seconds: worker.last_seen,
-            started_seconds: worker.started,
-            requests: worker.requests,
-            errors: worker.errors,
-            processing_seconds: worker.processing_seconds,
-            restarts: worker.restarts,
             lookup_blocks: worker.lookup_blocks,
             hit_blocks: worker.hit_blocks,
-            metadata: metadata(identity, shown),
-            mapped: mapped(worker),
             events: worker.events.as_deref().map(Events::of),
         }
     }
-}
-
-/// The metadata that is shown of an instance, without what it does not have.
-pub(super) fn metadata<'a>(identity: &'a Identity, shown: &'a [Arc<str>]) -> BTreeMap<&'a str, &'a str> {
-    let Some(profile) = &identity.profile else {
-        return BTreeMap::new();
-    };
-    let values = shown.iter().map(|label| (&**label, profile.value(label)));
-    values.filter(|(_, value)| !value.is_empty()).collect()
-}
-
-/// What mappings find in the last reply of an instance.
-pub(super) fn mapped(worker: &WorkerView) -> Vec<Mapped<'_>> {
-    let found = worker.mapped.iter();
-    let values = found.flat_map(|mapped| mapped.values(worker.state == WorkerState::Fresh));
-    values
-        .map(|found| Mapped {
-            metric: &found.metric.name,
-            labels: found
-                .metric
-                .labels
-                .iter()
-                .zip(&found.keys)
-                .map(|(label, key)| (&**label, &**key))
-                .collect(),
-            value: found.value,
-        })
-        .collect()
 }
 
 impl Events {
