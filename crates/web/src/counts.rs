@@ -23,7 +23,7 @@ pub enum Closed {
     SlowReader,
     /// What the client was reading has been replaced, and its memory was needed.
     Outdated,
-    /// There were too many connections, and this one had waited longest.
+    /// There were too many connections, and this one was of least use.
     OverLimit,
     /// The TLS handshake failed.
     Tls,
@@ -63,7 +63,7 @@ impl Closed {
                 "a client was cut off because it was still reading a page that newer ones have replaced; ask for gzip, or read faster",
             ),
             Self::OverLimit => Some(
-                "there are too many connections, so the one that has waited longest was closed; --http-max-connections and ulimit -n set the limit",
+                "there are too many connections, so one was closed that sends no request or reads no response; --http-max-connections and ulimit -n set the limit",
             ),
             Self::Tls => Some("a TLS handshake with a client failed"),
         }

@@ -1,12 +1,13 @@
-//! [`Gate`]: a limited number of connections; one more closes the one that has waited longest.
+//! [`Gate`]: a limited number of connections; one more closes the one that is of least use.
 
+use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::line::Line;
+use crate::line::{Claim, Line, Useless};
 
 /// How soon is looked again whether a connection has stalled.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -35,8 +36,8 @@ impl Gate {
         })
     }
 
-    /// A place for one more connection. Where there is none, the connection goes that has waited longest for its request,
-    /// or else one whose client has stopped reading.
+    /// A place for one more connection. Where there is none, one of those goes that wait for a request, or else one whose
+    /// client has stopped reading.
     pub(crate) async fn place(self: &Arc<Self>) -> Place {
         let line = Arc::new(Line::new());
         loop {
@@ -58,10 +59,24 @@ impl Gate {
     }
 
     /// Asks the connection to go that is of least use, if there is one.
+    ///
+    /// Of half-sent requests and idle connections, the longest of those goes of which there are more. So the kept connection
+    /// of a scraper outlasts a flood of half-sent requests, and a scraper that connects anew one of idle connections.
     pub(crate) fn evict(&self) {
         let lines = self.lock();
-        let claims = lines.iter().filter_map(|line| Some((line.claim()?, line)));
-        if let Some((_, line)) = claims.min_by_key(|(claim, _)| *claim) {
+        let claims: Vec<(Claim, &Arc<Line>)> = lines
+            .iter()
+            .filter_map(|line| Some((line.claim()?, line)))
+            .collect();
+        let count = |wanted: Useless| claims.iter().filter(|((why, _), _)| *why == wanted).count();
+        let (half_sent, idle) = (count(Useless::HalfSent), count(Useless::Idle));
+        let crowd = match half_sent.cmp(&idle) {
+            Ordering::Less => Useless::Idle,
+            Ordering::Equal if idle == 0 => Useless::Stalled,
+            Ordering::Equal | Ordering::Greater => Useless::HalfSent,
+        };
+        let crowd = claims.iter().filter(|((why, _), _)| *why == crowd);
+        if let Some((_, line)) = crowd.min_by_key(|((_, since), _)| *since) {
             line.evict();
         }
     }
@@ -114,5 +129,47 @@ mod tests {
             drop(only);
         };
         tokio::join!(gate.place(), leave);
+    }
+
+    /// A connection that has had its response.
+    fn idle(line: &Line) {
+        line.works();
+        line.sends(None);
+        line.has_taken_body();
+        line.has_flushed();
+    }
+
+    /// Which of two kinds of connections goes when a third of the one comes to two of it and one older of the other.
+    async fn check(kept_are_many: bool) {
+        let gate = Gate::new(3);
+        let prepare = |line: &Line, is_kept: bool| {
+            if is_kept {
+                idle(line);
+            }
+        };
+        let single = gate.place().await;
+        prepare(&single.line, !kept_are_many);
+        advance(Duration::from_secs(1)).await;
+        let first = gate.place().await;
+        prepare(&first.line, kept_are_many);
+        advance(Duration::from_secs(1)).await;
+        let second = gate.place().await;
+        prepare(&second.line, kept_are_many);
+        let leave = async {
+            assert_eq!(first.line.is_over(&Limits::default()).await, Closed::OverLimit);
+            drop(first);
+        };
+        let (newest, ()) = tokio::join!(gate.place(), leave);
+        assert!(
+            single.line.claim().is_some() && second.line.claim().is_some(),
+            "they stay"
+        );
+        drop((newest, single, second));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kept_connection_outlasts_a_flood_of_half_sent_requests_and_a_new_one_a_flood_of_idle_ones() {
+        check(false).await;
+        check(true).await;
     }
 }

@@ -43,8 +43,19 @@ pub(crate) struct Line {
     evicted: CancellationToken,
 }
 
-/// How readily a connection gives way: the smallest goes first.
-pub(crate) type Claim = (bool, Instant);
+/// Why a connection can give way to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Useless {
+    /// Its request is not complete.
+    HalfSent,
+    /// No further request came.
+    Idle,
+    /// Its client has stopped reading.
+    Stalled,
+}
+
+/// Why a connection can give way, and since when.
+pub(crate) type Claim = (Useless, Instant);
 
 impl Line {
     /// A connection that was just accepted.
@@ -110,8 +121,9 @@ impl Line {
         }
         let state = self.lock();
         match state.doing {
-            Doing::Idle | Doing::Receiving => Some((false, state.since)),
-            Doing::Sending if state.written.elapsed() >= STALLED => Some((true, state.written)),
+            Doing::Receiving => Some((Useless::HalfSent, state.since)),
+            Doing::Idle => Some((Useless::Idle, state.since)),
+            Doing::Sending if state.written.elapsed() >= STALLED => Some((Useless::Stalled, state.written)),
             Doing::Working | Doing::Sending => None,
         }
     }
@@ -245,13 +257,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_in_use_gives_way_to_none() {
         let line = Line::new();
-        assert!(line.claim().is_some_and(|(stalled, _)| !stalled));
+        let why = |line: &Line| line.claim().map(|(why, _)| why);
+        assert_eq!(why(&line), Some(Useless::HalfSent));
         line.works();
         assert_eq!(line.claim(), None);
         line.sends(None);
         assert_eq!(line.claim(), None);
         advance(STALLED).await;
-        assert!(line.claim().is_some_and(|(stalled, _)| stalled));
+        assert_eq!(why(&line), Some(Useless::Stalled));
         line.has_written();
         assert_eq!(line.claim(), None);
         advance(STALLED).await;
