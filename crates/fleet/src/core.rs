@@ -24,7 +24,7 @@ mod rounds;
 mod services;
 mod traces;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,7 +204,7 @@ pub struct Core {
     slowest: Slowest,
     asker: Asker,
     /// Instances whose replies wait for a description, in the order in which they cease to.
-    awaiting: VecDeque<(Duration, InstanceKey)>,
+    awaiting: BTreeSet<(Duration, InstanceKey)>,
     /// Instances with replies that wait for the reply of another one, by that one.
     waiting: HashMap<InstanceKey, Vec<InstanceKey>>,
     /// Instances that were asked only to explain why a pool is empty, one for each service.
@@ -282,7 +282,7 @@ impl Core {
             service_prefix,
             slowest: Slowest::default(),
             asker: Asker::default(),
-            awaiting: VecDeque::new(),
+            awaiting: BTreeSet::new(),
             waiting: HashMap::new(),
             hints: HashMap::new(),
             turned_away: HashSet::new(),
@@ -355,7 +355,7 @@ impl Core {
     pub fn wake_at(&self) -> Duration {
         [
             self.round_wakes_at(),
-            self.awaiting.front().map(|(until, _)| *until),
+            self.awaiting.first().map(|(until, _)| *until),
             self.asker.wake_at(),
             self.senders_checked_at(),
             self.traces.wake_at(),

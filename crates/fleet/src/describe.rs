@@ -61,6 +61,12 @@ impl Asker {
             .push_back(instance);
     }
 
+    /// When one that becomes known now will be asked, unless many are before it.
+    pub(crate) fn asks_newcomers_at(&self, service: &str, now: Duration) -> Duration {
+        let service = self.services.get(service);
+        service.map_or(now, |service| service.next_fresh.max(now))
+    }
+
     /// An instance of the service has described itself; others may be about to, so they are not asked again yet,
     /// though newcomers cannot put that off without end.
     pub(crate) fn answered(&mut self, service: &str, now: Duration) {

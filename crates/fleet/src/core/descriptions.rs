@@ -83,10 +83,10 @@ impl Core {
     }
 
     pub(super) fn stop_waiting_for_descriptions(&mut self, now: Now) {
-        while let Some((until, key)) = self.awaiting.front().copied()
+        while let Some((until, key)) = self.awaiting.first().copied()
             && until <= now.mono
         {
-            self.awaiting.pop_front();
+            self.awaiting.pop_first();
             self.stop_waiting(key, now);
         }
     }

@@ -16,7 +16,7 @@ use crate::outcome::ReplyResult;
 use crate::roster::{Answer, Held, InstanceKey, PoolKey};
 use crate::router::Verdict;
 
-/// How long a new instance's replies wait for its description.
+/// How long a new instance's replies wait for its description, from when it is asked.
 const DESCRIPTION_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Replies of one instance that are looked at in one round; a well-behaved service sends one.
@@ -208,7 +208,8 @@ impl Core {
         let subjects = || reply.endpoints.iter().map(|endpoint| &*endpoint.subject);
         let is_decisive = subjects().any(|subject| self.router.wants_description(&reply.service, subject));
         let is_askable = can_be_asked(&reply.service, &reply.id);
-        let until = now.mono + DESCRIPTION_PATIENCE;
+        // One that comes just after another of its service is asked a moment later.
+        let until = self.asker.asks_newcomers_at(&reply.service, now.mono) + DESCRIPTION_PATIENCE;
         let answer = match (is_askable, is_decisive) {
             (true, true) => Answer::Awaited { until },
             (true, false) => Answer::Unasked,
@@ -219,7 +220,7 @@ impl Core {
         let key = self.roster.add(service.clone(), Arc::from(&*reply.id), answer)?;
         if is_awaited {
             self.asker.want(&service, key);
-            self.awaiting.push_back((until, key));
+            self.awaiting.insert((until, key));
         }
         Some(key)
     }

@@ -1,5 +1,7 @@
 //! Descriptions: what an instance says about itself overrules its subject, and waiting for it delays nothing else.
 
+use protocol::{Layout, WorkerId, WorkerSubject};
+
 use super::*;
 use crate::ReplyResult::{Foreign, Ok as Taken};
 
@@ -65,6 +67,32 @@ fn a_service_that_never_answers_info_delays_its_own_first_replies_alone() {
     bench.run(600 * MS);
     assert_eq!(bench.workers().len(), 51);
     assert_eq!(bench.count(Taken), 52);
+}
+
+#[test]
+fn an_instance_that_answers_just_after_another_is_there_in_the_same_round() {
+    let path = "dynamo/c/gen".parse().expect("a path");
+    let hashed = |id: u64| {
+        let subject = WorkerSubject::new(&path, Layout::Hashed, Some(WorkerId::new(id))).expect("a name");
+        Actor {
+            service: subject.service().to_string(),
+            subjects: vec![subject.to_string()],
+            ..Actor::of("c", &id.to_string(), "")
+        }
+    };
+    // Only their descriptions say where they belong, and the second is asked for its own when the first pause is over.
+    for (between, info) in [(1, 1), (1, 200), (100, 1), (249, 200)] {
+        let mut bench = Bench::of("*/*/*");
+        let (mut one, mut two) = (hashed(1).latency(1), hashed(2).latency(1 + between));
+        (one.info_latency, two.info_latency) = (info * MS, info * MS);
+        bench.actors = vec![one, two];
+        let round = bench.round;
+        while bench.round == round {
+            bench.run(10 * MS);
+        }
+        bench.run(800 * MS);
+        assert_eq!(bench.workers(), ["1 fresh -", "2 fresh -"], "{between} {info}");
+    }
 }
 
 #[test]
