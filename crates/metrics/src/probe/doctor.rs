@@ -69,10 +69,14 @@ pub async fn doctor(args: DoctorArgs, looking: &Looking) -> anyhow::Result<Healt
         (&nats.service_prefix, servers.inbox_prefix()),
         link.grants(),
     ));
-    findings.extend(fleet_checks::limits(seen.replies, client.max_payload()));
+    let replies = seen.instances.len() as u64;
+    findings.extend(fleet_checks::limits(replies, client.max_payload()));
     let hearing = published.borrow().snapshot.hearing.clone();
     findings.extend(fleet_checks::clocks(&seen, &hearing));
-    findings.extend(fleet_checks::services(&seen));
+    if attempts.stats != attempt::Outcome::Denied {
+        // Nothing is known of services that may not be asked.
+        findings.extend(fleet_checks::services(&seen));
+    }
     findings.extend(fleet_checks::in_turn(&seen));
     findings.extend(fleet_checks::pools(&seen, seconds));
     findings.extend(fleet_checks::mappings(&seen));

@@ -93,6 +93,11 @@ pub(super) fn permissions(
     findings.push(match attempts.inbox {
         Outcome::Allowed => ok(format!("may subscribe to {inbox}.>: replies come")),
         Outcome::Denied => error(format!("may not subscribe to {inbox}.>: no reply comes")),
+        Outcome::Silent if attempts.stats == Outcome::Denied => Finding::new(
+            Level::Note,
+            Check::Permission,
+            format!("subscribing to {inbox}.> is not denied; whether replies come shows when services may be asked"),
+        ),
         Outcome::Silent => Finding::new(
             Level::Warning,
             Check::Permission,
