@@ -1,6 +1,7 @@
 //! What the compiler cannot check of the workspace: who may import whom, where subjects are written, who owns tasks, and
 //! whether the documents name what there is.
 
+mod links;
 mod literals;
 
 use std::fs;
@@ -98,6 +99,7 @@ pub(crate) fn untidy(root: &Path) -> Result<Vec<String>> {
         fs::read_to_string(root.join(ARCHITECTURE)).context("failed to read the architecture")?;
     let names = sources.iter().map(|(name, _)| name.as_str());
     found.extend(unnamed(&architecture, names));
+    found.extend(links::broken(root, &documents(root)?));
     Ok(found)
 }
 
@@ -216,11 +218,25 @@ fn unnamed<'a>(architecture: &str, sources: impl Iterator<Item = &'a str>) -> Ve
     found
 }
 
-/// The files of the workspace that end like this, with their names from the root, in order.
+/// All that people read in Markdown.
+fn documents(root: &Path) -> Result<Vec<(String, String)>> {
+    let mut found = files_of(root, &["docs", "crates", "deploy"], "md")?;
+    for name in ["README.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root.join(name)).with_context(|| format!("failed to read {name}"))?;
+        found.push((name.to_owned(), text));
+    }
+    Ok(found)
+}
+
+/// The source files of the workspace that end like this, with their names from the root, in order.
 fn files(root: &Path, extension: &str) -> Result<Vec<(String, String)>> {
-    let mut folders: Vec<PathBuf> = ["crates", "tests", "xtask"]
-        .map(|folder| root.join(folder))
-        .into();
+    files_of(root, &["crates", "tests", "xtask"], extension)
+}
+
+/// The files in some folders that end like this, with their names from the root, in order. A folder may be absent.
+fn files_of(root: &Path, folders: &[&str], extension: &str) -> Result<Vec<(String, String)>> {
+    let mut folders: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).collect();
+    folders.retain(|folder| folder.is_dir());
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         let entries =
