@@ -9,6 +9,7 @@ mod configuration;
 mod diagnosis;
 mod discovery;
 mod doctor;
+mod documents;
 mod etcd;
 mod events;
 mod exit_codes;

@@ -127,6 +127,18 @@ impl Program {
         kill_process(pid, signal).unwrap_or_else(|error| panic!("failed to signal {}: {error}", self.name));
     }
 
+    /// Interrupts a program that leads a process group, as Ctrl-C on a terminal does, with all that it has started.
+    ///
+    /// # Panics
+    /// When the program has already ended.
+    pub fn interrupt_group(&self) {
+        let group = self
+            .pid()
+            .unwrap_or_else(|| panic!("{} has already ended", self.name));
+        kill_process_group(group, Signal::INT)
+            .unwrap_or_else(|error| panic!("failed to interrupt {}: {error}", self.name));
+    }
+
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
         eventually(&format!("{} ended", self.name), async || {

@@ -1,5 +1,6 @@
 //! `cargo xtask docs`: the generated part of the documentation, from the programs themselves.
 
+mod book;
 mod help;
 mod panel;
 mod plot;
@@ -44,14 +45,29 @@ type Document = (String, String);
 #[command(after_help = "\
 Examples:
   cargo xtask docs            generate all of it anew
-  cargo xtask docs --check    fail if a file is not what would be generated, as `cargo xtask test` does")]
+  cargo xtask docs --check    fail if a file is not what would be generated, as `cargo xtask test` does
+  cargo xtask docs --serve    show the documentation as a book on http://127.0.0.1:3000")]
 pub(crate) struct Args {
     /// Write nothing, and fail when a file on disk differs from what would be generated
     #[arg(long)]
-    pub(super) check: bool,
+    check: bool,
+    /// Generate nothing, and serve the documentation as a book on this machine until Ctrl-C
+    #[arg(long, conflicts_with = "check")]
+    serve: bool,
+}
+
+impl Args {
+    /// Only compares.
+    pub(super) const CHECK: Self = Self {
+        check: true,
+        serve: false,
+    };
 }
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
+    if args.serve {
+        return book::serve(workspace, processes);
+    }
     build(
         &["metrics", "mock-worker"],
         &["--example", "catalogue", "--example", "schema"],

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     processes.run(&mut workspace.cargo(["check", "--package", "protocol", "--no-default-features"]))?;
     build_programs(&TESTED, workspace, processes)?;
     // A list of metrics or a plot that these programs do not generate would mislead.
-    docs::run(&docs::Args { check: true }, workspace, processes)?;
+    docs::run(&docs::Args::CHECK, workspace, processes)?;
     eprintln!("xtask: running the tests ...");
     let mut tests = workspace.cargo(["test"]);
     let outcome = processes
