@@ -30,7 +30,7 @@ fn every_block_has_a_language_that_a_test_knows() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_works_as_it_is_written() {
     let documents = Document::all();
     let sessions = documents

@@ -68,6 +68,25 @@ mod tests {
     }
 
     #[test]
+    fn every_command_in_the_documents_is_understood() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let documents = crate::tidy::documents(&root).expect("the documents can be read");
+        let lines = documents
+            .iter()
+            .flat_map(|(name, text)| text.lines().map(move |line| (name, line)));
+        let commands = lines.filter_map(|(name, line)| Some((name, line.strip_prefix("cargo xtask ")?)));
+        let mut understood = 0;
+        for (name, command) in commands {
+            let words = command.split('#').next().unwrap_or_default().split_whitespace();
+            if let Err(error) = Cli::try_parse_from(std::iter::once("xtask").chain(words)) {
+                panic!("{name}: `cargo xtask {command}`: {error}");
+            }
+            understood += 1;
+        }
+        assert!(understood > 5, "only {understood} commands were found");
+    }
+
+    #[test]
     fn arguments_after_two_dashes_go_to_the_test_binary() {
         let cli = Cli::parse_from([
             "xtask",

@@ -219,7 +219,7 @@ fn unnamed<'a>(architecture: &str, sources: impl Iterator<Item = &'a str>) -> Ve
 }
 
 /// All that people read in Markdown.
-fn documents(root: &Path) -> Result<Vec<(String, String)>> {
+pub(crate) fn documents(root: &Path) -> Result<Vec<(String, String)>> {
     let mut found = files_of(root, &["docs", "crates", "deploy"], "md")?;
     for name in ["README.md", "CHANGELOG.md"] {
         let text = fs::read_to_string(root.join(name)).with_context(|| format!("failed to read {name}"))?;
