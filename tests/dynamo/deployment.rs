@@ -54,7 +54,7 @@ pub(crate) struct Usage {
 impl Deployment {
     /// Prepares a Dynamo on this server, without any process.
     pub(crate) fn prepare(release: Release, server: &NatsServer, plane: RequestPlane) -> Self {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20));
+        let http = tests::http_client().timeout(Duration::from_secs(20));
         Self {
             release,
             plane,

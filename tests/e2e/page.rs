@@ -287,7 +287,9 @@ async fn other_paths_are_not_found_and_other_methods_not_allowed() {
     assert_eq!(collector.get("/metrics/", &[]).await.status, 200);
     assert_eq!(collector.get("/metrics/x", &[]).await.status, 404);
     assert_eq!(collector.get("/../etc/passwd", &[]).await.status, 404);
-    let posted = reqwest::Client::new()
+    let posted = tests::http_client()
+        .build()
+        .unwrap()
         .post(format!("{}/metrics", collector.url()))
         .send()
         .await

@@ -63,7 +63,7 @@ impl Collector {
         Self {
             program,
             url,
-            http: reqwest::Client::new(),
+            http: crate::http_client().build().expect("a client"),
         }
     }
 

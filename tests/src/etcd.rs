@@ -39,7 +39,7 @@ impl Etcd {
             folder: tempfile::tempdir().expect("a temporary folder"),
             ports: [free_port(), free_port()],
             running: None,
-            http: reqwest::Client::new(),
+            http: crate::http_client().build().expect("a client"),
         })
     }
 

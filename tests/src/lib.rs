@@ -8,7 +8,8 @@
 //! * [`TestFleet`]: NATS micro services that answer exactly the bytes they are given; [`Micro`] writes well-formed
 //!   ones, [`Recording`] holds those of real workers.
 //! * [`SharedQueue`] and [`Unavailable`]: services that are wrong in ways which need connections of their own.
-//! * [`Etcd`]: an etcd server; [`Prometheus`] and [`Pushgateway`]: where the page goes.
+//! * [`Etcd`]: an etcd server; [`Prometheus`], [`Pushgateway`] and [`OtlpReceiver`]: where the page goes; [`Relay`]: on the
+//!   way there.
 //! * [`Page`]: a parsed metrics page, asked by name and labels.
 //! * [`served_page`]: a page that is always the same.
 //! * [`Terminal`]: a program on a pseudo-terminal, as a person sees it.
@@ -25,9 +26,11 @@ mod cluster;
 mod collector;
 mod etcd;
 mod fleet;
+mod http;
 mod micro;
 mod nats_server;
 mod operator;
+mod otlp_receiver;
 mod page;
 mod patience;
 mod program;
@@ -35,6 +38,7 @@ mod programs;
 mod prometheus;
 mod pushgateway;
 mod recording;
+mod relay;
 mod served;
 mod shared_queue;
 mod terminal;
@@ -48,9 +52,11 @@ pub use cluster::NatsCluster;
 pub use collector::{Collector, HttpReply};
 pub use etcd::Etcd;
 pub use fleet::TestFleet;
+pub use http::http_client;
 pub use micro::{Micro, load};
 pub use nats_server::{NatsServer, Setup, free_port};
 pub use operator::{Account, Operator, User};
+pub use otlp_receiver::{OtlpReceiver, Point};
 pub use page::{Page, Sample};
 pub use patience::eventually;
 pub use program::{Finished, Program, finish};
@@ -58,6 +64,7 @@ pub use programs::{built, metrics, repository};
 pub use prometheus::Prometheus;
 pub use pushgateway::Pushgateway;
 pub use recording::Recording;
+pub use relay::{Relay, Seen};
 pub use served::served_page;
 pub use shared_queue::SharedQueue;
 pub use terminal::Terminal;

@@ -52,7 +52,7 @@ impl Prometheus {
         program.says(&["Server is ready to receive web requests"]).await;
         Self {
             api: format!("http://{listen}/api/v1"),
-            http: reqwest::Client::new(),
+            http: crate::http_client().build().expect("a client"),
             _program: program,
             _folder: folder,
         }

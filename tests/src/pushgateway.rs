@@ -27,7 +27,7 @@ impl Pushgateway {
         program.says(&["Listening on"]).await;
         Self {
             url: format!("http://{listen}"),
-            http: reqwest::Client::new(),
+            http: crate::http_client().build().expect("a client"),
             _program: program,
         }
     }

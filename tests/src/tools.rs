@@ -8,6 +8,7 @@
 //! | `E2E_PYTHON` | a Python that has `nats-py` |
 //! | `E2E_PROMTOOL`, `E2E_PROMETHEUS` | Prometheus' programs |
 //! | `E2E_PUSHGATEWAY` | a Prometheus Pushgateway |
+//! | `E2E_ROTEL` | a collector of OpenTelemetry |
 //! | `E2E_ETCD` | an etcd server |
 //! | `E2E_DYNAMO_PYTHON` | a Python with a real Dynamo, whose version `E2E_DYNAMO_VERSION` is |
 

@@ -18,6 +18,7 @@ pub mod args;
 mod asking;
 mod checking;
 pub mod cli;
+mod client;
 pub mod config;
 pub mod config_file;
 mod describing;

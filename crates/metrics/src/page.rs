@@ -55,6 +55,18 @@ pub struct Page {
     pub cut: CancellationToken,
 }
 
+impl Page {
+    /// The same text for a reader that is no client and has a limit of its own: it takes none of the room that is for
+    /// clients, and is not cut off.
+    pub(crate) fn apart(&self) -> Self {
+        Self {
+            chunks: self.chunks.iter().cloned().collect(),
+            bytes: self.bytes,
+            cut: CancellationToken::new(),
+        }
+    }
+}
+
 /// A page could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the page cannot be rendered; the log says why")]

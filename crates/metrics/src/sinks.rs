@@ -4,8 +4,10 @@
 
 pub mod args;
 mod books;
+mod export_request;
 mod http;
 mod lines;
+mod otlp;
 mod pushgateway;
 mod queue;
 mod receiver;
@@ -34,6 +36,7 @@ impl SinkBooks {
         let is_on = |sink: Sink| match sink {
             Sink::Pushgateway => sinks.pushgateway.is_some(),
             Sink::RemoteWrite => sinks.remote_write.is_some(),
+            Sink::Otlp => sinks.otlp.is_some(),
         };
         Self(Sink::ALL.map(|sink| is_on(sink).then(|| Arc::new(Books::of(sink)))))
     }
@@ -60,6 +63,11 @@ pub(crate) fn start(sinks: Sinks, books: &SinkBooks, pages: &Arc<Pages>, stop: &
         let books = books.get(Sink::RemoteWrite);
         let task = remote_write::run(config, Arc::clone(pages), books, stop.clone());
         tasks.start("remote write", task);
+    }
+    if let Some(config) = sinks.otlp {
+        let books = books.get(Sink::Otlp);
+        let task = otlp::run(config, Arc::clone(pages), books, stop.clone());
+        tasks.start("exporting by OTLP", task);
     }
     tasks
 }

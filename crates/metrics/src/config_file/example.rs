@@ -11,7 +11,7 @@ const INTRODUCTION: &str = "\
 ";
 
 /// Values for keys that have no default.
-const EXAMPLES: [(&str, &str); 22] = [
+const EXAMPLES: [(&str, &str); 24] = [
     ("component", r#""backend""#),
     ("endpoint", r#""generate""#),
     (
@@ -37,6 +37,8 @@ const EXAMPLES: [(&str, &str); 22] = [
     ("remote_write_url", r#""http://prometheus:9090/api/v1/write""#),
     ("remote_write_interval", r#""5s""#),
     ("remote_write_label", r#"["zone=a"]"#),
+    ("otlp_endpoint", r#""http://collector:4318""#),
+    ("otlp_attribute", r#"["deployment.environment.name=production"]"#),
     ("request_trace_subject", r#"["dynamo.request_trace.v1"]"#),
     ("buckets", r#"["ttft=0.1,0.5,1"]"#),
     (

@@ -217,7 +217,7 @@ mod tests {
     }
 
     /// Keys whose change needs another connection, another address, or another log.
-    const WITH_A_RESTART: [&str; 41] = [
+    const WITH_A_RESTART: [&str; 46] = [
         "server",
         "user",
         "password",
@@ -250,6 +250,11 @@ mod tests {
         "remote_write_interval",
         "remote_write_label",
         "remote_write_bearer_token_file",
+        "otlp_endpoint",
+        "otlp_interval",
+        "otlp_attribute",
+        "otlp_bearer_token_file",
+        "push_tlsca",
         "host",
         "metrics_port",
         "listen",

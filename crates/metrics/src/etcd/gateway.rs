@@ -8,17 +8,16 @@ use fleet::{MAX_REGISTERED, Registrant};
 use protocol::model_card::{Limits, PREFIX};
 use protocol::text::Shown;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::EtcdServers;
 use super::messages::{Cards, Entry, ErrorReply, LoginReply, RangeReply, WatchLine};
+use crate::client::{self, Trust};
 
 /// How long a request may take, and how long a watch may take to begin.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
-
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// An answer that is larger is not read. etcd itself takes no value above 1.5 MB, unless it is set otherwise.
 const MAX_ANSWER: usize = 32 << 20;
@@ -70,12 +69,7 @@ impl Gateway {
     /// # Errors
     /// Where it cannot be reached or refuses this user.
     pub(super) async fn connect(servers: &EtcdServers, turn: usize) -> Result<Self, Failure> {
-        let http = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .build()
-            .map_err(unreachable)?;
+        let http = client::builder(Trust::Nothing).build().map_err(unreachable)?;
         let mut this = Self {
             http,
             address: servers.address(turn).clone(),

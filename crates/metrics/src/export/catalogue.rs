@@ -82,6 +82,8 @@ families! {
             "When a snapshot last arrived at the receiver of a sink, in Unix time.";
         PUSHES: Process["sink", "result"] = "llm_collector_pushes", Counter,
             "Pushes of a sink by result: success counts snapshots that arrived, failure requests that are tried again, refused requests that are not.";
+        PUSH_REJECTED: Process["sink"] = "llm_collector_push_rejected_points", Counter in "points",
+            "Points that the receiver of a sink rejected of requests that it took, as OTLP receivers report it.";
         PUSH_QUEUE: Process["sink"] = "llm_collector_push_queue_snapshots", Gauge in "snapshots",
             "Snapshots that wait for the receiver of a sink.";
         PUSH_DROPPED: Process["sink"] = "llm_collector_push_dropped_snapshots", Counter in "snapshots",

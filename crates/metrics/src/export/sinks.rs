@@ -13,17 +13,20 @@ pub enum Sink {
     Pushgateway,
     /// Prometheus' remote write.
     RemoteWrite,
+    /// OpenTelemetry's protocol over HTTP.
+    Otlp,
 }
 
 impl Sink {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Pushgateway, Self::RemoteWrite];
+    pub const ALL: [Self; 3] = [Self::Pushgateway, Self::RemoteWrite, Self::Otlp];
 
     /// The label value.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pushgateway => "pushgateway",
             Self::RemoteWrite => "remote_write",
+            Self::Otlp => "otlp",
         }
     }
 }
@@ -41,6 +44,8 @@ pub struct SinkView {
     pub failed: u64,
     /// Requests that the receiver refused.
     pub refused: u64,
+    /// Points that the receiver rejected of requests that it took.
+    pub rejected: u64,
     /// Snapshots that wait.
     pub waiting: u64,
     /// Snapshots that were given up.
@@ -48,7 +53,7 @@ pub struct SinkView {
 }
 
 /// The series of one sink.
-pub(super) const SERIES: u64 = 6;
+pub(super) const SERIES: u64 = 7;
 
 pub(super) fn write(writer: &mut Writer, sinks: &[Option<SinkView>]) {
     let sinks = || sinks.iter().flatten();
@@ -67,6 +72,10 @@ pub(super) fn write(writer: &mut Writer, sinks: &[Option<SinkView>]) {
         ] {
             samples.write(Text::NONE, [view.sink.as_str(), result], count);
         }
+    }
+    let mut samples = writer.family(&c::PUSH_REJECTED);
+    for view in sinks() {
+        samples.write(Text::NONE, [view.sink.as_str()], view.rejected);
     }
     let mut samples = writer.family(&c::PUSH_QUEUE);
     for view in sinks() {

@@ -26,6 +26,7 @@ const MOMENT: Moment = Moment {
                 succeeded: 5,
                 failed: 2,
                 refused: 1,
+                rejected: 0,
                 waiting: 0,
                 dropped: 0,
             }),
@@ -35,8 +36,19 @@ const MOMENT: Moment = Moment {
                 succeeded: 1,
                 failed: 7,
                 refused: 0,
+                rejected: 0,
                 waiting: 3,
                 dropped: 4,
+            }),
+            Some(SinkView {
+                sink: Sink::Otlp,
+                last_success: Some(Duration::from_secs(1_700_000_003)),
+                succeeded: 2,
+                failed: 1,
+                refused: 0,
+                rejected: 6,
+                waiting: 1,
+                dropped: 0,
             }),
         ],
         usage: Some(Usage {
@@ -417,7 +429,7 @@ fn a_worker_without_load_takes_the_place_of_one_with_load() {
         worker.load = None;
     }
     let options = ExportOptions {
-        max_series: 277,
+        max_series: 286,
         ..ExportOptions::default()
     };
     let loaded = page(&snapshot_of(vec![full_pool("a/b/c", 10)]), &options);

@@ -123,6 +123,24 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_waits_for_a_receiver_takes_no_room_of_clients() {
+        let shelf = Shelf::default();
+        let put = |page: &Page| shelf.put(shelf.next_edition(), page);
+        let read = page(ROOM);
+        put(&read);
+        let waiting: Vec<Page> = (0..5)
+            .map(|_| {
+                let page = page(ROOM);
+                put(&page);
+                page.apart()
+            })
+            .collect();
+        shelf.next_edition();
+        assert!(!read.cut.is_cancelled());
+        assert!(waiting.iter().all(|page| !page.chunks.is_empty()));
+    }
+
+    #[test]
     fn all_pages_of_the_latest_edition_are_kept() {
         let shelf = Shelf::default();
         let number = shelf.next_edition();

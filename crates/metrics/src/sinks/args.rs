@@ -8,9 +8,11 @@ use std::time::Duration;
 use clap::Args;
 use program::time::{Bounds, time_within};
 
+use super::otlp::{Otlp, signal_url};
 use super::pushgateway::Pushgateway;
 use super::receiver::Receiver;
 use super::remote_write::RemoteWrite;
+use crate::client::Trust;
 use crate::config::Wrong;
 
 /// Flags of the sinks. Each is off unless its address is given.
@@ -21,7 +23,7 @@ pub struct PushArgs {
     #[arg(long, env = "METRICS_PUSH")]
     pub push: bool,
 
-    /// A Prometheus Pushgateway to push the page to. Example: http://pushgateway:9091 or http://USER:PASSWORD@HOST:9091.
+    /// A Prometheus Pushgateway to push the page to. Example: http://pushgateway:9091 or https://USER:PASSWORD@HOST:9091.
     #[arg(long, env = "METRICS_PUSH_URL", hide_env_values = true, value_name = "URL")]
     pub push_url: Option<String>,
 
@@ -80,6 +82,38 @@ pub struct PushArgs {
     /// A file with the bearer token for remote writes. It is read for each request.
     #[arg(long, env = "METRICS_REMOTE_WRITE_BEARER_TOKEN_FILE", value_name = "FILE")]
     pub remote_write_bearer_token_file: Option<PathBuf>,
+
+    /// A receiver of OpenTelemetry's protocol over HTTP, to whose path /v1/metrics is added. Example: http://collector:4318,
+    /// with USER:PASSWORD@ before the host for basic authentication.
+    #[arg(
+        long,
+        env = "METRICS_OTLP_ENDPOINT",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub otlp_endpoint: Option<String>,
+
+    /// The shortest time between two exports by OTLP, from 200ms to 1h.
+    #[arg(long, env = "METRICS_OTLP_INTERVAL", default_value = "15s", value_parser = time_within(INTERVAL), value_name = "TIME")]
+    pub otlp_interval: Duration,
+
+    /// An attribute of the resource that is exported by OTLP; may be repeated. `service.name` is --push-job and
+    /// `service.instance.id` is this host and the page's port unless they are given here.
+    #[arg(
+        long,
+        env = "METRICS_OTLP_ATTRIBUTE",
+        value_delimiter = ',',
+        value_name = "NAME=VALUE"
+    )]
+    pub otlp_attribute: Vec<Attribute>,
+
+    /// A file with the bearer token for exports by OTLP. It is read for each request.
+    #[arg(long, env = "METRICS_OTLP_BEARER_TOKEN_FILE", value_name = "FILE")]
+    pub otlp_bearer_token_file: Option<PathBuf>,
+
+    /// The CAs that are trusted for all receivers at https://, in PEM, in place of those of the system.
+    #[arg(long, env = "METRICS_PUSH_TLSCA", value_name = "FILE")]
+    pub push_tlsca: Option<PathBuf>,
 }
 
 const INTERVAL: Bounds = (Duration::from_millis(200), Duration::from_secs(3600));
@@ -107,6 +141,28 @@ impl FromStr for Pair {
     }
 }
 
+/// An attribute of a resource and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute(String, String);
+
+/// A text is no attribute with a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("write NAME=VALUE, for example deployment.environment.name=production")]
+pub struct AttributeError;
+
+impl FromStr for Attribute {
+    type Err = AttributeError;
+
+    fn from_str(text: &str) -> Result<Self, AttributeError> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => {
+                Ok(Self(name.trim().to_owned(), value.to_owned()))
+            }
+            _ => Err(AttributeError),
+        }
+    }
+}
+
 fn filled(text: &str) -> Result<String, String> {
     match text {
         "" => Err("it must not be empty".to_owned()),
@@ -119,6 +175,7 @@ fn filled(text: &str) -> Result<String, String> {
 pub struct Sinks {
     pub(super) pushgateway: Option<Pushgateway>,
     pub(super) remote_write: Option<RemoteWrite>,
+    pub(super) otlp: Option<Otlp>,
 }
 
 impl PushArgs {
@@ -140,12 +197,30 @@ impl PushArgs {
                 })
                 .ok()
         };
-        let push = receiver("push_url", &self.push_url, "http://pushgateway:9091");
-        let write = receiver(
+        let mut push = receiver("push_url", &self.push_url, "http://pushgateway:9091");
+        let mut write = receiver(
             "remote_write_url",
             &self.remote_write_url,
             "http://prometheus:9090/api/v1/write",
         );
+        let mut export = receiver("otlp_endpoint", &self.otlp_endpoint, "http://collector:4318");
+        if let Some(path) = &self.push_tlsca {
+            let encrypted = [&mut push, &mut write, &mut export].into_iter().flatten();
+            let encrypted: Vec<_> = encrypted.filter(|receiver| receiver.is_encrypted()).collect();
+            match Trust::read(path) {
+                _ if encrypted.is_empty() && wrong.is_empty() => {
+                    let message = "--push-tlsca has no effect: no receiver's address begins with https://";
+                    wrong.push(Wrong::new(["push_tlsca"], message));
+                }
+                Ok(trust) => encrypted
+                    .into_iter()
+                    .for_each(|receiver| receiver.trust = trust.clone()),
+                Err(problem) => {
+                    let message = format!("--push-tlsca: the file {} {problem}", path.display());
+                    wrong.push(Wrong::new(["push_tlsca"], message));
+                }
+            }
+        }
         if self.push && self.push_url.is_none() {
             let message = "--push needs the address of a Pushgateway: add --push-url http://HOST:9091";
             wrong.push(Wrong::new(["push"], message));
@@ -170,16 +245,41 @@ impl PushArgs {
                 .entry("job".to_owned())
                 .or_insert_with(|| self.push_job.clone());
             RemoteWrite {
-                receiver,
-                token_file: self.remote_write_bearer_token_file.clone(),
+                receiver: Receiver {
+                    token_file: self.remote_write_bearer_token_file.clone(),
+                    ..receiver
+                },
                 interval: self.remote_write_interval.unwrap_or(poll_interval),
                 labels,
             }
         });
+        let otlp = export.map(|receiver| Otlp {
+            receiver: Receiver {
+                url: signal_url(receiver.url.clone()),
+                token_file: self.otlp_bearer_token_file.clone(),
+                ..receiver
+            },
+            interval: self.otlp_interval,
+            attributes: self.attributes(),
+        });
         Ok(Sinks {
             pushgateway,
             remote_write,
+            otlp,
         })
+    }
+}
+
+impl PushArgs {
+    fn attributes(&self) -> BTreeMap<String, String> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let own = [
+            ("service.name".to_owned(), self.push_job.clone()),
+            ("service.version".to_owned(), version),
+        ];
+        let given = self.otlp_attribute.iter().cloned();
+        let given = given.map(|Attribute(name, value)| (name, value));
+        own.into_iter().chain(given).collect()
     }
 }
 
@@ -188,9 +288,11 @@ impl Sinks {
     pub(crate) fn set_instance(&mut self, instance: &str) {
         let groups = self.pushgateway.iter_mut().map(|sink| &mut sink.grouping);
         let labels = self.remote_write.iter_mut().map(|sink| &mut sink.labels);
-        for labels in groups.chain(labels) {
+        let attributes = self.otlp.iter_mut().map(|sink| &mut sink.attributes);
+        let labels = groups.chain(labels).map(|labels| (labels, "instance"));
+        for (labels, name) in labels.chain(attributes.map(|labels| (labels, "service.instance.id"))) {
             labels
-                .entry("instance".to_owned())
+                .entry(name.to_owned())
                 .or_insert_with(|| instance.to_owned());
         }
     }
@@ -246,6 +348,22 @@ mod tests {
         check(&["--remote-write-label", "a-b=c"], "NAME=VALUE");
         check(&["--remote-write-label", "__name__=c"], "NAME=VALUE");
         check(&["--push-job", ""], "must not be empty");
+        check(
+            &["--otlp-endpoint", "collector:secret"],
+            "'--otlp-endpoint <URL>'",
+        );
+        check(
+            &["--otlp-attribute", "=x"],
+            "deployment.environment.name=production",
+        );
+        check(
+            &["--push-url", "https://p", "--push-tlsca", "/absent"],
+            "/absent cannot be read",
+        );
+        check(
+            &["--push-url", "http://p", "--push-tlsca", "/absent"],
+            "begins with https://",
+        );
     }
 
     #[test]
@@ -257,6 +375,10 @@ mod tests {
             "http://w",
             "--remote-write-label",
             "instance=mine",
+            "--otlp-endpoint",
+            "http://o",
+            "--otlp-attribute",
+            "service.name=other,zone=a",
         ])
         .expect("valid");
         sinks.set_instance("host:1");
@@ -265,5 +387,22 @@ mod tests {
             "host:1"
         );
         assert_eq!(sinks.remote_write.expect("it is on").labels["instance"], "mine");
+        let otlp = sinks.otlp.expect("it is on");
+        assert_eq!(otlp.receiver.url.as_str(), "http://o/v1/metrics");
+        let shown: Vec<_> = otlp
+            .attributes
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let version = concat!("service.version=", env!("CARGO_PKG_VERSION"));
+        assert_eq!(
+            shown,
+            [
+                "service.instance.id=host:1",
+                "service.name=other",
+                version,
+                "zone=a"
+            ]
+        );
     }
 }

@@ -13,6 +13,7 @@ pub(super) struct Books {
     succeeded: AtomicU64,
     failed: AtomicU64,
     refused: AtomicU64,
+    rejected: AtomicU64,
     waiting: AtomicU64,
     dropped: AtomicU64,
 }
@@ -25,6 +26,7 @@ impl Books {
             succeeded: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         }
@@ -47,6 +49,10 @@ impl Books {
         self.refused.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn rejected(&self, points: u64) {
+        self.rejected.fetch_add(points, Relaxed);
+    }
+
     pub(super) fn dropped(&self, snapshots: u64) {
         self.dropped.fetch_add(snapshots, Relaxed);
     }
@@ -63,6 +69,7 @@ impl Books {
             succeeded: self.succeeded.load(Relaxed),
             failed: self.failed.load(Relaxed),
             refused: self.refused.load(Relaxed),
+            rejected: self.rejected.load(Relaxed),
             waiting: self.waiting.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
         }

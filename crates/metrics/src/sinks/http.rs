@@ -1,23 +1,22 @@
 //! [`Http`]: one request to a receiver, and what its answer means for the next one.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use link::{Limiter, reconnect_delay};
 use protocol::text::Shown;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
-use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use tokio::time::{Instant, sleep};
+use tokio_rustls::rustls;
 use tracing::{info, warn};
 
 use super::books::Books;
 use super::receiver::Receiver;
+use crate::client;
 
 /// A receiver that takes longer is tried again.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
-
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The longest that a receiver can ask to be left alone.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
@@ -25,7 +24,10 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// How often the same line is logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Of an answer that explains a refusal, so much is read.
+/// A page that was not taken for so long is given up: a query does not look further back.
+pub(super) const MAX_AGE: Duration = Duration::from_secs(300);
+
+/// Of an answer, so much is read.
 const MAX_ANSWER: usize = 4096;
 
 /// Why a request was not taken.
@@ -37,28 +39,37 @@ pub(super) enum Failure {
     Refused { reason: String },
 }
 
+/// What became of a request that was sent until there was nothing left to try.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The receiver took it, and gave this answer.
+    Arrived(Vec<u8>),
+    /// It never will be taken.
+    Refused,
+    /// What it holds is too old by now.
+    TooOld,
+}
+
+/// Whether a request with this answer is sent again.
+pub(super) type IsPassing = fn(StatusCode) -> bool;
+
 /// A receiver and how to send to it.
 pub(super) struct Http {
     client: Client,
     receiver: Receiver,
-    token_file: Option<PathBuf>,
+    is_passing: IsPassing,
     limiter: Limiter<String>,
     /// Failures since the last success; none yet at the start.
     failures: Option<usize>,
 }
 
 impl Http {
-    pub(super) fn new(receiver: Receiver, token_file: Option<PathBuf>) -> reqwest::Result<Self> {
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(REQUEST_LIMIT)
-            .build()?;
+    pub(super) fn new(receiver: Receiver, is_passing: IsPassing) -> reqwest::Result<Self> {
+        let client = client::builder(receiver.trust.clone());
         Ok(Self {
-            client,
+            client: client.timeout(REQUEST_LIMIT).build()?,
             receiver,
-            token_file,
+            is_passing,
             limiter: Limiter::new(LOG_INTERVAL),
             failures: None,
         })
@@ -68,13 +79,37 @@ impl Http {
         &self.receiver.url
     }
 
+    /// Sends a request until it is taken or refused, or what it holds, which is as old as `since`, is too old.
+    pub(super) async fn deliver(
+        &mut self,
+        headers: &[(HeaderName, &'static str)],
+        body: &Bytes,
+        since: Instant,
+        books: &Books,
+    ) -> Outcome {
+        loop {
+            let url = self.url().clone();
+            let failure = match self.send(Method::POST, url, headers, body.clone()).await {
+                Ok(answer) => return Outcome::Arrived(answer),
+                Err(failure) => failure,
+            };
+            if !self.failed(failure, books).await {
+                return Outcome::Refused;
+            }
+            if since.elapsed() > MAX_AGE {
+                return Outcome::TooOld;
+            }
+        }
+    }
+
+    /// Sends a request once, and returns what the receiver answers.
     pub(super) async fn send(
         &self,
         method: Method,
         url: Url,
         headers: &[(HeaderName, &'static str)],
         body: Bytes,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<u8>, Failure> {
         let agent = concat!("llm-metrics/", env!("CARGO_PKG_VERSION"));
         let mut request = self.client.request(method, url).header(USER_AGENT, agent);
         for (name, value) in headers {
@@ -88,17 +123,17 @@ impl Http {
         }
         let mut response = request.body(body).send().await.map_err(unreachable)?;
         let status = response.status();
-        if status.is_success() {
-            return Ok(());
-        }
         let after = retry_after(&response);
-        let line = first_line(&mut response).await;
+        let answer = beginning(&mut response).await;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let line = first_line(&answer);
         let reason = match line.is_empty() {
             true => format!("it answers {status}"),
             false => format!("it answers {status}: {}", Shown(&line)),
         };
-        let is_passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-        Err(match is_passing {
+        Err(match (self.is_passing)(status) {
             true => Failure::Again { reason, after },
             false => Failure::Refused { reason },
         })
@@ -106,7 +141,7 @@ impl Http {
 
     /// The token is read each time, because it may be replaced while the program runs.
     async fn token(&self) -> Result<Option<HeaderValue>, Failure> {
-        let Some(path) = &self.token_file else {
+        let Some(path) = &self.receiver.token_file else {
             return Ok(None);
         };
         let again = |reason: &str| Failure::Again {
@@ -136,6 +171,16 @@ impl Http {
         {
             let sink = books.sink().as_str();
             info!(sink, receiver = %self.receiver, left_out, "pushes arrive");
+        }
+    }
+
+    /// Counts and logs what a receiver rejected of a request that it took.
+    pub(super) fn rejected(&mut self, points: u64, message: &str, books: &Books) {
+        books.rejected(points);
+        let sink = books.sink().as_str();
+        if let Some(left_out) = self.limiter.admit("rejected", Instant::now()) {
+            let reason = Shown(message.lines().next().unwrap_or_default());
+            warn!(sink, receiver = %self.receiver, points, %reason, left_out, "the receiver took a push and rejected some of its points, which are not sent again");
         }
     }
 
@@ -170,16 +215,26 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-async fn first_line(response: &mut Response) -> String {
+/// What an answer begins with. Where it breaks off, that is all of it: its status has come.
+async fn beginning(response: &mut Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - body.len())]);
-        if body.len() == MAX_ANSWER || body.contains(&b'\n') {
+        if body.len() == MAX_ANSWER {
             break;
         }
     }
-    let text = String::from_utf8_lossy(&body);
+    body
+}
+
+fn first_line(answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer);
     text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// The rule of Prometheus' receivers: whatever the receiver itself is to blame for, and too many requests.
+pub(super) fn is_passing(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// A failure below HTTP, by its last cause: reqwest's own text names only the address.
@@ -190,8 +245,26 @@ fn unreachable(error: reqwest::Error) -> Failure {
         false => {
             let first: &dyn std::error::Error = &error;
             let causes = std::iter::successors(Some(first), |error| error.source());
-            Shown(&causes.last().map(ToString::to_string).unwrap_or_default()).to_string()
+            let last = causes.last().map(ToString::to_string).unwrap_or_default();
+            let remedy = if is_untrusted(&error) { UNTRUSTED } else { "" };
+            format!("{}{remedy}", Shown(&last))
         }
     };
     Failure::Again { reason, after: None }
+}
+
+const UNTRUSTED: &str = "; give the CA of its certificate with --push-tlsca FILE";
+
+/// Whether the certificate of the receiver is signed by no CA that is trusted.
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    let first: &dyn std::error::Error = error;
+    let mut causes = std::iter::successors(Some(first), |error| {
+        match error.downcast_ref::<std::io::Error>() {
+            // An `io::Error` passes over what it wraps.
+            Some(wrapping) => wrapping.get_ref().map(|inner| inner as &dyn std::error::Error),
+            None => error.source(),
+        }
+    });
+    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+    causes.any(|error| error.downcast_ref::<rustls::Error>() == Some(&unknown))
 }

@@ -1,4 +1,4 @@
-//! The samples of a page, read back line by line: what every sink sends is what the page shows.
+//! A page in OpenMetrics, read back line by line: what every sink sends is what the page shows.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,30 @@ pub(super) struct Sample<'a> {
     pub(super) value: f64,
 }
 
-/// Reads all samples of a page, in its order. A line may begin in one piece of the page and end in the next.
+/// A line of a page.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Line<'a> {
+    /// A family begins; this is its name and what it means, as it is escaped there.
+    Help(&'a str, &'a str),
+    /// The type of the family.
+    Kind(&'a str),
+    /// The unit of the family.
+    Unit(&'a str),
+    /// One sample of it.
+    Sample(Sample<'a>),
+}
+
+/// Reads all samples of a page, in its order.
 pub(super) fn samples(chunks: &[Bytes], mut take: impl FnMut(Sample<'_>)) {
+    each(chunks, |line| {
+        if let Line::Sample(sample) = line {
+            take(sample);
+        }
+    });
+}
+
+/// Reads all lines of a page. A line may begin in one piece of the page and end in the next.
+pub(super) fn each(chunks: &[Bytes], mut take: impl FnMut(Line<'_>)) {
     let mut begun = Vec::new();
     for chunk in chunks {
         let mut rest: &[u8] = chunk;
@@ -25,10 +47,10 @@ pub(super) fn samples(chunks: &[Bytes], mut take: impl FnMut(Sample<'_>)) {
             let (line, after) = (&rest[..end], &rest[end + 1..]);
             rest = after;
             if begun.is_empty() {
-                sample(line).map(&mut take);
+                read(line).map(&mut take);
             } else {
                 begun.extend_from_slice(line);
-                sample(&begun).map(&mut take);
+                read(&begun).map(&mut take);
                 begun.clear();
             }
         }
@@ -36,11 +58,26 @@ pub(super) fn samples(chunks: &[Bytes], mut take: impl FnMut(Sample<'_>)) {
     }
 }
 
-fn sample(line: &[u8]) -> Option<Sample<'_>> {
-    if line.first() == Some(&b'#') {
-        return None;
-    }
+fn read(line: &[u8]) -> Option<Line<'_>> {
     let line = std::str::from_utf8(line).ok()?;
+    match line.strip_prefix("# ") {
+        Some(comment) => about(comment),
+        None => sample(line).map(Line::Sample),
+    }
+}
+
+fn about(comment: &str) -> Option<Line<'_>> {
+    let (word, rest) = comment.split_once(' ')?;
+    let (name, text) = rest.split_once(' ')?;
+    Some(match word {
+        "HELP" => Line::Help(name, text),
+        "TYPE" => Line::Kind(text),
+        "UNIT" => Line::Unit(text),
+        _ => return None,
+    })
+}
+
+fn sample(line: &str) -> Option<Sample<'_>> {
     let (series, value) = line.rsplit_once(' ')?;
     let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
     Some(Sample {
@@ -78,7 +115,8 @@ fn closing_quote(text: &str) -> Option<usize> {
     }
 }
 
-fn unescaped(text: &str) -> Cow<'_, str> {
+/// A text as it was before it was escaped for a page.
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }
@@ -107,7 +145,7 @@ mod tests {
     /// Name, labels and value of a sample.
     type Read = (String, Vec<(String, String)>, f64);
 
-    fn read(chunks: &[Bytes]) -> Vec<Read> {
+    fn all_of(chunks: &[Bytes]) -> Vec<Read> {
         let mut all = Vec::new();
         samples(chunks, |sample| {
             let labels = sample
@@ -116,6 +154,21 @@ mod tests {
             all.push((sample.name.to_owned(), labels.collect(), sample.value));
         });
         all
+    }
+
+    #[test]
+    fn what_precedes_the_samples_of_a_family_is_read() {
+        let page =
+            "# HELP a_seconds It is.\n# TYPE a_seconds gauge\n# UNIT a_seconds seconds\na_seconds 1\n# EOF\n";
+        let mut lines = Vec::new();
+        each(&[Bytes::from_static(page.as_bytes())], |line| {
+            lines.push(match line {
+                Line::Help(name, text) => format!("{name}: {text}"),
+                Line::Kind(text) | Line::Unit(text) => text.to_owned(),
+                Line::Sample(sample) => sample.series.to_owned(),
+            });
+        });
+        assert_eq!(lines, ["a_seconds: It is.", "gauge", "seconds", "a_seconds"]);
     }
 
     #[test]
@@ -133,7 +186,7 @@ mod tests {
         for cut in 0..PAGE.len() {
             let (first, second) = PAGE.as_bytes().split_at(cut);
             let chunks = [Bytes::from_static(first), Bytes::from_static(second)];
-            assert_eq!(read(&chunks), expected, "cut at {cut}");
+            assert_eq!(all_of(&chunks), expected, "cut at {cut}");
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::books::Books;
-use super::http::Http;
+use super::http::{Http, is_passing};
 use super::receiver::Receiver;
 use crate::export::Format;
 use crate::page::{Encoding, Pages};
@@ -45,7 +45,7 @@ pub(super) async fn run(
     books: Arc<Books>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut http = Http::new(config.receiver, None).context("failed to prepare HTTP")?;
+    let mut http = Http::new(config.receiver, is_passing).context("failed to prepare HTTP")?;
     let mut url = http.url().clone();
     let path = [
         url.path().trim_end_matches('/'),
@@ -74,8 +74,10 @@ async fn push(http: &mut Http, url: &Url, interval: Duration, pages: &Pages, boo
         let begun = Instant::now();
         while let Ok(page) = pages.get(Format::Classic, Encoding::Gzip).await {
             let body = Bytes::from(page.chunks.concat());
+            // While the receiver is slow, the page takes no room of clients.
+            drop(page);
             match http.send(Method::PUT, url.clone(), &HEADERS, body).await {
-                Ok(()) => http.succeeded(books),
+                Ok(_) => http.succeeded(books),
                 Err(failure) => {
                     if http.failed(failure, books).await {
                         continue;

@@ -2,17 +2,19 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-use super::books::Books;
-use crate::page::Page;
+use super::books::{Books, unix_millis};
+use crate::export::Format;
+use crate::page::{Encoding, Page, Pages};
 
 /// Pages that wait: two minutes of them at the default poll interval.
 const MAX_PAGES: usize = 60;
 
-/// Bytes that wait. The newest page waits whatever its size; it is shared with the clients that scrape it.
+/// Bytes that wait. The newest page waits whatever its size; its text is shared with the clients that scrape it.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// A page, and when its snapshot was published.
@@ -36,6 +38,21 @@ impl Queue {
             news: Notify::new(),
             books,
         }
+    }
+
+    /// Puts the page of each snapshot into the queue, not more often than `interval`.
+    pub(super) async fn collect(&self, pages: &Pages, interval: Duration) {
+        let mut snapshots = pages.snapshots();
+        while snapshots.changed().await.is_ok() {
+            let (millis, since) = (unix_millis(), Instant::now());
+            // A page that cannot be rendered is reported there.
+            if let Ok(page) = pages.get(Format::OpenMetrics, Encoding::Identity).await {
+                let page = page.apart();
+                self.push(Waiting { page, millis, since });
+            }
+            sleep_until(since + interval).await;
+        }
+        std::future::pending::<()>().await;
     }
 
     pub(super) fn push(&self, waiting: Waiting) {

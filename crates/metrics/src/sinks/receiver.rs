@@ -1,10 +1,13 @@
-//! [`Receiver`]: the address of what takes a push, with its secrets kept apart from what may be shown.
+//! [`Receiver`]: the address of what takes a push and how to get in, with secrets kept apart from what may be shown.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
+
+use crate::client::Trust;
 
 /// An address over HTTP. `Debug` and `Display` show no secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,6 +15,10 @@ pub struct Receiver {
     pub(super) url: Url,
     /// User and password of basic authentication.
     pub(super) credentials: Option<(String, String)>,
+    /// A file with a bearer token.
+    pub(super) token_file: Option<PathBuf>,
+    /// Whose certificates are accepted.
+    pub(super) trust: Trust,
 }
 
 /// Why a text is no such address. Its message is fixed, so it shows no part of the text.
@@ -27,11 +34,11 @@ impl FromStr for Receiver {
             "its scheme, host or port cannot be read; percent-encode `/`, `?`, `#`, `@` and `:` in a password",
         );
         let mut url = Url::parse(text).map_err(|_| wrong.clone())?;
-        match url.scheme() {
-            "http" => {}
-            "https" => return Err(ReceiverError("TLS is not supported for receivers yet")),
-            _ => return Err(ReceiverError("its scheme is not http")),
-        }
+        let trust = match url.scheme() {
+            "http" => Trust::Nothing,
+            "https" => Trust::System,
+            _ => return Err(ReceiverError("its scheme is neither http nor https")),
+        };
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let credentials = match (url.username(), url.password()) {
             ("", None) => None,
@@ -40,7 +47,19 @@ impl FromStr for Receiver {
         url.set_username("")
             .and_then(|()| url.set_password(None))
             .map_err(|()| wrong)?;
-        Ok(Self { url, credentials })
+        Ok(Self {
+            url,
+            credentials,
+            token_file: None,
+            trust,
+        })
+    }
+}
+
+impl Receiver {
+    /// Whether it is reached by TLS.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.url.scheme() == "https"
     }
 }
 
@@ -80,18 +99,12 @@ mod tests {
             "http://p/write",
             Some(("me", "s@ecret")),
         );
-        check("http://p/write?token=secret", "http://p/write?***", None);
+        check("https://p/write?token=secret", "https://p/write?***", None);
     }
 
     #[test]
     fn what_is_no_address_is_refused_without_showing_it() {
-        for text in [
-            "",
-            "secret",
-            "ftp://me:secret@p",
-            "https://me:secret@p",
-            "http://me:secret@p:99999",
-        ] {
+        for text in ["", "secret", "ftp://me:secret@p", "http://me:secret@p:99999"] {
             let error = text.parse::<Receiver>().expect_err(text).to_string();
             assert!(!error.contains("secret"), "{error}");
         }

@@ -1,7 +1,6 @@
 //! Prometheus remote write 1.0: each snapshot's page as samples, and a marker for each series that ends.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,19 +9,15 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::books::{Books, unix_millis};
-use super::http::{Failure, Http};
+use super::http::{Http, MAX_AGE, Outcome, is_passing};
 use super::queue::{Queue, Waiting};
 use super::receiver::Receiver;
-use super::write_request::{self, Ending};
-use crate::export::Format;
-use crate::page::{Encoding, Page, Pages};
-
-/// A page that was not taken for so long is given up: a query does not look further back.
-const MAX_AGE: Duration = Duration::from_secs(300);
+use super::write_request::{self, Before, Ending, Written};
+use crate::page::{Page, Pages};
 
 const HEADERS: [(HeaderName, &str); 3] = [
     (CONTENT_ENCODING, "snappy"),
@@ -37,7 +32,6 @@ const HEADERS: [(HeaderName, &str); 3] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RemoteWrite {
     pub(super) receiver: Receiver,
-    pub(super) token_file: Option<PathBuf>,
     /// The shortest time between two pushes.
     pub(super) interval: Duration,
     pub(super) labels: BTreeMap<String, String>,
@@ -50,44 +44,33 @@ pub(super) async fn run(
     books: Arc<Books>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let http = Http::new(config.receiver, config.token_file).context("failed to prepare HTTP")?;
+    let http = Http::new(config.receiver, is_passing).context("failed to prepare HTTP")?;
     let mut writing = Writing {
         http,
         labels: Arc::new(config.labels),
         shown: None,
+        owed: Vec::new(),
         millis: 0,
         books: Arc::clone(&books),
     };
     let queue = Queue::new(books);
     tokio::select! {
         () = stop.cancelled() => {}
-        () = collect(&pages, config.interval, &queue) => {}
+        () = queue.collect(&pages, config.interval) => {}
         () = writing.write_all(&queue) => {}
     }
     writing.end().await;
     Ok(())
 }
 
-/// Puts the page of each snapshot into the queue.
-async fn collect(pages: &Pages, interval: Duration, queue: &Queue) {
-    let mut snapshots = pages.snapshots();
-    while snapshots.changed().await.is_ok() {
-        let (millis, since) = (unix_millis(), Instant::now());
-        // A page that cannot be rendered is reported there.
-        if let Ok(page) = pages.get(Format::OpenMetrics, Encoding::Identity).await {
-            queue.push(Waiting { page, millis, since });
-        }
-        sleep_until(since + interval).await;
-    }
-    std::future::pending::<()>().await;
-}
-
 struct Writing {
     http: Http,
     labels: Arc<BTreeMap<String, String>>,
-    /// The page that the receiver has.
+    /// The page that was written last, of which the receiver may have a part only.
     shown: Option<Page>,
-    /// The time of its samples.
+    /// Series that left the page in writes which did not arrive as a whole, and when.
+    owed: Vec<(Instant, Bytes)>,
+    /// The time of the samples of that page.
     millis: u64,
     books: Arc<Books>,
 }
@@ -100,55 +83,114 @@ impl Writing {
         }
     }
 
+    /// Writes a page. Which series may end later is noted before the first request is sent, so that none is forgotten
+    /// where the write breaks off.
     async fn write(&mut self, Waiting { page, millis, since }: Waiting) {
         // A clock that was set back would make every sample one that is out of order.
         self.millis = millis.max(self.millis + 1);
-        let bodies = self.bodies(page.clone(), Ending::Gone).await;
+        // Older series are out of sight by themselves.
+        self.owed.retain(|(left, _)| left.elapsed() < MAX_AGE);
+        let Written { bodies, gone } = self.written(page.clone(), Ending::Gone).await;
+        self.shown = Some(page);
+        if !gone.is_empty() {
+            self.owed.push((Instant::now(), gone));
+        }
         let mut is_whole = true;
         for body in bodies {
-            while let Err(failure) = self.send(body.clone()).await {
-                if !self.http.failed(failure, &self.books).await {
-                    is_whole = false;
-                    break;
-                }
-                if since.elapsed() > MAX_AGE {
-                    self.books.dropped(1);
-                    return;
-                }
+            match self.http.deliver(&HEADERS, &body, since, &self.books).await {
+                Outcome::Arrived(_) => {}
+                Outcome::Refused => is_whole = false,
+                Outcome::TooOld => return self.books.dropped(1),
             }
         }
-        self.shown = Some(page);
         if is_whole {
+            self.owed.clear();
             self.http.succeeded(&self.books);
         }
     }
 
     /// Ends all series, so that the last values are not taken for current ones. It is tried once.
     async fn end(&mut self) {
-        let Some(shown) = self.shown.take() else { return };
+        let Some(shown) = self.shown.clone() else { return };
         self.millis = unix_millis().max(self.millis + 1);
-        self.shown = Some(shown.clone());
-        for body in self.bodies(shown, Ending::All).await {
-            if self.send(body).await.is_err() {
+        for body in self.written(shown, Ending::All).await.bodies {
+            let url = self.http.url().clone();
+            if self.http.send(Method::POST, url, &HEADERS, body).await.is_err() {
                 self.books.failed();
                 return;
             }
         }
     }
 
-    async fn bodies(&self, page: Page, ending: Ending) -> Vec<Bytes> {
+    async fn written(&self, page: Page, ending: Ending) -> Written {
         let before = self.shown.clone();
+        let owed: Vec<Bytes> = self.owed.iter().map(|(_, lines)| lines.clone()).collect();
         let (millis, labels) = (self.millis as i64, Arc::clone(&self.labels));
-        let bodies = spawn_blocking(move || {
-            let before = before.as_ref().map_or(&[][..], |page| &*page.chunks);
-            write_request::bodies(before, &page.chunks, ending, millis, &labels)
+        let written = spawn_blocking(move || {
+            let before = Before {
+                page: before.as_ref().map_or(&[][..], |page| &*page.chunks),
+                owed: &owed,
+            };
+            write_request::write(before, &page.chunks, ending, millis, &labels)
         });
-        let bodies = bodies.await.unwrap_or_default();
-        bodies.into_iter().map(Bytes::from).collect()
+        written.await.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::Sink;
+
+    fn page(text: &str) -> Page {
+        Page::from(vec![Bytes::copy_from_slice(text.as_bytes())])
     }
 
-    async fn send(&self, body: Bytes) -> Result<(), Failure> {
-        let url = self.http.url().clone();
-        self.http.send(Method::POST, url, &HEADERS, body).await
+    /// Writing to an address where nothing listens.
+    fn writing() -> Writing {
+        let receiver: Receiver = "http://127.0.0.1:1/write".parse().expect("an address");
+        Writing {
+            http: Http::new(receiver, is_passing).expect("a client"),
+            labels: Arc::default(),
+            shown: None,
+            owed: Vec::new(),
+            millis: 0,
+            books: Arc::new(Books::of(Sink::RemoteWrite)),
+        }
+    }
+
+    async fn write(writing: &mut Writing, text: &str) -> Duration {
+        let since = Instant::now();
+        let waiting = Waiting {
+            page: page(text),
+            millis: 1,
+            since,
+        };
+        writing.write(waiting).await;
+        since.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_is_given_up_after_five_minutes_and_not_before() {
+        let mut writing = writing();
+        let taken = write(&mut writing, "a 1\n").await;
+        assert!(taken > MAX_AGE && taken < MAX_AGE * 2, "{taken:?}");
+        let view = writing.books.view();
+        assert_eq!((view.dropped, view.succeeded), (1, 0));
+        assert!(view.failed > 10, "{view:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn series_that_left_in_a_failed_write_are_owed_their_end_as_long_as_they_can_be_seen() {
+        let mut writing = writing();
+        writing.shown = Some(page("a 1\nb 1\n"));
+        write(&mut writing, "a 1\n").await;
+        let owed = |writing: &Writing| -> Vec<Bytes> {
+            writing.owed.iter().map(|(_, lines)| lines.clone()).collect()
+        };
+        assert_eq!(owed(&writing), ["b 0\n"]);
+        // By now `b` is out of sight, and `a` has just left.
+        write(&mut writing, "c 1\n").await;
+        assert_eq!(owed(&writing), ["a 0\n"]);
     }
 }

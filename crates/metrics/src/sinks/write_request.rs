@@ -28,15 +28,34 @@ pub(super) enum Ending {
     All,
 }
 
-/// The bodies that bring a receiver from the page before to this one, compressed.
-pub(super) fn bodies(
-    before: &[Bytes],
+/// What a receiver may show before a write.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Before<'a> {
+    /// The page that was written last.
+    pub(super) page: &'a [Bytes],
+    /// Series that had left the page by then, and whose end did not arrive for certain.
+    pub(super) owed: &'a [Bytes],
+}
+
+/// A write.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Its bodies, compressed.
+    pub(super) bodies: Vec<Bytes>,
+    /// The series that were on the page before and end in these bodies, as lines of a page.
+    pub(super) gone: Bytes,
+}
+
+/// What brings a receiver from the page before to this one.
+pub(super) fn write(
+    before: Before<'_>,
     page: &[Bytes],
     ending: Ending,
     millis: i64,
     external: &BTreeMap<String, String>,
-) -> Vec<Vec<u8>> {
+) -> Written {
     let mut out = Bodies::default();
+    let mut gone = Vec::new();
     let hasher = DefaultHashBuilder::default();
     let mut present = HashSet::new();
     if ending == Ending::Gone {
@@ -45,17 +64,27 @@ pub(super) fn bodies(
             out.add(sample, sample.value, millis, external);
         });
     }
-    lines::samples(before, |sample| {
-        if !present.contains(&hasher.hash_one(sample.series)) {
+    lines::samples(before.page, |sample| {
+        if present.insert(hasher.hash_one(sample.series)) {
+            out.add(sample, STALE, millis, external);
+            gone.extend_from_slice(sample.series.as_bytes());
+            gone.extend_from_slice(b" 0\n");
+        }
+    });
+    lines::samples(before.owed, |sample| {
+        if present.insert(hasher.hash_one(sample.series)) {
             out.add(sample, STALE, millis, external);
         }
     });
-    out.finish()
+    Written {
+        bodies: out.finish(),
+        gone: gone.into(),
+    }
 }
 
 #[derive(Default)]
 struct Bodies {
-    done: Vec<Vec<u8>>,
+    done: Vec<Bytes>,
     open: Vec<u8>,
     samples: usize,
 }
@@ -98,12 +127,12 @@ impl Bodies {
     fn seal(&mut self) {
         let packed = snap::raw::Encoder::new().compress_vec(&self.open);
         // It fails above 4 GB alone.
-        self.done.extend(packed);
+        self.done.extend(packed.map(Bytes::from));
         self.open.clear();
         self.samples = 0;
     }
 
-    fn finish(mut self) -> Vec<Vec<u8>> {
+    fn finish(mut self) -> Vec<Bytes> {
         if self.samples > 0 {
             self.seal();
         }
@@ -168,7 +197,7 @@ mod tests {
     }
 
     /// Each series in a line, with its labels in their order.
-    fn read(bodies: &[Vec<u8>]) -> Vec<String> {
+    fn read(bodies: &[Bytes]) -> Vec<String> {
         let series = bodies.iter().flat_map(|body| {
             let plain = snap::raw::Decoder::new().decompress_vec(body).expect("snappy");
             WriteRequest::decode(&*plain).expect("a request").timeseries
@@ -207,23 +236,32 @@ mod tests {
     fn labels_are_sorted_and_series_that_have_left_the_page_end() {
         let before = page("a{x=\"1\"} 1\na{x=\"2\"} 2\nb 3\n");
         let now = page("# TYPE a gauge\na{x=\"2\",empty=\"\"} 2\na{x=\"2\"} 0.5\nc{job=\"own\",k=\"v\"} 4\n");
+        let before = Before {
+            page: &before,
+            owed: &page("b 0\nd 0\nc{job=\"own\",k=\"v\"} 0\n"),
+        };
         let millis = 1_767_225_600_123;
+        let written = write(before, &now, Ending::Gone, millis, &external());
         assert_eq!(
-            read(&bodies(&before, &now, Ending::Gone, millis, &external())),
+            read(&written.bodies),
             [
                 "Zone=z __name__=a job=j x=2 2 @1767225600123",
                 "Zone=z __name__=a job=j x=2 0.5 @1767225600123",
                 "Zone=z __name__=c job=own k=v 4 @1767225600123",
                 "Zone=z __name__=a job=j x=1 stale @1767225600123",
                 "Zone=z __name__=b job=j stale @1767225600123",
+                "Zone=z __name__=d job=j stale @1767225600123",
             ]
         );
+        assert_eq!(written.gone, "a{x=\"1\"} 0\nb 0\n");
         assert_eq!(
-            read(&bodies(&before, &now, Ending::All, 5, &BTreeMap::new())),
+            read(&write(before, &now, Ending::All, 5, &BTreeMap::new()).bodies),
             [
                 "__name__=a x=1 stale @5",
                 "__name__=a x=2 stale @5",
-                "__name__=b stale @5"
+                "__name__=b stale @5",
+                "__name__=d stale @5",
+                "__name__=c job=own k=v stale @5",
             ]
         );
     }
@@ -233,7 +271,8 @@ mod tests {
         let lines: String = (0..2 * MAX_SAMPLES + 1)
             .map(|n| format!("a{{n=\"{n}\"}} {n}\n"))
             .collect();
-        let bodies = bodies(&[], &[lines.into()], Ending::Gone, 1, &BTreeMap::new());
+        let page = [lines.into()];
+        let bodies = write(Before::default(), &page, Ending::Gone, 1, &BTreeMap::new()).bodies;
         assert_eq!(bodies.len(), 3);
         assert_eq!(read(&bodies).len(), 2 * MAX_SAMPLES + 1);
     }
