@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::TARGET;
 
-fn workers(count: u64) -> Vec<Micro> {
+pub(crate) fn workers(count: u64) -> Vec<Micro> {
     let worker = |id| Micro::worker(TARGET, Layout::Hashed, Some(id)).with_data(load(10 * id));
     (1..=count).map(worker).collect()
 }
@@ -28,7 +28,7 @@ async fn by_worker(prometheus: &Prometheus, query: &str) -> Result<BTreeMap<Stri
     Ok(series.iter().map(value).collect())
 }
 
-async fn has(prometheus: &Prometheus, query: &str, expected: &[(&str, &str)]) {
+pub(crate) async fn has(prometheus: &Prometheus, query: &str, expected: &[(&str, &str)]) {
     let expected = expected
         .iter()
         .map(|(id, value)| ((*id).to_owned(), (*value).to_owned()));

@@ -9,6 +9,7 @@ pub(crate) mod docker;
 pub(crate) mod dynamo;
 pub(crate) mod nats_server;
 pub(crate) mod python;
+mod rotel;
 mod run_image;
 mod venv;
 pub(crate) mod wheel;
@@ -26,8 +27,8 @@ use crate::workspace::Workspace;
 /// What must not be absent.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Requirements {
-    /// Fail, rather than leave tests out, when promtool, prometheus, its Pushgateway, etcd, Debian's nats-server or
-    /// Python's nats-py is absent
+    /// Fail, rather than leave tests out, when promtool, prometheus, its Pushgateway, etcd, Debian's nats-server,
+    /// Python's nats-py or Rotel is absent
     #[arg(long = "require-tools")]
     pub(crate) tools: bool,
     /// Fail, rather than use a local NATS server, when Docker or its NATS image is absent
@@ -108,6 +109,13 @@ impl TestEnvironment {
             pushgateway,
             required.tools,
             "the push to a real Pushgateway is left out",
+        )?;
+        let rotel = rotel::program(workspace, processes).map(Into::into);
+        this.add(
+            "E2E_ROTEL",
+            rotel,
+            required.tools,
+            "the export to a real collector of OpenTelemetry is left out",
         )?;
         this.provide_etcd(required, workspace)?;
         let oldest = nats_server::oldest(workspace, processes).map(Into::into);

@@ -1,0 +1,139 @@
+//! The export by OTLP, received by a real collector of OpenTelemetry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tests::{Collector, NatsServer, OtlpReceiver, Page, Point, TestFleet, eventually, tools};
+
+use crate::TARGET;
+use crate::sinks::workers;
+
+/// Workers by what was received of a metric.
+fn by_worker(points: &[Point], name: &str) -> BTreeMap<String, f64> {
+    let of_metric = points.iter().filter(|point| point.metric[0] == name);
+    of_metric
+        .map(|point| (point.labels["worker_id"].clone(), point.number("Value")))
+        .collect()
+}
+
+fn on_page(page: &Page, name: &str) -> BTreeMap<String, f64> {
+    let samples = page.samples(name, &[]);
+    samples
+        .map(|sample| (sample.labels["worker_id"].clone(), sample.value))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_real_collector_of_opentelemetry_receives_what_the_page_shows() {
+    let test = "a_real_collector_of_opentelemetry_receives_what_the_page_shows";
+    let Some(program) = tools::program("E2E_ROTEL", test) else {
+        return;
+    };
+    let receiver = OtlpReceiver::start(&program).await;
+    let server = NatsServer::start().await;
+    let fleet = TestFleet::connect(&server).await;
+    let workers = workers(3);
+    workers.iter().for_each(|worker| fleet.join(worker));
+    let flags = [
+        "--otlp-endpoint",
+        receiver.endpoint(),
+        "--otlp-interval",
+        "200ms",
+        "--otlp-attribute",
+        "deployment.environment.name=test",
+    ];
+    let collector = Collector::watching(&server, TARGET, &flags).await;
+    let arrived = [("sink", "otlp"), ("result", "success")];
+    collector.has_workers(3).await;
+    let page = collector
+        .shows("exports are counted", |page| {
+            page.value("llm_collector_pushes_total", &arrived) > Some(1.0)
+        })
+        .await;
+
+    let active = "llm_worker_kv_blocks_active";
+    let points = eventually("all workers are received", async || {
+        let points = receiver.latest();
+        // An export is printed point by point; this family is among the last.
+        let is_whole = by_worker(&points, "llm_worker_info").len() == 3;
+        if is_whole {
+            Ok(points)
+        } else {
+            Err(format!("{points:?}"))
+        }
+    })
+    .await;
+    let numbers = [
+        "llm_worker_kv_usage_ratio",
+        "llm_worker_requests_waiting",
+        "nats_service_requests_total",
+    ];
+    for name in [&[active, "llm_worker_info"][..], &numbers].concat() {
+        assert_eq!(by_worker(&points, name), on_page(&page, name), "{name}");
+    }
+    let sample = page
+        .samples(active, &[("worker_id", "2")])
+        .next()
+        .expect("it is shown");
+    let is_it = |point: &&Point| point.metric[0] == active && point.labels["worker_id"] == "2";
+    let point = points.iter().find(is_it).expect("it is received");
+    let labels: BTreeMap<String, String> = sample.labels.clone().into_iter().collect();
+    assert_eq!(point.labels, labels);
+
+    let resource = &point.resource;
+    assert_eq!(resource["service.name"], "llm-metrics");
+    assert_eq!(resource["deployment.environment.name"], "test");
+    assert!(resource["service.instance.id"].contains(':'), "{resource:?}");
+    assert!(!resource["service.version"].is_empty(), "{resource:?}");
+
+    let of = |name: &str| points.iter().find(|point| point.metric[0] == name).expect(name);
+    let ratio = of("llm_worker_kv_usage_ratio");
+    assert_eq!(ratio.metric[1..], ["1", "Gauge"].map(str::to_owned));
+    let counter = of("llm_collector_rounds_total");
+    assert_eq!(counter.metric[2], "Sum");
+    assert!(counter.is_cumulative);
+    let started = page
+        .value("process_start_time_seconds", &[])
+        .expect("it is shown");
+    let since = counter.number("StartTimestamp") / 1e9 - started;
+    assert!(
+        (-1.0..60.0).contains(&since),
+        "the process started {since} s before its counters"
+    );
+
+    let time = of("llm_collector_round_duration_seconds");
+    assert_eq!(time.metric[1..], ["s", "Histogram"].map(str::to_owned));
+    let buckets = |field: &str| {
+        let all = time.fields.iter().filter(|(name, _)| name.starts_with(field));
+        all.count()
+    };
+    assert_eq!(buckets("Buckets #"), buckets("ExplicitBounds #") + 1);
+    let counts: f64 = (0..buckets("Buckets #"))
+        .map(|bucket| time.number(&format!("Buckets #{bucket}, Count")))
+        .sum();
+    assert_eq!(
+        counts,
+        time.number("Count"),
+        "buckets are not cumulative: {time:?}"
+    );
+
+    let names: BTreeSet<&str> = points.iter().map(|point| point.metric[0].as_str()).collect();
+    let shown = [
+        "llm_pool_workers",
+        "llm_collector_up",
+        "process_cpu_seconds_total",
+    ];
+    assert!(shown.iter().all(|name| names.contains(name)), "{names:?}");
+
+    fleet.leave(&workers[1]);
+    eventually("a worker that is gone is exported no more", async || {
+        let received = by_worker(&receiver.latest(), active);
+        let expected = BTreeMap::from([("1".to_owned(), 10.0), ("3".to_owned(), 30.0)]);
+        if received == expected {
+            Ok(())
+        } else {
+            Err(format!("{received:?}"))
+        }
+    })
+    .await;
+    assert_eq!(collector.stop().await, Some(0));
+}
