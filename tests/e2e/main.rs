@@ -3,6 +3,7 @@
 //! `cargo xtask e2e` runs them. Every test has a server of its own and short poll intervals; what a test says will
 //! *not* happen, it says by the collector's own clock, its rounds.
 
+mod alerts;
 mod api;
 mod command_line;
 mod configuration;

@@ -62,6 +62,7 @@ played! {
     flap_is_shown_as_it_is: "flap",
     partition_is_shown_as_it_is: "partition",
     slow_replies_is_shown_as_it_is: "slow-replies",
+    late_worker_is_shown_as_it_is: "late-worker",
     malformed_one_is_shown_as_it_is: "malformed-one",
     malformed_mix_is_shown_as_it_is: "malformed-mix",
     identity_is_shown_as_it_is: "identity",

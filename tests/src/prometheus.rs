@@ -23,7 +23,15 @@ impl Prometheus {
     /// # Panics
     /// When it cannot be started, or is not ready in time.
     pub async fn start(program: &Path, scrape_configs: &[Value]) -> Self {
-        Self::with_flags(program, scrape_configs, &[]).await
+        Self::with(program, scrape_configs, None, &[]).await
+    }
+
+    /// Starts `program` with these scrape configurations and the text of a file of rules, which it evaluates once a second.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn with_rules(program: &Path, scrape_configs: &[Value], rules: &str) -> Self {
+        Self::with(program, scrape_configs, Some(rules), &[]).await
     }
 
     /// Starts `program` as a receiver of remote writes, which scrapes nothing.
@@ -31,15 +39,22 @@ impl Prometheus {
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn receiving(program: &Path) -> Self {
-        Self::with_flags(program, &[], &["--web.enable-remote-write-receiver"]).await
+        Self::with(program, &[], None, &["--web.enable-remote-write-receiver"]).await
     }
 
-    async fn with_flags(program: &Path, scrape_configs: &[Value], flags: &[&str]) -> Self {
+    async fn with(program: &Path, scrape_configs: &[Value], rules: Option<&str>, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("prometheus.yml");
         // JSON is YAML.
-        let text = json!({"global": {"scrape_interval": "1s"}, "scrape_configs": scrape_configs});
+        let text = json!({
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": rules.map(|_| "rules.yml").into_iter().collect::<Vec<_>>(),
+            "scrape_configs": scrape_configs,
+        });
         std::fs::write(&config, text.to_string()).expect("writes a configuration");
+        if let Some(rules) = rules {
+            std::fs::write(folder.path().join("rules.yml"), rules).expect("writes rules");
+        }
         let listen = format!("127.0.0.1:{}", free_port());
         let data = folder.path().join("data");
         let mut command = Command::new(program);
@@ -78,6 +93,18 @@ impl Prometheus {
             }
         })
         .await;
+    }
+
+    /// The series that a query gives now.
+    ///
+    /// # Errors
+    /// Where it does not answer, or cannot read the query.
+    pub async fn query(&self, query: &str) -> Result<Vec<Value>, String> {
+        let answer = self.get("query", ("query", query)).await?;
+        match answer["data"]["result"].as_array() {
+            Some(series) => Ok(series.clone()),
+            None => Err(format!("{query}: {answer}")),
+        }
     }
 
     /// What one of its API's resources answers.

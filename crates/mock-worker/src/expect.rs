@@ -50,7 +50,7 @@ pub struct Bound {
     pub until: Option<Duration>,
 }
 
-/// Which alerts fire in a scenario.
+/// Which alerts fire until a scenario is over: those of `must`, and no other. `must_not` says of which this is worth saying.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alerts {
@@ -232,6 +232,27 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::page::series(&self.metric, &self.labels))
     }
+}
+
+impl Alert {
+    /// All alerts.
+    pub const ALL: [Self; 15] = [
+        Self::LlmCollectorDown,
+        Self::LlmSnapshotStale,
+        Self::LlmNoWorkers,
+        Self::LlmWorkersStale,
+        Self::LlmFleetShrunk,
+        Self::LlmQueueBacklog,
+        Self::LlmPoolSaturated,
+        Self::LlmKvNearFull,
+        Self::LlmImbalance,
+        Self::LlmHitRateDrop,
+        Self::LlmInvalidStats,
+        Self::LlmWorkerFlapping,
+        Self::LlmFlatline,
+        Self::LlmSlotsIdleButQueue,
+        Self::LlmDuplicateWorker,
+    ];
 }
 
 impl fmt::Display for Alert {

@@ -13,10 +13,10 @@ macro_rules! shipped {
 
 shipped! {
     "steady", "idle", "compat-random", "bursty", "onoff-code", "ramp", "diurnal", "spike", "overload", "kv-cliff",
-    "prefill-bound", "decode-bound", "hot-prefix", "cold-cache", "cache-flush", "multi-turn", "imbalance", "straggler",
-    "hetero", "rolling-restart", "scale-out", "scale-in", "drain", "crash", "flap", "partition", "slow-replies",
-    "malformed-one", "malformed-mix", "identity", "nan-inf", "all-zero", "frozen", "events-chaos", "trace-mooncake",
-    "trace-azure", "fleet-1k", "fleet-10k", "soak",
+    "prefill-bound", "decode-bound", "hot-prefix", "cold-cache", "cache-flush", "hit-rate-drop", "multi-turn",
+    "imbalance", "straggler", "hetero", "rolling-restart", "scale-out", "scale-in", "drain", "crash", "flap",
+    "partition", "slow-replies", "late-worker", "malformed-one", "malformed-mix", "identity", "nan-inf", "all-zero",
+    "frozen", "events-chaos", "trace-mooncake", "trace-azure", "fleet-1k", "fleet-10k", "soak",
 }
 
 /// A short trace, made up for this purpose.
