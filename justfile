@@ -30,7 +30,7 @@ nats *args:
 bench *args:
     cargo xtask bench "$@"
 
-# Generate docs/metrics.md and the plots in docs/images anew, or with `--check` fail if they are out of date
+# Generate docs/metrics.md, the plots in docs/images, deploy/grafana and so on anew, or with `--check` fail if they are out of date
 docs *args:
     cargo xtask docs "$@"
 

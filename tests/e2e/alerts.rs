@@ -14,6 +14,7 @@ use tests::{Finished, finish, repository, tools};
 use tokio::process::Command;
 
 use self::rehearsal::rehearse;
+pub(crate) use self::rehearsal::scraping;
 use self::shortened::shortened;
 
 /// The names of alerts that only services which are not workers can cause.

@@ -7,6 +7,7 @@ mod alerts;
 mod api;
 mod command_line;
 mod configuration;
+mod dashboards;
 mod diagnosis;
 mod discovery;
 mod doctor;

@@ -53,11 +53,6 @@ impl Workspace {
         self.target.join("bench")
     }
 
-    /// The documentation.
-    pub(crate) fn docs(&self) -> PathBuf {
-        self.root.join("docs")
-    }
-
     /// A program of the workspace, as `cargo build` leaves it.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)

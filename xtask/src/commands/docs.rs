@@ -1,6 +1,7 @@
 //! `cargo xtask docs`: the generated part of the documentation, from the programs themselves.
 
 mod book;
+mod dashboards;
 mod help;
 mod panel;
 mod plot;
@@ -34,13 +35,14 @@ const SIMULATION: Duration = Duration::from_secs(600);
 /// How long the collector's catalogue may take to print itself.
 const CATALOGUE: Duration = Duration::from_secs(60);
 
-/// A generated file: its path within docs, and its text.
+/// A generated file: its path in the repository, and its text.
 type Document = (String, String);
 
-/// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml, docs/api and the plots in docs/images
+/// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml, docs/api, the plots in docs/images and deploy/grafana
 ///
 /// The list of metrics is printed by the collector's catalogue, the command line by the programs' `--help`, the schemas of
-/// the JSON API by its types. Each plot is made from `mock-worker simulate` and has the same bytes every time.
+/// the JSON API by its types. Each plot is made from `mock-worker simulate` and has the same bytes every time. The
+/// dashboards are written down in xtask.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -77,25 +79,28 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     let programs = ["metrics", "mock-worker"].map(|program| workspace.program(program));
     let command_line = help::markdown(&programs.each_ref().map(AsRef::as_ref), processes)?;
     let mut documents = vec![
-        ("metrics.md".to_owned(), metrics(workspace, processes)?),
-        ("cli.md".to_owned(), command_line),
-        ("metrics.toml".to_owned(), configuration(workspace, processes)?),
+        ("docs/metrics.md".to_owned(), metrics(workspace, processes)?),
+        ("docs/cli.md".to_owned(), command_line),
+        (
+            "docs/metrics.toml".to_owned(),
+            configuration(workspace, processes)?,
+        ),
     ];
     for resource in RESOURCES {
-        let name = format!("api/{resource}.schema.json");
+        let name = format!("docs/api/{resource}.schema.json");
         documents.push((name, schema(resource, workspace, processes)?));
     }
     for (scenario, about) in SCENARIOS {
         documents.push((
-            format!("images/{scenario}.svg"),
+            format!("docs/images/{scenario}.svg"),
             picture(scenario, about, workspace, processes)?,
         ));
     }
-    let folder = workspace.docs();
+    documents.extend(dashboards::all());
     if args.check {
-        check(&documents, &folder)
+        check(&documents, workspace.root())
     } else {
-        write(&documents, &folder)
+        write(&documents, workspace.root())
     }
 }
 
