@@ -138,3 +138,51 @@ async fn a_truth_that_cannot_be_written_ends_the_workers_with_the_reason_whateve
         workers.says(&[FULL, "No space left"]).await;
     }
 }
+
+#[tokio::test]
+async fn a_trace_is_described_before_it_is_played() {
+    let folder = TempDir::new().expect("a folder can be made");
+    let row = |time: u64, id: u64| {
+        format!(
+            "{{\"timestamp\": {time}, \"input_length\": 1000, \"output_length\": 9, \"hash_ids\": [{id}, {}]}}\n",
+            id + 50
+        )
+    };
+    let rows: String = (0..40).map(|number| row(number * 500, number % 4)).collect();
+    let file = written(&folder, "mooncake.jsonl", format!("{rows}{{}}\n").as_bytes());
+    let described = run(&["trace", shown(&file)]).await;
+    assert_eq!(described.code, Some(0), "{described:?}");
+    for part in [
+        "mooncake (detected)",
+        "blocks of 512 tokens",
+        "1 row left out that cannot be played: line 41: timestamp is missing",
+        "LRU cache of blocks",
+        "90.0 %",
+    ] {
+        assert!(described.stdout.contains(part), "no {part:?} in {described:?}");
+    }
+    let json = run(&["trace", shown(&file), "--json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(
+        (&json["requests"], &json["reading"]["skipped"]),
+        (&40.into(), &1.into())
+    );
+    assert_eq!(json["cache"][0]["hit_ratio"], 0.9);
+    // It says the same of a trace that it plays, and that --strict refuses.
+    let played = run(&["simulate", "idle", "--trace", shown(&file), "--duration", "1s"]).await;
+    assert_eq!(played.code, Some(0), "{played:?}");
+    assert!(
+        played.stderr.contains("line 41: timestamp is missing"),
+        "{played:?}"
+    );
+    for command in [
+        vec!["trace", shown(&file), "--strict"],
+        vec!["simulate", "idle", "--trace", shown(&file), "--strict"],
+    ] {
+        let refused = run(&command).await;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        for part in [shown(&file), "line 41: timestamp is missing"] {
+            assert!(refused.stderr.contains(part), "no {part:?} in {refused:?}");
+        }
+    }
+}

@@ -48,6 +48,7 @@ mod sinks;
 mod stdout;
 mod terminal;
 mod trouble;
+mod vllm;
 
 /// What most tests watch.
 const TARGET: &str = "dynamo/my_component/my_endpoint";

@@ -413,19 +413,28 @@ async fn the_engines_own_page_says_what_the_workers_say() {
         .trim_matches('"')
         .to_owned();
     let status = workers.ctl(&["advance", "10s"]).await;
-    let reply = reqwest::get(&url).await.expect("it is served");
-    let kind = reply
-        .headers()
-        .get("content-type")
-        .expect("it has a type")
-        .to_str()
-        .expect("a text")
-        .to_owned();
+    let get = async |accept: &str| {
+        let asked = reqwest::Client::new().get(&url).header("accept", accept);
+        let reply = asked.send().await.expect("it is served");
+        let kind = reply.headers()["content-type"]
+            .to_str()
+            .expect("a text")
+            .to_owned();
+        (kind, Page::parse(&reply.text().await.expect("a text")))
+    };
+    let (kind, open_metrics) = get("application/openmetrics-text;version=1.0.0").await;
     assert!(
         kind.starts_with("application/openmetrics-text; version=1.0.0"),
         "{kind}"
     );
-    let page = Page::parse(&reply.text().await.expect("a text"));
+    let (kind, page) = get("*/*").await;
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    for name in [
+        "vllm:prompt_tokens_total",
+        "vllm:e2e_request_latency_seconds_count",
+    ] {
+        assert_eq!(open_metrics.sum(name, &[]), page.sum(name, &[]), "{name}");
+    }
     assert_eq!(page.values_of("worker_id", "vllm:num_requests_running").len(), 4);
     for (metric, field) in [
         ("vllm:num_requests_running", "running"),

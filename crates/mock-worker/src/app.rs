@@ -106,7 +106,10 @@ impl App {
                 refused = link.refused() => break Err(refused),
                 // What comes seldom comes first, so that a flood of requests holds nothing else up.
                 Some(call) = calls.next() => answer(&control, &mut show, &call).await,
-                Some(ask) = page.next() => ask.answer(show.page()),
+                Some(ask) = page.next() => {
+                    let text = show.page(ask.format);
+                    ask.answer(text);
+                }
                 _ = ticks.tick() => show.tick().await?,
                 Some(one) = heard.recv() => {
                     show.hear(one).await?;

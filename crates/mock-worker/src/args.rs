@@ -4,6 +4,7 @@ mod ctl;
 mod fleet;
 mod run;
 mod simulate;
+mod trace;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -12,7 +13,8 @@ use program::nats::Nats;
 use program::{Exit, LogFormat};
 use protocol::text::causes;
 
-use crate::scenario::Scenario;
+use crate::control::counted;
+use crate::scenario::{Scenario, profile_help};
 use crate::simulate::Play;
 use crate::verify::VerifyArgs;
 use protocol::EndpointPath;
@@ -22,6 +24,7 @@ pub use run::{ClockArg, Config};
 
 use run::{RunArgs, RunFlags};
 use simulate::SimulateArgs;
+use trace::DescribeArgs;
 
 const EXAMPLES: &str = "Examples:
   mock-worker
@@ -70,6 +73,11 @@ enum CommandArgs {
     Run(Box<RunArgs>),
     /// Plays a scenario offline: JSON Lines to stdout, progress to stderr.
     Simulate(SimulateArgs),
+    /// How the rate of requests changes with time: every profile with an example.
+    #[command(hide = true, help_template = "{about}\n", about = profile_help(), long_about = profile_help())]
+    Profile,
+    /// Describes a trace before it is played: rows, rates, lengths, and what a prefix cache would find.
+    Trace(DescribeArgs),
     /// Lists the shipped scenarios.
     List {
         /// List the kinds of faults instead.
@@ -134,8 +142,10 @@ impl Command {
         let mut command = without_empty_variables(Cli::command());
         let matches = command.try_get_matches_from_mut(args)?;
         let cli = Cli::from_arg_matches(&matches)?;
-        cli.resolve(&matches)
-            .map_err(|message| command.error(ErrorKind::ValueValidation, message))
+        // What is wrong with a value has nothing to do with the usage.
+        cli.resolve(&matches).map_err(|message| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("{}\n", message.trim_end()))
+        })
     }
 
     /// The connection that it needs, if any.
@@ -168,6 +178,8 @@ impl Cli {
                 let (play, path) = args.resolve()?;
                 Command::Simulate(Box::new(play), path)
             }
+            Some(CommandArgs::Profile) => Command::Print(profile_help()),
+            Some(CommandArgs::Trace(args)) => Command::Print(args.describe()?),
             Some(CommandArgs::List { faults: true }) => Command::Print(list_faults()),
             Some(CommandArgs::List { faults: false }) => Command::Print(list_scenarios()?),
             Some(CommandArgs::Show { name }) => {
@@ -182,9 +194,20 @@ impl Cli {
             Some(CommandArgs::Check { file }) => {
                 let scenario = load(&file)?;
                 // A trace is read here, so that its errors are reported too.
-                scenario.traffic().map_err(|error| causes(error.as_ref()))?;
-                let (workers, faults) = (scenario.workers, scenario.fault.len());
-                Command::Print(format!("{file} can be run: {workers} workers, {faults} faults\n"))
+                let traffic = scenario
+                    .traffic()
+                    .map_err(|error| format!("{file}: {}", causes(error.as_ref())))?;
+                let workers = counted(scenario.workers as usize, "worker");
+                let faults = counted(scenario.fault.len(), "fault");
+                let mut text = format!("{file} can be run: {workers}, {faults}\n");
+                for line in traffic
+                    .replay
+                    .iter()
+                    .flat_map(|replay| trace::lines(replay.trace.reading()))
+                {
+                    text.push_str(&format!("  trace: {line}\n"));
+                }
+                Command::Print(text)
             }
             Some(CommandArgs::Verify { verify, scenario }) => {
                 let scenario = scenario.as_deref().map(load).transpose()?;

@@ -9,13 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use link::{Grants, Link, Options};
 use program::nats::Nats;
+use program::source::nearest;
 use serde::{Deserialize, Serialize};
 use sim::nanos::Nanos;
 use toml::Table;
 
 use crate::args::Call;
 use crate::faults::{Fault, Kind, Select};
-use crate::scenario::Setting;
+use crate::scenario::{Setting, message_in};
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,12 +116,20 @@ impl Request {
     }
 }
 
+/// The keys under `traffic`.
+const TRAFFIC: [&str; 10] = [
+    "process", "rate", "profile", "spread", "router", "input", "output", "prefixes", "turns", "trace",
+];
+
 /// The settings, each of which must be about the traffic.
 pub(crate) fn traffic_settings(texts: &[String]) -> Result<Vec<Setting>, String> {
     let read = |text: &String| {
         let setting: Setting = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
         match setting.key().split('.').next() {
             Some("traffic") => Ok(setting),
+            Some(key) if TRAFFIC.contains(&key) => Err(format!(
+                "{text:?}: did you mean traffic.{text}? Keys of the traffic begin so"
+            )),
             _ => Err(format!(
                 "{text:?}: only keys under traffic can be changed while workers run; start them anew with --set {text}"
             )),
@@ -133,18 +142,37 @@ pub(crate) fn traffic_settings(texts: &[String]) -> Result<Vec<Setting>, String>
 pub(crate) fn fault(texts: &[String]) -> Result<Fault, String> {
     let mut table = Table::new();
     for text in texts {
+        if !text.contains('=') {
+            let kinds = Kind::ALL.iter().map(|kind| kind.as_str());
+            return Err(
+                match kinds
+                    .clone()
+                    .find(|kind| kind == text)
+                    .or_else(|| nearest(text, kinds))
+                {
+                    Some(kind) => format!("{text:?}: did you mean kind={kind}?"),
+                    None => format!("{text:?}: it has no `=`; write e.g. kind=late delay=3s"),
+                },
+            );
+        }
         let setting: Setting = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
         setting
             .apply(&mut table)
             .map_err(|error| format!("{text:?}: {error}"))?;
     }
-    let fault = Fault::deserialize(table).map_err(|error| crate::scenario::message_of(&error))?;
+    let fault = Fault::deserialize(table.clone()).map_err(|error| message_in(&table, &error))?;
     fault.check()?;
     Ok(fault)
 }
 
 /// `all`, `first=1`, and so on.
 pub(crate) fn select(text: &str) -> Result<Select, String> {
+    if text.parse::<f64>().is_ok() {
+        return Err(format!(
+            "{text:?} does not say which workers: write first={text} for so many of the fleet, places=[{text}] for the one \
+             at this place, counted from 0, or ids=[{text}] for the one with this id"
+        ));
+    }
     let settings = match text.contains('=') {
         true => format!("select.{text}"),
         false => format!("select={text}"),
@@ -208,6 +236,14 @@ pub async fn call(nats: &Nats, call: &Call) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// A number of things: `1 worker`, `2 workers`.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
 impl Status {
     fn describe(&self) -> String {
         let mut text = format!("{}\n", self.text);
@@ -244,9 +280,43 @@ impl Status {
         for (number, kind, workers) in &self.faults {
             line(
                 "fault",
-                format!("{number}: {} with {workers} workers", kind.as_str()),
+                format!("{number}: {} with {}", kind.as_str(), counted(*workers, "worker")),
             );
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_meant_is_suggested() {
+        fn check<T: std::fmt::Debug>(result: Result<T, String>, expected: &str) {
+            let error = result.expect_err("it is refused");
+            assert!(error.contains(expected), "{error}");
+        }
+        let texts = |text: &str| vec![text.to_owned()];
+        check(fault(&texts("late")), "did you mean kind=late?");
+        check(fault(&texts("silnt")), "did you mean kind=silent?");
+        check(fault(&texts("nosuch")), "write e.g. kind=late");
+        check(fault(&texts("kind=lat")), "did you mean `late`?");
+        check(
+            traffic_settings(&texts("rate=20")),
+            "did you mean traffic.rate=20?",
+        );
+        check(traffic_settings(&texts("workers=20")), "--set workers=20");
+        check(select("1"), "first=1");
+        check(select("first"), "{ first = 2 }");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(
+            ["worker", "key"].map(|thing| counted(1, thing)),
+            ["1 worker", "1 key"]
+        );
+        assert_eq!(counted(0, "worker"), "0 workers");
     }
 }

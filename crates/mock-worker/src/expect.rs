@@ -1,10 +1,13 @@
 //! What a scenario promises of a collector: bounds on what its page shows, and alerts that must or must not fire.
 
+mod catalogue;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use sim::nanos::Nanos;
 
 use crate::page::Page;
 
@@ -122,6 +125,24 @@ pub enum ExpectError {
         /// When it ends.
         until: Duration,
     },
+    /// A bound is on a metric that the collector does not have.
+    #[error("the collector has no metric {metric}{hint}; docs/metrics.md lists all")]
+    UnknownMetric {
+        /// The metric.
+        metric: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// A bound has a label that is nearly one of the metric's.
+    #[error("the metric {metric} has no label {label}; did you mean `{meant}`?")]
+    UnknownLabel {
+        /// The metric.
+        metric: String,
+        /// The label.
+        label: String,
+        /// What was meant.
+        meant: &'static str,
+    },
     /// An alert both must and must not fire.
     #[error("{0} stands in both must and must_not")]
     Contradiction(Alert),
@@ -158,6 +179,21 @@ impl Bound {
         let metric = self.metric.clone();
         if metric.is_empty() {
             return Err(ExpectError::NoMetric);
+        }
+        let meant = catalogue::meant_metric(&metric);
+        if meant.is_some() || catalogue::is_unknown(&metric) {
+            let hint = meant
+                .map(|meant| format!("; did you mean `{meant}`?"))
+                .unwrap_or_default();
+            return Err(ExpectError::UnknownMetric { metric, hint });
+        }
+        let near = self
+            .labels
+            .keys()
+            .find_map(|label| Some((label, catalogue::meant_label(&metric, label)?)));
+        if let Some((label, meant)) = near {
+            let label = label.clone();
+            return Err(ExpectError::UnknownLabel { metric, label, meant });
         }
         let limits = [self.min, self.max];
         if let Some(limit) = limits.into_iter().flatten().find(|limit| !limit.is_finite()) {
@@ -262,11 +298,7 @@ impl fmt::Display for Alert {
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let parsed = humantime::parse_duration(&text);
-    parsed.map(Some).map_err(|error| {
-        serde::de::Error::custom(format!("{text:?} is no duration: {error}; write e.g. \"35s\""))
-    })
+    Nanos::deserialize(deserializer).map(|time| Some(time.duration()))
 }
 
 #[cfg(test)]
@@ -319,7 +351,7 @@ mod tests {
         );
         check(
             r#"{"bound": [{"metric": "a", "from": "soon"}]}"#,
-            "\"soon\" is no duration: expected number at 0; write e.g. \"35s\"",
+            "expected number at 0; write e.g. 2, 2s, 1m 30s or 500ms",
         );
         check(
             r#"{"alerts": {"must": ["LlmNothing"]}}"#,

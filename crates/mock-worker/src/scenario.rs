@@ -1,20 +1,17 @@
 //! [`Scenario`]: a whole run as a TOML file. The shipped ones are compiled in; `docs/simulation.md` says how to write
 //! one.
 
+mod forms;
 mod parse;
+mod recording;
 mod shipped;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use serde::Deserialize;
 use sim::nanos::Nanos;
-use sim::trace::{Trace, TraceFormat};
 use sim::{
     FleetConfig, Lengths, Policy, Prefixes, Process, Profile, Replay, Steps, Traffic, Turns, WorkerSpec,
 };
@@ -22,11 +19,11 @@ use sim::{
 use crate::expect::Expect;
 use crate::faults::{Fault, Select};
 
-pub(crate) use parse::message_of;
+pub use forms::profile_help;
+pub(crate) use parse::message_in;
 pub use parse::{ScenarioError, Setting};
+pub use recording::{TraceSpec, read_file};
 pub use shipped::SHIPPED;
-
-use shipped::example_trace;
 
 /// What happens in a run.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -110,23 +107,6 @@ pub struct TrafficSpec {
     pub trace: Option<TraceSpec>,
 }
 
-/// A recording to play.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TraceSpec {
-    /// How it is written.
-    pub format: TraceFormat,
-    /// Where it is, from the scenario's folder [default: a short example of the format, compiled in].
-    #[serde(default)]
-    pub file: Option<PathBuf>,
-    /// How many times faster than recorded it is played.
-    #[serde(default = "one")]
-    pub speedup: f64,
-    /// Whether it begins again when it is over.
-    #[serde(default, rename = "loop")]
-    pub repeat: bool,
-}
-
 /// Requests a second and worker unless said otherwise.
 const DEFAULT_RATE: f64 = 6.0;
 
@@ -148,10 +128,6 @@ fn default_event_interval() -> Nanos {
 
 fn yes() -> bool {
     true
-}
-
-fn one() -> f64 {
-    1.0
 }
 
 impl Default for TrafficSpec {
@@ -290,12 +266,7 @@ impl Scenario {
             _ => {}
         }
         if let Some(trace) = &traffic.trace {
-            if !(0.0001..=10_000.0).contains(&trace.speedup) {
-                return Err(format!(
-                    "traffic.trace.speedup is {}; it must lie between 0.0001 and 10000",
-                    trace.speedup
-                ));
-            }
+            at("traffic.trace", trace.check())?;
             if traffic.router == Policy::None && self.workers > 1 {
                 return Err(
                     "traffic.trace is played once for all workers; choose a traffic.router, e.g. round_robin"
@@ -342,7 +313,7 @@ impl Scenario {
         let replay = match &spec.trace {
             None => None,
             Some(trace) => Some(Replay {
-                trace: Arc::new(read_trace(trace)?),
+                trace: Arc::new(trace.read()?),
                 speedup: trace.speedup,
                 repeat: trace.repeat,
             }),
@@ -361,15 +332,5 @@ impl Scenario {
             turns: spec.turns.clone(),
             replay,
         })
-    }
-}
-
-fn read_trace(spec: &TraceSpec) -> anyhow::Result<Trace> {
-    match &spec.file {
-        Some(file) => File::open(file)
-            .map_err(anyhow::Error::new)
-            .and_then(|lines| Ok(Trace::read(spec.format, BufReader::new(lines))?))
-            .with_context(|| format!("failed to read the trace {}", file.display())),
-        None => Ok(Trace::parse(spec.format, example_trace(spec.format))?),
     }
 }

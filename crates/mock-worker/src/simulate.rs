@@ -59,6 +59,13 @@ pub fn simulate(
     };
     let fleet = play.scenario.fleet(play.seed, &ids, steps);
     let config = fleet.map_err(InvalidInput)?;
+    if let Some(replay) = config.traffic.replay.as_ref().filter(|_| play.progress) {
+        let reading = replay.trace.reading();
+        report_line(&format!("the trace is read as {}\n", reading.assumed()));
+        for remark in reading.remarks() {
+            report_line(&format!("of the trace: {remark}\n"));
+        }
+    }
     let mut stage = Stage::new(&config, &ids, &play.scenario.fault, play.scenario.connections)
         .map_err(anyhow::Error::msg)?;
     stage.set_threads(play.threads);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::WorkerId;
-use sim::{Change, Fleet, FleetConfig, Journal, Mode, Progress, Traffic, View};
+use sim::{Change, Fleet, FleetConfig, Journal, Latencies, Mode, Progress, Traffic, View};
 
 use crate::faults::{Fault, Kind, Window};
 use crate::ids;
@@ -19,6 +19,9 @@ pub struct Stage {
     workers: Vec<Worker>,
     faults: BTreeMap<u64, InForce>,
     next_fault: u64,
+    /// The faults of the scenario, for when it begins anew, and their numbers now.
+    script: Vec<Fault>,
+    scripted: BTreeSet<u64>,
     /// Beginnings and ends to come, in their order.
     moments: BTreeSet<Moment>,
     /// How many faults keep each connection closed.
@@ -31,6 +34,21 @@ struct Worker {
     first_id: WorkerId,
     new_ids: u64,
     frozen: Option<View>,
+}
+
+/// A worker's engine at a moment, with all that it has recorded.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Its place in the fleet.
+    pub place: usize,
+    /// The worker's id now.
+    pub id: WorkerId,
+    /// How it truly is.
+    pub view: View,
+    /// What its requests have waited for.
+    pub latencies: Latencies,
+    /// Tokens in a KV block.
+    pub block_size: u64,
 }
 
 /// A fault and the places of the workers it concerns.
@@ -103,11 +121,14 @@ impl Stage {
             workers: workers.collect(),
             faults: BTreeMap::new(),
             next_fault: 0,
+            script: faults.to_vec(),
+            scripted: BTreeSet::new(),
             moments: BTreeSet::new(),
             closed: vec![0; connections as usize],
         };
         for fault in faults {
-            stage.plan(fault.clone());
+            let number = stage.plan(fault.clone());
+            stage.scripted.insert(number);
         }
         Ok(stage)
     }
@@ -175,6 +196,25 @@ impl Stage {
         }
     }
 
+    /// From now on latencies are recorded.
+    pub fn record_latencies(&mut self) {
+        self.fleet.record_latencies();
+    }
+
+    /// The engines of all workers with what they have recorded; none where nothing is.
+    pub fn engines(&mut self) -> Vec<Engine> {
+        let engine = |place: usize| {
+            Some(Engine {
+                latencies: self.fleet.latencies(place)?.clone(),
+                place,
+                id: self.workers[place].id,
+                view: self.fleet.view(place),
+                block_size: self.fleet.block_size(place),
+            })
+        };
+        (0..self.workers.len()).filter_map(engine).collect()
+    }
+
     /// What goes wrong with a worker at a time.
     pub fn faults_at(&self, worker: usize, time_ns: u64) -> Vec<&Fault> {
         let strikes = |question: u64, in_force: &InForce| {
@@ -217,6 +257,18 @@ impl Stage {
         let number = self.plan(fault);
         self.advance(self.now(), journal, notices);
         number
+    }
+
+    /// The scenario begins anew: traffic and faults from their start. Workers, their ids and what they are doing stay,
+    /// and so do faults that were added since.
+    pub fn begin_anew(&mut self, journal: &mut Journal, notices: &mut Vec<Notice>) {
+        let scripted = std::mem::take(&mut self.scripted);
+        self.clear(|number, _| scripted.contains(&number), journal, notices);
+        self.fleet.begin_anew();
+        for fault in self.script.clone() {
+            let number = self.add(fault, journal, notices);
+            self.scripted.insert(number);
+        }
     }
 
     /// How many workers a fault concerns.

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// How similar two names must be, 0 to 1, for one to be suggested in place of the other.
-const SIMILAR: f64 = 0.6;
+/// Of how many letters one may be missing, too much, wrong or swapped for a name to be suggested in place of another.
+const LETTERS_FOR_A_SLIP: usize = 3;
 
 /// Something wrong in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,12 +72,19 @@ pub fn line_of(text: &str, byte: usize) -> usize {
     1 + text.bytes().take(byte).filter(|byte| *byte == b'\n').count()
 }
 
-/// The known name that is nearest to an unknown one, if one is near.
+/// The known name that is nearest to an unknown one, if one is near: a few letters differ, or one is a part of the other.
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let similarity = |name: &str| strsim::jaro_winkler(unknown, name);
-    let known = known.into_iter().map(|name| (similarity(name), name));
-    let (similarity, nearest) = known.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (similarity > SIMILAR).then_some(nearest)
+    let is_near = |name: &str| {
+        let slips = strsim::damerau_levenshtein(unknown, name);
+        let is_part = |part: &str, whole: &str| part.len() > LETTERS_FOR_A_SLIP && whole.contains(part);
+        let allowed = (unknown.chars().count() / LETTERS_FOR_A_SLIP).max(1);
+        slips <= allowed || is_part(unknown, name) || is_part(name, unknown)
+    };
+    let near = known.into_iter().filter(|name| is_near(name));
+    near.max_by(|a, b| {
+        let similarity = |name: &str| strsim::jaro_winkler(unknown, name);
+        similarity(a).total_cmp(&similarity(b))
+    })
 }
 
 /// For a message of serde about an unknown word: which of the words that it lists is nearest.
@@ -134,6 +141,13 @@ error: a worker is stale before it is gone
         let known = ["poll_interval", "server", "exclude"];
         assert_eq!(nearest("pol_interval", known), Some("poll_interval"));
         assert_eq!(nearest("zzz", known), None);
+        assert_eq!(nearest("interval", known), Some("poll_interval"));
+        assert_eq!(nearest("exclduded", known), Some("exclude"));
+        assert_eq!(
+            nearest("nosuch", ["nan-inf", "soak", "bursty"]),
+            None,
+            "too far from all"
+        );
         assert_eq!(
             nearest_in_message("unknown field `pth`, expected `path` or `labels`"),
             Some("path")

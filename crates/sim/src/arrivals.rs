@@ -258,6 +258,7 @@ mod tests {
     #[test]
     fn a_profile_moves_the_arrivals_and_keeps_their_number() {
         let spike = Profile::Spike {
+            every: None,
             at: Nanos(10_000_000_000),
             length: Nanos(10_000_000_000),
             factor: 5.0,

@@ -91,6 +91,14 @@ impl Cell {
         &self.engines[at]
     }
 
+    pub(super) fn engine_mut(&mut self, at: usize) -> &mut Engine {
+        &mut self.engines[at]
+    }
+
+    pub(super) fn record_latencies(&mut self) {
+        self.engines.iter_mut().for_each(Engine::record_latencies);
+    }
+
     /// Lives up to and with `to`.
     pub(super) fn advance(&mut self, to: u64, journal: &mut Journal) {
         while let Some(&Reverse((time, class, worker, number))) = self.events.peek() {

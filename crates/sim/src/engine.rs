@@ -9,6 +9,7 @@
 //! step it falls into. Jumps and single steps come to the same, and a law says so.
 
 mod invariants;
+mod latencies;
 mod spec;
 mod step;
 mod view;
@@ -21,6 +22,7 @@ use super::kv_pool::{KvPool, Link, SegmentKey, blocks_of};
 use super::request::{Ended, Ending, Request};
 use crate::Steps;
 
+pub use latencies::{Histogram, Latencies};
 pub(crate) use spec::Capacity;
 pub use spec::{Preset, WorkerSpec};
 pub use view::{Counters, Load, Progress, View};
@@ -59,6 +61,8 @@ pub(crate) struct Engine {
     before: Counters,
     has_been_up: bool,
     shown: Shown,
+    /// Where somebody wants to know.
+    latencies: Option<Box<Latencies>>,
 }
 
 #[derive(Debug, Clone)]
@@ -116,7 +120,19 @@ impl Engine {
             before: Counters::default(),
             has_been_up: true,
             shown: Shown::default(),
+            latencies: None,
         }
+    }
+
+    /// From now on latencies are recorded.
+    pub(crate) fn record_latencies(&mut self) {
+        self.latencies.get_or_insert_with(|| Box::new(Latencies::new()));
+    }
+
+    /// What has been recorded up to now.
+    pub(crate) fn latencies(&mut self, now: u64) -> Option<&Latencies> {
+        self.settle(now);
+        self.latencies.as_deref()
     }
 
     pub(crate) fn mode(&self) -> Mode {

@@ -14,8 +14,8 @@ pub(crate) enum SegmentKey {
     Group(u32),
     /// What a request left behind, by its number.
     Request(u64),
-    /// A block that a trace names.
-    Trace(u64),
+    /// A block that a trace names, which is so many of this pool.
+    Trace(u64, u32),
 }
 
 /// A part of a prompt that may be cached: the blocks of one segment.

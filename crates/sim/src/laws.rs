@@ -2,7 +2,9 @@
 //! became of the requests, work conservation, first in first out) are looked at by the engine itself in debug builds,
 //! so every run here is a test of them.
 
+mod latencies;
 mod theory;
+mod traces;
 
 use proptest::prelude::*;
 
@@ -71,6 +73,7 @@ fn profile() -> impl Strategy<Value = Profile> {
             amplitude: 1.0
         }),
         Just(Profile::Spike {
+            every: None,
             at: nanos(3.0),
             length: nanos(3.0),
             factor: 5.0
@@ -406,34 +409,6 @@ fn a_closed_process_never_has_more_requests_than_users() {
     }
     assert_eq!(most, 5);
     assert!(fleet.view(0).counters.finished > 100);
-}
-
-#[test]
-fn a_trace_is_played_from_when_it_begins_and_again_when_it_is_over() {
-    use crate::trace::{Trace, TraceFormat};
-
-    let lines = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,5,6\n2023-11-16 18:00:04,5,6\n";
-    let trace = Arc::new(Trace::parse(TraceFormat::Azure, lines).expect("well-formed"));
-    let idle = traffic(Process::Poisson, 0.0, Lengths::Fixed(1), Lengths::Fixed(1));
-    for (repeat, expected) in [(false, [0, 1, 1, 2, 2, 2]), (true, [0, 1, 1, 2, 2, 3])] {
-        let replay = Replay {
-            trace: trace.clone(),
-            speedup: 2.0,
-            repeat,
-        };
-        let mut fleet = Fleet::new(&config(1, &WorkerSpec::default(), idle.clone())).expect("valid");
-        fleet.advance(100 * SECOND, &mut Journal::default());
-        let mut arrivals = vec![fleet.view(0).counters.arrivals];
-        fleet.replace_traffic(Traffic {
-            replay: Some(replay),
-            ..idle.clone()
-        });
-        for second in [100, 101, 102, 103, 104] {
-            fleet.advance(second * SECOND + 1, &mut Journal::default());
-            arrivals.push(fleet.view(0).counters.arrivals);
-        }
-        assert_eq!(arrivals, expected, "repeat: {repeat}");
-    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ mod traffic;
 use std::sync::Arc;
 
 pub use arrivals::Process;
-pub use engine::{Counters, Load, Mode, Preset, Progress, View, WorkerSpec};
+pub use engine::{Counters, Histogram, Latencies, Load, Mode, Preset, Progress, View, WorkerSpec};
 pub use journal::{Group, HitEvent, Journal, Pass, RequestChange, RequestEvent};
 pub use lengths::Lengths;
 pub use profile::{Profile, Step};
@@ -210,6 +210,18 @@ impl Fleet {
         self.cells[cell].engine(at).view(self.now)
     }
 
+    /// From now on latencies are recorded. The load stays as it is, and takes a little longer.
+    pub fn record_latencies(&mut self) {
+        self.cells.iter_mut().for_each(Cell::record_latencies);
+    }
+
+    /// The latencies of a worker's requests; `None` where they are not recorded.
+    pub fn latencies(&mut self, worker: usize) -> Option<&Latencies> {
+        let (cell, at) = self.locate(worker);
+        let now = self.now;
+        self.cells[cell].engine_mut(at).latencies(now)
+    }
+
     /// Whether a worker takes requests.
     pub fn mode(&self, worker: usize) -> Mode {
         let (cell, at) = self.locate(worker);
@@ -240,6 +252,14 @@ impl Fleet {
         let zipf = zipf_of(&traffic);
         for cell in &mut self.cells {
             cell.replace_traffic(|source, now| source.replace(traffic.clone(), zipf.clone(), now));
+        }
+    }
+
+    /// Lets the traffic begin again: its profile and its trace from their start, and other draws by the same seed. Workers
+    /// and their requests go on as before.
+    pub fn begin_anew(&mut self) {
+        for cell in &mut self.cells {
+            cell.replace_traffic(Source::begin_anew);
         }
     }
 

@@ -41,6 +41,9 @@ pub enum Profile {
         length: Nanos,
         /// The factor while it lasts.
         factor: f64,
+        /// The time from one beginning to the next [default: it comes once].
+        #[serde(default)]
+        every: Option<Nanos>,
     },
     /// 1, then down to 0 along a straight line, and nothing any more.
     Drain {
@@ -83,6 +86,13 @@ impl Profile {
                 Err(format!("amplitude is {amplitude}; it must lie between 0 and 1"))
             }
             Self::Diurnal { .. } => Ok(()),
+            Self::Spike {
+                every: Some(every),
+                length,
+                ..
+            } if every < length || every.0 == 0 => Err(format!(
+                "every is {every}; it must be longer than nothing, and not shorter than for, {length}"
+            )),
             Self::Spike { factor: found, .. } => factor("factor", *found),
         }
     }
@@ -96,6 +106,14 @@ pub(crate) enum Warp {
     Sine {
         period: f64,
         amplitude: f64,
+    },
+    /// 1 up to a time, then the same piece again and again.
+    Again {
+        at: f64,
+        period: f64,
+        /// The integral of the factor over a period.
+        area: f64,
+        piece: Box<Self>,
     },
 }
 
@@ -126,7 +144,24 @@ impl Warp {
                 period: period.seconds(),
                 amplitude: *amplitude,
             },
-            Profile::Spike { at, length, factor } => {
+            Profile::Spike {
+                at,
+                length,
+                factor,
+                every: Some(every),
+            } => {
+                let (length, period) = (length.seconds(), every.seconds());
+                let points = [(0.0, *factor), (length, *factor), (length, 1.0), (period, 1.0)];
+                Self::Again {
+                    at: at.seconds(),
+                    period,
+                    area: factor * length + (period - length),
+                    piece: Box::new(Self::through(&points)),
+                }
+            }
+            Profile::Spike {
+                at, length, factor, ..
+            } => {
                 let (from, to) = (at.seconds(), at.seconds() + length.seconds());
                 Self::through(&[(0.0, 1.0), (from, 1.0), (from, *factor), (to, *factor), (to, 1.0)])
             }
@@ -176,6 +211,18 @@ impl Warp {
                 }
                 Some((low + high) / 2.0)
             }
+            Self::Again { at, .. } if area <= *at => Some(area),
+            Self::Again {
+                at,
+                period,
+                area: whole,
+                piece,
+            } => {
+                let times = libm::floor((area - at) / whole);
+                // Without an area there is no time in which anything comes.
+                let rest = Some(area - at - times * whole).filter(|rest| rest.is_finite())?;
+                Some(at + times * period + piece.time_of(rest.max(0.0))?)
+            }
         }
     }
 
@@ -192,6 +239,16 @@ impl Warp {
                 start.area + run * (start.factor + factor) / 2.0
             }
             Self::Sine { period, amplitude } => sine_area(time, *period, *amplitude),
+            Self::Again { at, .. } if time <= *at => time,
+            Self::Again {
+                at,
+                period,
+                area,
+                piece,
+            } => {
+                let times = libm::floor((time - at) / period);
+                at + times * area + piece.area_at(time - at - times * period)
+            }
         }
     }
 }
@@ -240,11 +297,32 @@ mod tests {
             at: Nanos(10 * SECOND),
             length: Nanos(5 * SECOND),
             factor: 4.0,
+            every: None,
         };
         check(
             &spike,
             &[(10.0, Some(10.0)), (14.0, Some(11.0)), (31.0, Some(16.0))],
         );
+        let spikes = |factor, every| Profile::Spike {
+            at: Nanos(10 * SECOND),
+            length: Nanos(5 * SECOND),
+            factor,
+            every: Some(Nanos(every * SECOND)),
+        };
+        // A period of 20 seconds has an area of 35.
+        check(
+            &spikes(4.0, 20),
+            &[
+                (10.0, Some(10.0)),
+                (14.0, Some(11.0)),
+                (31.0, Some(16.0)),
+                (49.0, Some(31.0)),
+                (10.0 + 350.0 + 4.0, Some(211.0)),
+            ],
+        );
+        check(&spikes(0.0, 20), &[(10.5, Some(15.5)), (25.5, Some(35.5))]);
+        check(&spikes(0.0, 5), &[(9.0, Some(9.0)), (10.5, None)]);
+        assert!(spikes(4.0, 4).check().is_err(), "it lasts longer");
         let drain = Profile::Drain {
             at: Nanos(10 * SECOND),
             over: Nanos(10 * SECOND),

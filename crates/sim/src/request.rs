@@ -1,6 +1,9 @@
 //! [`Request`]: what comes to a worker, and what is left of it at its end.
 
+use std::sync::Arc;
+
 use super::kv_pool::Link;
+use crate::trace::Trace;
 
 /// A request on its way. Times are nanoseconds since the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) turns_left: u32,
     /// For a request from outside: under which number its caller is known.
     pub(crate) ticket: Option<u64>,
+    /// The turn of a trace that follows its end.
+    pub(crate) next: Option<(Arc<Trace>, usize)>,
 }
 
 /// How a request ended.

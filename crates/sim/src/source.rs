@@ -10,7 +10,7 @@ use super::random::{Purpose, Random, Zipf};
 use super::request::{Ended, Ending, Request};
 use super::traffic::Traffic;
 use crate::nanos::Nanos;
-use crate::trace::MOONCAKE_BLOCK_TOKENS;
+use crate::trace::{Trace, TraceRequest};
 
 /// How long a user who is turned away waits at least, in nanoseconds.
 const TURNED_AWAY: u64 = 100_000_000;
@@ -33,6 +33,8 @@ pub(crate) struct Source {
     place: u32,
     workers: u32,
     pace: f64,
+    /// From when on the profile is counted.
+    origin: u64,
     made: u64,
     lengths: Random,
     prefixes: Random,
@@ -49,6 +51,12 @@ enum FollowUp {
         turns_left: u32,
         chain: Vec<Link>,
         tokens: u64,
+    },
+    /// A conversation of a trace goes on with the turn at this place of it.
+    Recorded {
+        session: u64,
+        trace: Arc<Trace>,
+        place: usize,
     },
 }
 
@@ -83,6 +91,7 @@ impl Source {
             place,
             workers,
             pace,
+            origin: 0,
             made: 0,
             lengths: random(Purpose::Lengths),
             prefixes: random(Purpose::Prefixes),
@@ -103,6 +112,13 @@ impl Source {
             return;
         }
         self.begin(now);
+    }
+
+    /// The same traffic begins again, its profile and its trace from their start. Who waits for an answer, or thinks, goes
+    /// on as before.
+    pub(crate) fn begin_anew(&mut self, now: u64) {
+        self.origin = now;
+        self.replace(self.traffic.clone(), self.zipf.clone(), now);
     }
 
     fn begin(&mut self, now: u64) {
@@ -144,10 +160,15 @@ impl Source {
         self.arrivals = Arrivals::new(&traffic.process, rate, pace, &traffic.profile, random);
         if let Some(arrivals) = &mut self.arrivals {
             if now > 0 {
-                arrivals.begin_at(Nanos(now));
+                arrivals.begin_at(Nanos(now - self.origin));
             }
-            self.next_arrival = arrivals.next().map(|at| at.0.max(now));
         }
+        self.next_arrival = self.draw_arrival(now);
+    }
+
+    fn draw_arrival(&mut self, now: u64) -> Option<u64> {
+        let after = self.arrivals.as_mut()?.next()?;
+        Some(after.0.saturating_add(self.origin).max(now))
     }
 
     /// When the next request comes.
@@ -163,11 +184,7 @@ impl Source {
     /// The request whose time it is.
     pub(crate) fn take(&mut self, now: u64) -> Request {
         let request = if self.next_arrival.is_some_and(|at| at <= now) {
-            self.next_arrival = self
-                .arrivals
-                .as_mut()
-                .and_then(Arrivals::next)
-                .map(|at| at.0.max(now));
+            self.next_arrival = self.draw_arrival(now);
             self.opening(now)
         } else if self.replayed().is_some_and(|(at, _)| at <= now) {
             self.play(now)
@@ -184,6 +201,14 @@ impl Source {
                     chain,
                     tokens,
                 } => self.turn(now, session, turns_left, chain, tokens),
+                FollowUp::Recorded {
+                    session,
+                    trace,
+                    place,
+                } => Request {
+                    session,
+                    ..self.recorded(now, &trace, trace.turn(place))
+                },
             }
         };
         self.made += 1;
@@ -202,6 +227,7 @@ impl Source {
             session: u64::MAX,
             turns_left: 0,
             ticket: Some(ticket),
+            next: None,
         }
     }
 
@@ -215,6 +241,25 @@ impl Source {
             covered,
         } = ended;
         if request.ticket.is_some() {
+            return false;
+        }
+        if let Some((trace, place)) = request.next {
+            if ending != Ending::Finished {
+                return false;
+            }
+            let speedup = self.traffic.replay.as_ref().map_or(1.0, |replay| replay.speedup);
+            let after = libm::round(trace.turn(place).at_ns as f64 / speedup) as u64;
+            let session = request.session;
+            let follow_up = FollowUp::Recorded {
+                session,
+                trace,
+                place,
+            };
+            self.follow_ups
+                .insert((at.saturating_add(after.max(1)), request.id), follow_up);
+            return true;
+        }
+        if self.traffic.replay.is_some() {
             return false;
         }
         if let Process::Closed { think, .. } = self.traffic.process {
@@ -275,6 +320,7 @@ impl Source {
             session: self.made,
             turns_left,
             ticket: None,
+            next: None,
         }
     }
 
@@ -306,6 +352,7 @@ impl Source {
             session,
             turns_left,
             ticket: None,
+            next: None,
         }
     }
 
@@ -328,27 +375,69 @@ impl Source {
             player.place = 0;
             player.round += 1;
         }
-        let recorded = &replay.trace.requests()[place];
-        let blocks = (MOONCAKE_BLOCK_TOKENS / self.block_size).max(1);
-        let full = recorded.input_tokens / (blocks * self.block_size);
-        let mut chain: Vec<Link> = Vec::new();
-        for &id in recorded.hash_ids.iter().take(full as usize) {
-            let key = SegmentKey::Trace(id);
-            // A block cannot stand in its own past.
-            if chain.iter().any(|link| link.key == key) {
-                break;
-            }
-            chain.push(Link { key, blocks });
-        }
+        self.recorded(now, &replay.trace, &replay.trace.requests()[place])
+    }
+
+    /// A request as the trace has it.
+    fn recorded(&self, now: u64, trace: &Arc<Trace>, recorded: &TraceRequest) -> Request {
         Request {
             id: self.made,
             arrived: now,
             input: recorded.input_tokens,
             output: recorded.output_tokens,
-            chain,
+            chain: chain(recorded, trace.block_tokens().unwrap_or(1), self.block_size),
             session: recorded.hash_ids.first().copied().unwrap_or(self.made),
             turns_left: 0,
             ticket: None,
+            next: recorded.next.map(|place| (trace.clone(), place)),
         }
+    }
+}
+
+/// The blocks of a worker that a prompt can share: those that end within the full blocks of the trace. Where the sizes
+/// differ, the id of the trace's block in which one ends names it.
+fn chain(recorded: &TraceRequest, block_tokens: u64, block_size: u64) -> Vec<Link> {
+    let full = recorded.input_tokens / block_tokens;
+    let ids = recorded.hash_ids.iter().take(full as usize);
+    let ends_before = |blocks: u64| blocks * block_tokens / block_size;
+    let link = |(place, id): (u64, &u64)| {
+        let blocks = ends_before(place + 1) - ends_before(place);
+        let key = SegmentKey::Trace(*id, blocks as u32);
+        (blocks > 0).then_some(Link { key, blocks })
+    };
+    (0..).zip(ids).filter_map(link).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(block_tokens: u64, block_size: u64, input_tokens: u64, expected: &[(u64, u64)]) {
+        let recorded = TraceRequest {
+            at_ns: 0,
+            input_tokens,
+            output_tokens: 1,
+            hash_ids: (10..10 + input_tokens.div_ceil(block_tokens)).collect(),
+            next: None,
+        };
+        let links = chain(&recorded, block_tokens, block_size);
+        let found: Vec<(u64, u64)> = links
+            .iter()
+            .map(|link| match link.key {
+                SegmentKey::Trace(id, _) => (id, link.blocks),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(found, expected, "{block_tokens} into {block_size}");
+    }
+
+    #[test]
+    fn blocks_of_a_trace_become_blocks_of_a_worker_of_any_size() {
+        check(512, 64, 1100, &[(10, 8), (11, 8)]);
+        // Four of the trace make one of the worker, named by the last of them; the rest is not full.
+        check(16, 64, 150, &[(13, 1), (17, 1)]);
+        // 100, 200 and 300 tokens: of blocks of 64, those up to 64, 128 and 192, 256.
+        check(100, 64, 399, &[(10, 1), (11, 2), (12, 1)]);
+        check(512, 64, 511, &[]);
     }
 }

@@ -1,56 +1,98 @@
 //! Replay traces: when requests came, and how long they were, as others recorded it.
 //!
-//! Two public formats are read: the JSON Lines of Mooncake, which also tell which prompts begin alike, and the CSV of
-//! Azure's LLM inference traces of 2023 and 2024. A trace is taken as it is or not at all: whatever is odd in it is
-//! told with its line.
+//! JSON Lines as Mooncake, AIPerf, Dynamo and Qwen-Bailian write them also say which prompts begin alike; the CSV files
+//! of Azure and BurstGPT have times and lengths alone. What a file does not say about itself is detected, and
+//! [`Reading`] reports it. A row that cannot be played is left out and counted, or is an error where
+//! [`TraceOptions::strict`] asks for it.
 
-mod azure;
-mod mooncake;
+mod blocks;
+mod csv;
+mod json;
+mod lru;
+mod read;
+mod reading;
+mod summary;
 
 use std::fmt;
-use std::io::BufRead;
 
 use clap::ValueEnum;
-use serde::Deserialize;
-
-use crate::lines::Lines;
+use serde::{Deserialize, Serialize};
 
 pub use crate::lines::LineError;
-
-pub use mooncake::MOONCAKE_BLOCK_TOKENS;
+pub use lru::HitCurve;
+pub use reading::{BlockSource, Reading, Skipped};
+pub use summary::{CacheSize, Quantiles, Summary};
 
 /// The longest prompt and the longest answer that are believed, in tokens.
 pub const MAX_TOKENS: u64 = 10_000_000;
 
+/// The most tokens that a block of a trace may have.
+pub const MAX_BLOCK_TOKENS: u64 = 1 << 20;
+
 /// The requests of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
+    /// In the order of time, and after them the turns that follow others.
     requests: Vec<TraceRequest>,
+    timed: usize,
+    reading: Reading,
 }
 
 /// One request of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceRequest {
-    /// When it came, in nanoseconds since the first request of the trace.
+    /// When it came, in nanoseconds since the first request of the trace; of a turn that follows another, since that one
+    /// had its whole answer.
     pub at_ns: u64,
     /// Length of its prompt in tokens; at least 1.
     pub input_tokens: u64,
     /// Length of its answer in tokens; at least 1.
     pub output_tokens: u64,
-    /// What the blocks of the prompt hold, where the trace tells: one id for every [`MOONCAKE_BLOCK_TOKENS`] tokens,
-    /// the last one for the rest. An id stands for its block and all before it, so two prompts have in common what
-    /// their ids have in common from the first one on.
+    /// What the blocks of the prompt hold, as far as the trace says: one id for every [`Trace::block_tokens`] tokens, the
+    /// last one for the rest. An id means its block and all before it, so two prompts have in common what their ids
+    /// have in common from the first one on. No id comes twice.
     pub hash_ids: Box<[u64]>,
+    /// The turn that follows, for [`Trace::turn`].
+    pub next: Option<usize>,
 }
 
 /// How a trace is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum TraceFormat {
-    /// JSON Lines with timestamp (ms), input_length, output_length and hash_ids
+    /// JSON Lines with timestamp (ms), input_length, output_length and hash_ids, as Mooncake, AIPerf and Dynamo write them
     Mooncake,
+    /// The same with seconds, blocks of 16 tokens and chat_id, as Qwen-Bailian
+    Qwen,
     /// CSV with TIMESTAMP, ContextTokens and GeneratedTokens
     Azure,
+    /// CSV with Timestamp (s), Request tokens and Response tokens
+    Burstgpt,
+}
+
+/// In what a trace counts time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeUnit {
+    /// Seconds
+    S,
+    /// Milliseconds
+    Ms,
+    /// Microseconds
+    Us,
+}
+
+/// What is known of a trace before it is read; the rest is detected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TraceOptions {
+    /// How it is written.
+    pub format: Option<TraceFormat>,
+    /// For how many tokens a hash id is.
+    pub block_tokens: Option<u64>,
+    /// In what it counts time.
+    pub time_unit: Option<TimeUnit>,
+    /// Whether a row that cannot be played is an error.
+    pub strict: bool,
 }
 
 /// Why a trace could not be read.
@@ -60,6 +102,17 @@ pub enum TraceError {
     /// A line could not be had.
     #[error(transparent)]
     Unreadable(#[from] LineError),
+    /// The first line is of no known format.
+    #[error(
+        "line {line}: the format cannot be detected from {found:?}; expected JSON Lines (mooncake, qwen), or a CSV header \
+         with TIMESTAMP,ContextTokens,GeneratedTokens (azure) or Timestamp,Request tokens,Response tokens (burstgpt)"
+    )]
+    UnknownFormat {
+        /// The line, counted from 1.
+        line: usize,
+        /// How it begins.
+        found: String,
+    },
     /// A line does not say what it should.
     #[error("line {line}: {fault}")]
     Line {
@@ -68,9 +121,26 @@ pub enum TraceError {
         /// What is wrong with it.
         fault: TraceFault,
     },
+    /// The rows say nothing that decides for how many tokens a hash id is.
+    #[error("the size of a block cannot be detected: {reason}; name it with --trace-block-size TOKENS")]
+    BlockSize {
+        /// What was found instead.
+        reason: String,
+    },
+    /// An option does not go with the format.
+    #[error("{0}")]
+    Option(String),
     /// There is no request in it.
     #[error("the trace has no requests")]
     Empty,
+    /// There are rows, and none can be played.
+    #[error("none of its rows can be played ({rows} in all): {}", reading::list(.first))]
+    NonePlayable {
+        /// How many.
+        rows: u64,
+        /// The first of them.
+        first: Vec<Skipped>,
+    },
 }
 
 /// What is wrong with a line of a trace.
@@ -81,14 +151,14 @@ pub enum TraceFault {
     #[error("it is no JSON object: {0}")]
     NoObject(String),
     /// The header lacks a column.
-    #[error(
-        "the header has no column {column}, it is {found:?}; expected TIMESTAMP,ContextTokens,GeneratedTokens"
-    )]
+    #[error("the header has no column {column}, it is {found:?}; expected {expected}")]
     NoColumn {
         /// The column that is missing.
         column: &'static str,
         /// The header as it is.
         found: String,
+        /// The columns of the format.
+        expected: &'static str,
     },
     /// The line has more or fewer cells than the header.
     #[error("it has {found} cells; expected {expected}, as in the header")]
@@ -103,190 +173,114 @@ pub enum TraceFault {
     Field {
         /// Its name in the trace.
         field: &'static str,
-        /// What stands there, shortened.
+        /// What was found, shortened.
         found: String,
-        /// What should stand there.
+        /// What was expected.
         expected: String,
     },
-    /// The request came before the one above it.
+    /// A turn follows one that is not played.
     #[error(
-        "time goes backwards: {field} is {found}, and {earlier} on line {earlier_line}; expected lines in the order of time"
+        "session_id is {session:?}, and the turn before it in this session is missing or cannot be played"
     )]
-    Backwards {
-        /// Its name in the trace.
-        field: &'static str,
-        /// When this request came.
-        found: String,
-        /// When the one above it came.
-        earlier: String,
-        /// The line of that one, counted from 1.
-        earlier_line: usize,
+    NoTurnBefore {
+        /// The session.
+        session: String,
     },
-}
-
-/// A request whose time is counted from wherever the trace counts.
-struct Entry {
-    /// In nanoseconds.
-    time: i128,
-    input_tokens: u64,
-    output_tokens: u64,
-    hash_ids: Box<[u64]>,
 }
 
 impl Trace {
-    /// Reads a text.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read), but for those of the reader.
-    ///
-    /// ```
-    /// use sim::trace::{Trace, TraceFormat};
-    /// let text = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
-    ///             2023-11-16 18:17:03.9799600,4808,10\n\
-    ///             2023-11-16 18:17:04.0319600,3180,8\n";
-    /// let trace = Trace::parse(TraceFormat::Azure, text)?;
-    /// assert_eq!(trace.requests()[1].at_ns, 52_000_000);
-    /// # Ok::<(), sim::trace::TraceError>(())
-    /// ```
-    pub fn parse(format: TraceFormat, text: &str) -> Result<Self, TraceError> {
-        Self::read(format, text.as_bytes())
-    }
-
     /// The requests in the order of time; the first one comes at 0.
     pub fn requests(&self) -> &[TraceRequest] {
+        &self.requests[..self.timed]
+    }
+
+    /// A turn that follows another, by [`TraceRequest::next`].
+    pub fn turn(&self, place: usize) -> &TraceRequest {
+        &self.requests[place]
+    }
+
+    /// All requests: those with a time, and the turns that follow them.
+    pub fn all(&self) -> &[TraceRequest] {
         &self.requests
     }
 
-    /// Reads from wherever the lines come.
-    ///
-    /// # Errors
-    /// [`TraceError`] where it cannot be read, has no request, or has a line that is wrong; that line is named.
-    pub fn read(format: TraceFormat, reader: impl BufRead) -> Result<Self, TraceError> {
-        let mut lines = Lines::new(reader);
-        let mut columns = None;
-        let mut timeline = Timeline::new(format);
-        let mut requests = Vec::new();
-        while let Some(line) = lines.next()? {
-            let text = line.text()?.trim_start_matches('\u{feff}').trim();
-            let at_line = |fault| TraceError::Line {
-                line: line.number,
-                fault,
-            };
-            if text.is_empty() {
-                continue;
-            }
-            let entry = match (format, &columns) {
-                (TraceFormat::Mooncake, _) => mooncake::entry(text),
-                (TraceFormat::Azure, Some(columns)) => azure::entry(columns, text),
-                (TraceFormat::Azure, None) => {
-                    columns = Some(azure::Columns::read(text).map_err(at_line)?);
-                    continue;
-                }
-            };
-            let entry = entry.map_err(at_line)?;
-            requests.push(TraceRequest {
-                at_ns: timeline.next(line.number, entry.time).map_err(at_line)?,
-                input_tokens: entry.input_tokens,
-                output_tokens: entry.output_tokens,
-                hash_ids: entry.hash_ids,
-            });
-        }
-        if requests.is_empty() {
-            return Err(TraceError::Empty);
-        }
-        Ok(Self { requests })
+    /// For how many tokens a hash id is; `None` where the trace has none.
+    pub fn block_tokens(&self) -> Option<u64> {
+        self.reading.block_tokens
+    }
+
+    /// How it was read.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
     }
 }
 
-/// Counts time from the first request, and sees to it that it goes on.
-struct Timeline {
-    format: TraceFormat,
-    first: Option<i128>,
-    /// Line and time of the request before.
-    earlier: (usize, i128),
-}
-
-impl Timeline {
-    fn new(format: TraceFormat) -> Self {
+impl From<TraceFormat> for TraceOptions {
+    fn from(format: TraceFormat) -> Self {
         Self {
-            format,
-            first: None,
-            earlier: (0, i128::MIN),
+            format: Some(format),
+            ..Self::default()
         }
-    }
-
-    /// Nanoseconds since the first request.
-    fn next(&mut self, line: usize, time: i128) -> Result<u64, TraceFault> {
-        let (earlier_line, earlier) = self.earlier;
-        if time < earlier {
-            return Err(TraceFault::Backwards {
-                field: self.field(),
-                found: self.show(time),
-                earlier: self.show(earlier),
-                earlier_line,
-            });
-        }
-        self.earlier = (line, time);
-        let first = *self.first.get_or_insert(time);
-        u64::try_from(time - first).map_err(|_| TraceFault::Field {
-            field: self.field(),
-            found: self.show(time),
-            expected: "less than 584 years after the first request".to_owned(),
-        })
-    }
-
-    fn field(&self) -> &'static str {
-        match self.format {
-            TraceFormat::Mooncake => mooncake::TIME,
-            TraceFormat::Azure => azure::TIME,
-        }
-    }
-
-    fn show(&self, time: i128) -> String {
-        match self.format {
-            TraceFormat::Mooncake => format!("{} ms", time as f64 / 1e6),
-            TraceFormat::Azure => azure::show(time),
-        }
-    }
-}
-
-/// Makes sure that a length is one; `found` is what stands in the trace.
-fn tokens(field: &'static str, length: Option<u64>, found: &str) -> Result<u64, TraceFault> {
-    match length {
-        Some(tokens @ 1..=MAX_TOKENS) => Ok(tokens),
-        _ => Err(wrong(
-            field,
-            found,
-            format!("a whole number from 1 to {MAX_TOKENS}"),
-        )),
-    }
-}
-
-/// A field that is not what it should be. Of what was found, enough is shown to find it again.
-fn wrong(field: &'static str, found: &str, expected: impl Into<String>) -> TraceFault {
-    const SHOWN: usize = 60;
-    let mut shown: String = found.chars().take(SHOWN).collect();
-    if shown.len() < found.len() {
-        shown.push('…');
-    }
-    TraceFault::Field {
-        field,
-        found: shown,
-        expected: expected.into(),
     }
 }
 
 impl TraceFormat {
-    /// The format's name in flags and scenarios: `mooncake` or `azure`.
+    /// The format's name in flags and scenarios.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Mooncake => "mooncake",
+            Self::Qwen => "qwen",
             Self::Azure => "azure",
+            Self::Burstgpt => "burstgpt",
+        }
+    }
+
+    /// In what it counts time; `None` where it has dates.
+    pub const fn time_unit(self) -> Option<TimeUnit> {
+        match self {
+            Self::Mooncake => Some(TimeUnit::Ms),
+            Self::Qwen | Self::Burstgpt => Some(TimeUnit::S),
+            Self::Azure => None,
+        }
+    }
+
+    /// For how many tokens its hash ids are as it is published.
+    pub const fn block_tokens(self) -> Option<u64> {
+        match self {
+            Self::Mooncake => Some(512),
+            Self::Qwen => Some(16),
+            Self::Azure | Self::Burstgpt => None,
+        }
+    }
+}
+
+impl TimeUnit {
+    /// In nanoseconds.
+    pub const fn nanos(self) -> u64 {
+        match self {
+            Self::S => 1_000_000_000,
+            Self::Ms => 1_000_000,
+            Self::Us => 1_000,
+        }
+    }
+
+    /// Its name in flags and scenarios.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::S => "s",
+            Self::Ms => "ms",
+            Self::Us => "us",
         }
     }
 }
 
 impl fmt::Display for TraceFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for TimeUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

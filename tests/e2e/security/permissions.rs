@@ -224,3 +224,28 @@ async fn an_inbox_of_a_prefix_of_ones_own_needs_no_other() {
         .says(&["permission denied", "inbox", "--inbox-prefix"])
         .await;
 }
+
+#[tokio::test]
+async fn simulated_workers_that_may_not_subscribe_say_so_once_with_the_remedy() {
+    let deaf = "{ user: deaf, password: deaf, permissions: { subscribe: [\"_INBOX.>\"] } }\n".to_owned();
+    let server = NatsServer::set_up(&Setup::config(config(&[deaf]))).await;
+    let mut command = tests::built("mock-worker");
+    command
+        .args(["run", "idle", "--workers", "3", "--duration", "2s"])
+        .env("NATS_URL", server.url())
+        .env("NATS_USER", "deaf")
+        .env("NATS_PASSWORD", "deaf");
+    let ended = tests::finish(command).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let told = ended
+        .stderr
+        .lines()
+        .filter(|line| line.contains("cannot be found or called"));
+    let told: Vec<&str> = told.collect();
+    assert_eq!(told.len(), 1, "{ended:?}");
+    assert!(
+        told[0].contains("$SRV.STATS") && told[0].contains("subscribe: ["),
+        "{told:?}"
+    );
+    assert!(!ended.stderr.contains(" ready"), "{ended:?}");
+}

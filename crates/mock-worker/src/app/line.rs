@@ -143,6 +143,11 @@ impl Line {
         Ok(())
     }
 
+    /// Subjects to which the server let this connection not subscribe.
+    pub(super) fn refused(&self) -> impl Iterator<Item = String> {
+        self.link.denials().subscribe.into_iter()
+    }
+
     /// Where the server says that nobody hears the answer with this ticket.
     pub(super) fn inbox_of(&self, ticket: u64) -> Subject {
         format!("{}.{ticket}", self.inbox).into()

@@ -5,12 +5,13 @@ mod controlled;
 mod publishing;
 mod speaking;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use protocol::WorkerSubject;
 use sim::nanos::Nanos;
+use sim::trace::Reading;
 use sim::{Journal, Steps};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -41,6 +42,9 @@ const BUSY: Duration = Duration::from_millis(100);
 /// How long it may take to open a connection again before everything else has its turn.
 const OPENING: Duration = Duration::from_secs(3);
 
+/// How long the client may take to hand on what the server refused, which it has read by then.
+const HANDED_ON: Duration = Duration::from_millis(50);
+
 /// From this lag on, it is news.
 const LAG: f64 = 1.0;
 
@@ -51,6 +55,8 @@ const NAMED_SUBJECTS: usize = 3;
 pub(super) struct Show {
     scenario: Scenario,
     duration: Option<Nanos>,
+    /// When the scenario begins anew, where it does.
+    anew: Option<u64>,
     stage: Stage,
     voice: Voice,
     clock: Clock,
@@ -86,6 +92,18 @@ pub(super) struct Show {
     is_lagging: bool,
 }
 
+/// How a trace is understood, and what is played otherwise than it is written.
+fn say_reading(reading: &Reading) {
+    info!(
+        rows = reading.rows,
+        read_as = reading.assumed(),
+        "a trace is played"
+    );
+    for remark in reading.remarks() {
+        warn!("of the trace: {remark}");
+    }
+}
+
 impl Show {
     /// Opens all files and builds all workers; none is connected yet.
     ///
@@ -100,11 +118,17 @@ impl Show {
         let fleet = scenario
             .fleet(config.seed, &config.ids, steps)
             .map_err(InvalidInput)?;
+        if let Some(replay) = &fleet.traffic.replay {
+            say_reading(replay.trace.reading());
+        }
         // The last one to be looked at, for this empties the file.
         let truth = config.truth.as_deref().map(TruthFile::create).transpose();
         let truth = truth.map_err(|error| InvalidInput(error.into()))?;
-        let stage = Stage::new(&fleet, &config.ids, &scenario.fault, scenario.connections)
+        let mut stage = Stage::new(&fleet, &config.ids, &scenario.fault, scenario.connections)
             .map_err(anyhow::Error::msg)?;
+        if !config.listen.is_empty() {
+            stage.record_latencies();
+        }
         let voice = Voice {
             path: config.path.clone(),
             layout: config.layout,
@@ -118,6 +142,7 @@ impl Show {
         let workers = config.ids.len();
         let mut show = Self {
             duration: config.duration,
+            anew: config.repeat.then_some(scenario.duration.0),
             voice,
             clock: Clock::Stepped { at: 0 },
             identities: Vec::with_capacity(workers),
@@ -171,6 +196,7 @@ impl Show {
             let line = self.line(number).await?;
             self.lines.push(Some(line));
         }
+        tokio::time::sleep(HANDED_ON).await;
         info!(
             seed = config.seed,
             "load, faults and ids are drawn from this seed"
@@ -200,6 +226,17 @@ impl Show {
 
     /// Says who is there.
     pub(super) fn announce(&self) {
+        let refused: BTreeSet<String> = self.lines.iter().flatten().flat_map(Line::refused).collect();
+        if !refused.is_empty() {
+            let [_, subscribe] = self.link.options.grants.lines();
+            warn!(
+                refused = refused.into_iter().collect::<Vec<_>>().join(" "),
+                remedy = subscribe,
+                "the workers run, and cannot be found or called: the server refused their subscriptions; allow this \
+                 user what the remedy says, and start them anew"
+            );
+            return;
+        }
         let endpoints = || {
             let identities = self.identities.iter().take(NAMED_SUBJECTS);
             identities.map(|identity| identity.subject.as_str()).collect()
@@ -292,10 +329,9 @@ impl Show {
     }
 
     /// The engines' own metrics.
-    pub(super) fn page(&mut self) -> String {
+    pub(super) fn page(&mut self, format: page::Format) -> String {
         self.catch_up();
-        let view = |worker| (self.stage.id(worker).get(), self.stage.sample(worker).truth);
-        page::render((0..self.stage.len()).map(view).collect())
+        page::render(&self.stage.engines(), format)
     }
 
     fn catch_up(&mut self) {
@@ -308,13 +344,24 @@ impl Show {
             let to = target.min(self.stage.now().saturating_add(SLICE));
             // A process that ends is another one afterwards, so what it published is written before.
             let to = self.stage.next_moment().map_or(to, |moment| to.min(moment));
+            let to = self.anew.map_or(to, |anew| to.min(anew));
             self.stage.advance(to, &mut self.journal, &mut self.notices);
+            if self.anew == Some(to) {
+                self.take_notice();
+                self.begin_anew();
+            }
             self.take_notice();
             if started.elapsed() >= BUSY {
                 break;
             }
         }
         self.report_lag(Nanos(target.saturating_sub(self.stage.now())).seconds());
+    }
+
+    fn begin_anew(&mut self) {
+        self.stage.begin_anew(&mut self.journal, &mut self.notices);
+        self.anew = self.anew.map(|at| at.saturating_add(self.scenario.duration.0));
+        info!(duration = %self.scenario.duration, "the scenario begins anew");
     }
 
     /// A simulation that cannot keep up says so; its schedule stays as it was.

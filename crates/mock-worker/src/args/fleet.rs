@@ -1,8 +1,11 @@
 //! Flags that several commands share: which workers, which scenario, which log.
 
+use std::path::Path;
+
 use clap::Args;
 use protocol::{Component, EndpointName, EndpointPath, Namespace};
 use sim::nanos::{Nanos, NanosError};
+use sim::trace::{MAX_BLOCK_TOKENS, TimeUnit, TraceFormat, TraceOptions};
 
 use crate::scenario::{Scenario, Setting};
 use program::LogFormat;
@@ -43,15 +46,8 @@ pub(super) struct ScenarioArgs {
     #[arg(long, env = "MOCK_WORKER_TRACE", value_name = "FILE")]
     trace: Option<String>,
 
-    /// How the trace is written [default: azure where the file ends in .csv, else mooncake]
-    #[arg(
-        long,
-        env = "MOCK_WORKER_TRACE_FORMAT",
-        value_enum,
-        requires = "trace",
-        value_name = "FORMAT"
-    )]
-    trace_format: Option<sim::trace::TraceFormat>,
+    #[command(flatten)]
+    trace_as: TraceArgs,
 
     /// How many times faster than recorded the trace is played
     #[arg(long, env = "MOCK_WORKER_SPEEDUP", value_name = "FACTOR")]
@@ -60,6 +56,65 @@ pub(super) struct ScenarioArgs {
     /// Begins the trace again when it is over
     #[arg(long = "loop", env = "MOCK_WORKER_LOOP")]
     repeat: bool,
+}
+
+/// What is known of a trace before it is read.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TraceArgs {
+    /// How the trace is written [default: what its first line shows]
+    #[arg(long, env = "MOCK_WORKER_TRACE_FORMAT", value_enum, value_name = "FORMAT")]
+    trace_format: Option<TraceFormat>,
+
+    /// For how many tokens of a prompt a hash id of the trace is [default: what the rows show]
+    #[arg(long, env = "MOCK_WORKER_TRACE_BLOCK_SIZE", value_name = "TOKENS",
+          value_parser = clap::value_parser!(u64).range(1..=MAX_BLOCK_TOKENS))]
+    trace_block_size: Option<u64>,
+
+    /// In what the trace counts time [default: ms for mooncake, s for qwen and burstgpt]
+    #[arg(long, env = "MOCK_WORKER_TRACE_TIME_UNIT", value_enum, value_name = "UNIT")]
+    trace_time_unit: Option<TimeUnit>,
+
+    /// Refuses a trace with a row that cannot be played [default: such rows are left out, counted and named]
+    #[arg(long, env = "MOCK_WORKER_STRICT")]
+    strict: bool,
+}
+
+impl TraceArgs {
+    pub(super) fn options(&self) -> TraceOptions {
+        TraceOptions {
+            format: self.trace_format,
+            block_tokens: self.trace_block_size,
+            time_unit: self.trace_time_unit,
+            strict: self.strict,
+        }
+    }
+
+    /// A file in place of the trace that the scenario may have. That one's format and blocks say nothing about the file;
+    /// its speed and whether it begins again stay.
+    fn setting(&self, scenario: &str, file: &Path) -> Setting {
+        let own = Scenario::load(scenario, &[])
+            .ok()
+            .and_then(|scenario| scenario.traffic.trace);
+        let mut trace = toml::Table::new();
+        let mut put = |key: &str, value: toml::Value| trace.insert(key.to_owned(), value);
+        put("file", file.display().to_string().into());
+        put("strict", self.strict.into());
+        if let Some(own) = own {
+            put("speedup", own.speedup.into());
+            put("loop", own.repeat.into());
+        }
+        if let Some(format) = self.trace_format {
+            put("format", format.as_str().into());
+        }
+        if let Some(unit) = self.trace_time_unit {
+            put("time_unit", unit.as_str().into());
+        }
+        if let Some(tokens) = self.trace_block_size {
+            // At most 2 to the 20th.
+            put("block_size", (tokens as i64).into());
+        }
+        Setting::of_table("traffic.trace", trace, &format!("--trace {}", file.display()))
+    }
 }
 
 /// How much is logged, and how.
@@ -91,16 +146,16 @@ impl ScenarioArgs {
             settings.push(Setting::new("traffic.rate", rate));
         }
         if let Some(file) = &self.trace {
-            let is_csv = file.ends_with(".csv");
-            let format = self.trace_format.unwrap_or(match is_csv {
-                true => sim::trace::TraceFormat::Azure,
-                false => sim::trace::TraceFormat::Mooncake,
-            });
             // From the folder where the user is, and not from that of the scenario.
             let file =
                 std::path::absolute(file).map_err(|error| format!("failed to find {file}: {error}"))?;
-            settings.push(Setting::new("traffic.trace.format", format.as_str().to_owned()));
-            settings.push(Setting::new("traffic.trace.file", file.display().to_string()));
+            settings.push(self.trace_as.setting(name, &file));
+        } else if self.trace_as.options() != TraceOptions::default() {
+            return Err(
+                "--trace-format, --trace-block-size, --trace-time-unit and --strict go with --trace FILE; for a \
+                 scenario's own trace use e.g. --set traffic.trace.block_size=64"
+                    .to_owned(),
+            );
         }
         if let Some(speedup) = self.speedup {
             settings.push(Setting::new("traffic.trace.speedup", speedup));

@@ -56,6 +56,10 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_DURATION", value_name = "TIME", value_parser = some_time)]
     duration: Option<Nanos>,
 
+    /// Lets the scenario begin anew whenever its duration is over; workers and their ids stay
+    #[arg(id = "begins_anew", long = "repeat", env = "MOCK_WORKER_REPEAT")]
+    repeat: bool,
+
     /// How the workers' time goes
     #[arg(long, env = "MOCK_WORKER_CLOCK", value_enum, default_value = "real")]
     clock: ClockArg,
@@ -119,10 +123,19 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_EVENT_INTERVAL", value_name = "TIME")]
     event_interval: Option<Nanos>,
 
-    /// Port of a page in Prometheus' format with the engines' own metrics, on the loopback; 0 takes a free one [default:
-    /// no page]
+    /// Port of a page in Prometheus' format with the engines' own metrics, as vLLM has them; 0 takes a free one
+    /// [default: no page]
     #[arg(long, env = "MOCK_WORKER_METRICS_PORT_NUMBER", value_name = "PORT")]
     metrics_port: Option<u16>,
+
+    /// Address that this page is served on; 0.0.0.0 for all
+    #[arg(
+        long,
+        env = "MOCK_WORKER_METRICS_ADDRESS",
+        value_name = "HOST",
+        default_value = "127.0.0.1"
+    )]
+    metrics_host: String,
 
     #[command(flatten)]
     web: MockWorker,
@@ -155,6 +168,8 @@ pub struct Config {
     pub scenario: Scenario,
     /// After how much of the workers' time it ends.
     pub duration: Option<Nanos>,
+    /// Whether the scenario begins anew when its duration is over.
+    pub repeat: bool,
     /// How their time goes.
     pub clock: ClockArg,
     /// How many times faster than real time, where it goes by itself.
@@ -263,7 +278,7 @@ impl RunFlags {
                 return Err("--listen takes the place of --metrics-port: give one or the other".to_owned());
             }
             (Some(port), _) => vec![Address::Tcp {
-                host: "127.0.0.1".to_owned(),
+                host: self.metrics_host,
                 port,
             }],
             (None, listen) => listen,
@@ -285,6 +300,7 @@ impl RunFlags {
             seed,
             scenario,
             duration: self.duration,
+            repeat: self.repeat,
             clock: self.clock,
             speed: self.speed,
             truth: self.truth,

@@ -134,6 +134,44 @@ fn a_trace_takes_the_place_of_the_scenarios_requests() {
 }
 
 #[test]
+fn what_is_known_of_a_trace_goes_with_its_file() {
+    let file = tempfile::NamedTempFile::new().expect("there is room for a file");
+    let rows = "{\"timestamp\": 1.5, \"input_length\": 600, \"output_length\": 1, \"hash_ids\": [1, 2]}\n";
+    std::fs::write(file.path(), format!("{rows}{{}}\n")).expect("it can be written");
+    let path = file.path().display().to_string();
+    let options = [
+        "--trace-block-size",
+        "300",
+        "--trace-time-unit",
+        "s",
+        "--trace-format",
+        "mooncake",
+    ];
+    let read = |args: &[&str]| {
+        // The scenario's own trace is in another format.
+        let own = ["simulate", "trace-azure", "--trace", &path];
+        let play = simulation(&[&own, &options[..], args].concat());
+        play.scenario
+            .traffic()
+            .map(|traffic| traffic.replay.expect("a trace is played"))
+    };
+    let replay = read(&[]).expect("one row can be played");
+    assert_eq!(replay.trace.block_tokens(), Some(300));
+    assert_eq!(replay.trace.reading().skipped, 1);
+    assert!(replay.repeat, "the scenario's trace begins again");
+    let error = format!("{:#}", read(&["--strict"]).expect_err("a row cannot be played"));
+    assert!(
+        error.contains(&path) && error.contains("line 2: timestamp is missing"),
+        "{error}"
+    );
+    for option in [&options[..2], &options[2..4], &options[4..], &["--strict"]] {
+        let args = [&["simulate", "trace-azure"], option].concat();
+        let error = parse(&args).expect_err("there is no file").to_string();
+        assert!(error.contains("go with --trace FILE"), "{error}");
+    }
+}
+
+#[test]
 fn control_is_checked_before_it_is_sent() {
     let request = |args: &[&str]| match parse(&[&["ctl"], args].concat()) {
         Ok(Command::Ctl(_, call)) => call.request,

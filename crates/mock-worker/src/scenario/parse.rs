@@ -10,7 +10,7 @@ use program::source::{self, Problem, nearest, nearest_in_message};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{SHIPPED, Scenario};
+use super::{SHIPPED, Scenario, forms};
 
 /// The longest scenario file that is read, in bytes: 1 MiB.
 const MAX_BYTES: usize = 1 << 20;
@@ -54,8 +54,10 @@ pub enum ScenarioError {
         reason: String,
     },
     /// A setting does not fit.
-    #[error("failed to set {setting}: {reason}")]
+    #[error("failed to set {setting} in {name}: {reason}")]
     Setting {
+        /// The scenario's name or file.
+        name: String,
         /// The setting.
         setting: String,
         /// Why.
@@ -102,6 +104,15 @@ impl Setting {
             key: key.to_owned(),
             text: format!("{key}={value}"),
             value: value.into(),
+        }
+    }
+
+    /// A setting of a whole table, of which errors speak as `text`.
+    pub(crate) fn of_table(key: &str, value: Table, text: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            value: Value::Table(value),
+            text: text.to_owned(),
         }
     }
 
@@ -230,6 +241,7 @@ pub(super) fn parse(name: &str, text: &str, settings: &[Setting]) -> Result<Scen
     }
     let mut table: Table = toml::from_str(text).map_err(no_scenario)?;
     let refused = |setting: &Setting, reason: String| ScenarioError::Setting {
+        name: name.to_owned(),
         setting: setting.text.clone(),
         reason,
     };
@@ -249,19 +261,25 @@ pub(super) fn parse(name: &str, text: &str, settings: &[Setting]) -> Result<Scen
     }
     Scenario::deserialize(table.clone()).map_err(|error| {
         // Whose fault it is: the first one with which the table can no longer be read.
+        let reason = message_in(&table, &error);
         let mut table: Table = toml::from_str(text).expect("it was read before");
         let culprit = settings.iter().find(|setting| {
             setting.apply(&mut table).is_ok() && Scenario::deserialize(table.clone()).is_err()
         });
         let setting = culprit.or(settings.last()).expect("there is one");
-        refused(setting, message_of(&error))
+        refused(setting, reason)
     })
 }
 
 /// An error of the parser as the line of the text with a caret, and with the nearest key where one is unknown.
 fn shown(name: &str, text: &str, error: &toml::de::Error) -> String {
+    // A text that is no TOML at all has no words to look at.
+    let bare_word = Some(error).filter(|error| is_about_forms(error.message()));
+    let bare_word = bare_word
+        .and_then(|_| text.parse::<Table>().ok())
+        .and_then(|table| forms::hint(&table));
     let problem = Problem {
-        message: error.message().to_owned(),
+        message: bare_word.unwrap_or_else(|| error.message().to_owned()),
         places: error
             .span()
             .map(|place| (place, String::new()))
@@ -273,8 +291,17 @@ fn shown(name: &str, text: &str, error: &toml::de::Error) -> String {
     shown.trim_end().to_owned()
 }
 
+/// Whether serde took offence at the form of a value, and not at the value.
+fn is_about_forms(message: &str) -> bool {
+    message.contains("variant") && !message.contains("unknown variant")
+        || message.contains("invalid type: string")
+}
+
 /// The same in one line, for a table that has no text.
-pub(crate) fn message_of(error: &toml::de::Error) -> String {
+pub(crate) fn message_in(table: &Table, error: &toml::de::Error) -> String {
+    if let Some(hint) = forms::hint(table).filter(|_| is_about_forms(error.message())) {
+        return hint;
+    }
     let hint = nearest_in_message(error.message())
         .map(did_you_mean)
         .unwrap_or_default();
@@ -310,6 +337,18 @@ mod tests {
             "description = \"x\"\nduration = \"soon\"\n",
             &["my.toml:2:12", "500ms"],
         );
+        check(
+            "description = \"x\"\n[traffic]\nprofile = \"diurnal\"\n",
+            &[
+                "my.toml:3:11",
+                "profile \"diurnal\" has parameters",
+                "{ diurnal = { period = \"24h\"",
+            ],
+        );
+        check(
+            "description = \"x\"\n[[fault]]\nkind = \"late\"\nselect = \"first\"\n",
+            &["my.toml:4:", "select = { first = 2 }"],
+        );
         check("workers = 3\n", &["missing field `description`"]);
         check("description = \n", &["my.toml:1:"]);
     }
@@ -319,6 +358,11 @@ mod tests {
         let error = find("stedy").expect_err("no such scenario").to_string();
         assert!(
             error.contains("did you mean `steady`?") && error.contains("mock-worker list"),
+            "{error}"
+        );
+        let error = find("nosuch").expect_err("no such scenario").to_string();
+        assert!(
+            !error.contains("did you mean") && error.contains("mock-worker list"),
             "{error}"
         );
         let error = find("no/such/file.toml").expect_err("no such file").to_string();

@@ -93,3 +93,27 @@ fn what_cannot_be_is_refused_with_key_and_remedy() {
     );
     check(&["workers.x=1"], &["workers.x=1", "workers is no table"]);
 }
+
+#[test]
+fn a_bound_on_what_the_collector_does_not_have_is_refused_with_what_was_meant() {
+    let check = |bound: &str, expected: &str| {
+        let error = load("steady", &[&format!("expect.bound=[{bound}]")])
+            .expect_err(bound)
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(
+        "{metric=\"llm_pool_wrkers\",min=1}",
+        "did you mean `llm_pool_workers`?",
+    );
+    check(
+        "{metric=\"llm_nothing_alike_at_all\",min=1}",
+        "no metric llm_nothing_alike_at_all; docs/metrics.md",
+    );
+    check(
+        "{metric=\"llm_pool_workers\",labels={stat=\"fresh\"},min=1}",
+        "llm_pool_workers has no label stat; did you mean `state`?",
+    );
+    let own = "{metric=\"orders_open\",labels={team=\"search\"},min=1}";
+    load("steady", &[&format!("expect.bound=[{own}]")]).expect("a mapping and an operator name as they like");
+}

@@ -114,3 +114,43 @@ fn a_cut_connection_is_a_fault_of_all_who_share_it() {
     stage.clear(|_, _| true, &mut journal, &mut notices);
     assert_eq!(notices[1..], [Notice::Opened(1)], "once");
 }
+
+#[test]
+fn a_scenario_that_begins_anew_has_its_profile_and_faults_again_and_keeps_its_workers() {
+    let profile: Setting = "traffic.profile={spike={at=\"10s\",for=\"5s\",factor=20.0}}"
+        .parse()
+        .expect("a setting");
+    let mut fault = Fault::new(Kind::Crash);
+    (fault.select, fault.at, fault.length) = (Select::First(1), Nanos(3 * SECOND), Some(Nanos(2 * SECOND)));
+    let mut stage = stage("steady", &[profile], &[fault], 1);
+    let ids = stage.ids();
+    let (mut journal, mut notices) = (Journal::default(), Vec::new());
+    let mut arrivals = |stage: &mut Stage, from: u64, to: u64| {
+        let mut count = |at: u64| {
+            stage.advance(at * SECOND, &mut journal, &mut notices);
+            (0..stage.len())
+                .map(|place| stage.sample(place).truth.counters.arrivals)
+                .sum::<u64>()
+        };
+        let before = count(from);
+        count(to) - before
+    };
+    let quiet = arrivals(&mut stage, 5, 10);
+    let busy = arrivals(&mut stage, 10, 15);
+    assert!(busy > 5 * quiet, "{busy} in the spike, {quiet} before");
+    stage.advance(60 * SECOND, &mut Journal::default(), &mut Vec::new());
+    let restarts = stage.sample(0).truth.counters.restarts;
+    let own = stage.add(Fault::new(Kind::Silent), &mut Journal::default(), &mut Vec::new());
+    stage.begin_anew(&mut Journal::default(), &mut Vec::new());
+    let quiet = arrivals(&mut stage, 65, 70);
+    let busy = arrivals(&mut stage, 70, 75);
+    assert!(busy > 5 * quiet, "{busy} in the second spike, {quiet} before");
+    assert_eq!(stage.sample(0).truth.counters.restarts, restarts + 1);
+    assert_eq!(stage.ids(), ids);
+    let kinds: Vec<Kind> = stage.faults().map(|(_, fault)| fault.kind).collect();
+    assert_eq!(kinds.len(), 2, "none is there twice: {kinds:?}");
+    assert!(
+        stage.faults().any(|(number, _)| number == own),
+        "what was added stays"
+    );
+}

@@ -1,5 +1,6 @@
 //! Steps: what is decided at the start of one, and what has happened at its end.
 
+use super::latencies::Times;
 use super::{Engine, Listener, Queued, Running, Steps};
 use crate::journal::{Group, Pass, RequestChange};
 use crate::kv_pool::blocks_of;
@@ -24,6 +25,12 @@ impl Engine {
         debug_assert_eq!(step.end, now, "a step ends when it was to end");
         let mut growth = 0;
         let is_reported = self.is_reported();
+        if let Some(latencies) = &mut self.latencies {
+            match self.running.iter().map(|running| running.chunk).sum() {
+                0 => latencies.decoded(&self.capacity, &step, step.count),
+                prefill => latencies.mixed(&step, prefill),
+            }
+        }
         for running in &mut self.running {
             if running.prefill_left == 0 {
                 running.kv += step.count;
@@ -44,6 +51,11 @@ impl Engine {
                 self.counters.output_tokens += 1;
                 if is_reported && running.first_token.is_none() {
                     listener.changed(now, running.request.id, RequestChange::FirstToken);
+                }
+                if let Some(latencies) = &mut self.latencies
+                    && running.first_token.is_none()
+                {
+                    latencies.began(now - running.request.arrived, running.request.input);
                 }
                 running.first_token.get_or_insert(now);
             }
@@ -115,6 +127,9 @@ impl Engine {
             running.blocks = self.capacity.blocks(running.kv);
         }
         let step = self.step.as_mut().expect("a step is under way");
+        if let Some(latencies) = &mut self.latencies {
+            latencies.decoded(&self.capacity, step, done);
+        }
         self.counters.output_tokens += done * step.sequences;
         step.start += self.capacity.steps_time(done, step.sequences, step.kv_tokens);
         step.kv_tokens += done * step.sequences;
@@ -303,7 +318,17 @@ impl Engine {
                         .is_some_and(|at| running.started <= at && at <= now),
                     "law 4"
                 );
-                self.counters.first_token_ns += running.first_token.unwrap_or(now) - running.request.arrived;
+                let first_token = running.first_token.unwrap_or(now);
+                self.counters.first_token_ns += first_token - running.request.arrived;
+                if let Some(latencies) = &mut self.latencies {
+                    let times = Times {
+                        arrived: running.request.arrived,
+                        started: running.started,
+                        first_token,
+                        finished: now,
+                    };
+                    latencies.finished(times, running.request.input, running.request.output);
+                }
                 let kept = Some(kept).filter(|kept| kept.blocks > 0);
                 self.end(running.request, Ending::Finished, now, kept, listener);
             } else {

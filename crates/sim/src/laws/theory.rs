@@ -81,7 +81,7 @@ fn mooncakes_traces_hit_as_published() {
     use std::path::PathBuf;
 
     use super::kv_pool::{KvPool, Link, SegmentKey};
-    use crate::trace::{Trace, TraceFormat};
+    use crate::trace::{HitCurve, Trace, TraceOptions};
 
     let Some(folder) = std::env::var_os("MOONCAKE_TRACES").map(PathBuf::from) else {
         eprintln!("LEFT OUT: MOONCAKE_TRACES names no folder with Mooncake's traces");
@@ -92,7 +92,7 @@ fn mooncakes_traces_hit_as_published() {
         for request in trace.requests() {
             let mut chain: Vec<Link> = Vec::new();
             for &id in &request.hash_ids {
-                let key = SegmentKey::Trace(id);
+                let key = SegmentKey::Trace(id, 1);
                 chain.push(Link { key, blocks: 1 });
             }
             let length = chain.len() as u64;
@@ -105,12 +105,22 @@ fn mooncakes_traces_hit_as_published() {
     for (name, bounded, unbounded) in [("conversation", 21.2, 36.6), ("synthetic", 42.4, 64.0)] {
         let file = folder.join(format!("{name}_trace.jsonl"));
         let lines = BufReader::new(File::open(&file).expect("it can be opened"));
-        let trace = Trace::read(TraceFormat::Mooncake, lines).expect("it can be read");
+        let options = TraceOptions {
+            strict: true,
+            ..TraceOptions::default()
+        };
+        let trace = Trace::read(&options, lines).expect("it can be read");
+        let curve = HitCurve::of(&trace);
         for (blocks, expected) in [(10_000, bounded), (u64::MAX / 2, unbounded)] {
             let found = hit_rate(&trace, blocks);
             assert!(
                 (found - expected).abs() < 0.5,
                 "{name}, {blocks} blocks: {found} %, published {expected} %"
+            );
+            let at_once = 100.0 * curve.hit_ratio(blocks).expect("it has blocks");
+            assert!(
+                (at_once - found).abs() < 1e-9,
+                "{name}, {blocks} blocks: {at_once} % by the curve, {found} % by the pool"
             );
         }
     }

@@ -1,31 +1,25 @@
-//! Traces as they are published, and each way in which one can be wrong.
+//! Traces as they are published and as other tools write them, and each way in which one can be wrong.
 
 use super::*;
 
 const HEADER: &str = "TIMESTAMP,ContextTokens,GeneratedTokens";
 
-/// Reads a trace, and hands over its requests or the error's text.
-fn read(format: TraceFormat, text: &[u8]) -> Result<Vec<TraceRequest>, String> {
-    match Trace::read(format, text) {
-        Ok(trace) => Ok(trace.requests),
-        Err(error) => Err(error.to_string()),
+fn detected(text: &str) -> Trace {
+    Trace::parse(&TraceOptions::default(), text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn strict() -> TraceOptions {
+    TraceOptions {
+        strict: true,
+        ..TraceOptions::default()
     }
 }
 
-fn check_mooncake(text: &str, expected: &str) {
-    assert_eq!(
-        read(TraceFormat::Mooncake, text.as_bytes()),
-        Err(expected.to_owned()),
-        "{text}"
-    );
-}
-
-fn check_azure(text: &str, expected: &str) {
-    assert_eq!(
-        read(TraceFormat::Azure, text.as_bytes()),
-        Err(expected.to_owned()),
-        "{text}"
-    );
+fn refused(options: &TraceOptions, text: &[u8]) -> String {
+    match Trace::read(options, text) {
+        Ok(trace) => panic!("{trace:?}"),
+        Err(error) => error.to_string(),
+    }
 }
 
 fn request(at_ns: u64, input_tokens: u64, output_tokens: u64, hash_ids: &[u64]) -> TraceRequest {
@@ -34,45 +28,295 @@ fn request(at_ns: u64, input_tokens: u64, output_tokens: u64, hash_ids: &[u64]) 
         input_tokens,
         output_tokens,
         hash_ids: hash_ids.into(),
+        next: None,
     }
 }
 
 #[test]
 fn a_mooncake_trace_is_counted_from_its_first_request() {
-    let text = r#"{"timestamp": 3000, "input_length": 915, "output_length": 355, "hash_ids": [0, 462]}
-{"timestamp": 3000, "input_length": 512, "output_length": 1, "hash_ids": [7], "session": "a field more"}
+    let trace = detected(
+        r#"{"timestamp": 3000, "input_length": 915, "output_length": 355, "hash_ids": [0, 462]}
+{"timestamp": 3000, "input_length": 512, "output_length": 1, "hash_ids": [7], "kind": "a field more"}
 
 {"timestamp": 3000.5, "input_length": 513, "output_length": 2, "hash_ids": [0, 18446744073709551615]}
-"#;
-    let expected = vec![
+"#,
+    );
+    let expected = [
         request(0, 915, 355, &[0, 462]),
         request(0, 512, 1, &[7]),
         request(500_000, 513, 2, &[0, u64::MAX]),
     ];
-    assert_eq!(read(TraceFormat::Mooncake, text.as_bytes()), Ok(expected));
+    assert_eq!(trace.requests(), expected);
+    assert_eq!(
+        trace.reading().assumed(),
+        "mooncake (detected), times in milliseconds (the format's), blocks of 512 tokens (the format's)"
+    );
+    assert_eq!(trace.reading().remarks(), [""; 0]);
 }
 
 #[test]
 fn an_azure_trace_is_read_by_its_header() {
-    let text = "\u{feff}GeneratedTokens,Model,TIMESTAMP,ContextTokens\r\n\
-                10,m,2024-05-10 00:00:00.009930+00:00,4808\r\n\
-                11,m,2024-05-10 00:00:01+00:00,3180\r\n\
-                12,m,2024-05-10 02:00:01.5+02:00,110\r\n\
-                13,m,2024-05-10 00:00:02.1234567,1\r\n\r\n";
-    let expected = vec![
+    let trace = detected(
+        "\u{feff}GeneratedTokens,Model,TIMESTAMP,ContextTokens\r\n\
+         10,m,2024-05-10 00:00:00.009930+00:00,4808\r\n\
+         11,m,2024-05-10 00:00:01+00:00,3180\r\n\
+         12,m,2024-05-10 02:00:01.5+02:00,110\r\n\
+         13,m,2024-05-10 00:00:02.1234567,1\r\n\r\n",
+    );
+    let expected = [
         request(0, 4808, 10, &[]),
         request(990_070_000, 3180, 11, &[]),
         request(1_490_070_000, 110, 12, &[]),
         request(2_113_526_700, 1, 13, &[]),
     ];
-    assert_eq!(read(TraceFormat::Azure, text.as_bytes()), Ok(expected));
+    assert_eq!(trace.requests(), expected);
+    assert_eq!(
+        trace.reading().assumed(),
+        "azure (detected), times are dates, no blocks, so prompts share nothing"
+    );
 }
 
 #[test]
-fn a_mooncake_field_that_cannot_be_is_told_with_its_line() {
+fn the_example_in_aiperfs_documentation_is_played() {
+    let text = r#"{"timestamp": 0, "input_length": 655, "output_length": 52, "hash_ids": [0, 1, 2]}"#;
+    let trace = detected(text);
+    assert_eq!(trace.requests(), [request(0, 655, 52, &[0, 1, 2])]);
+    assert_eq!(trace.block_tokens(), Some(256), "the only power of two that fits");
+    assert!(
+        trace
+            .reading()
+            .assumed()
+            .ends_with("blocks of 256 tokens (detected)")
+    );
+    let options = TraceOptions {
+        block_tokens: Some(300),
+        ..strict()
+    };
+    let given = Trace::parse(&options, text).expect("300 fits as well");
+    assert_eq!(given.block_tokens(), Some(300));
+    let options = TraceOptions {
+        block_tokens: Some(512),
+        ..strict()
+    };
+    assert_eq!(
+        refused(&options, text.as_bytes()),
+        "line 1: hash_ids is a list of 3; expected at most 2 ids, one for every 512 of the 655 tokens of input_length; \
+         --trace-block-size names another size"
+    );
+}
+
+#[test]
+fn rows_without_hash_ids_share_nothing() {
+    let trace = detected(
+        r#"{"timestamp": 0, "input_length": 655, "output_length": 52}
+{"timestamp": 5, "input_length": 655, "output_length": 52, "hash_ids": null}"#,
+    );
+    assert_eq!(trace.requests()[1], request(5_000_000, 655, 52, &[]));
+    assert_eq!((trace.block_tokens(), trace.reading().without_ids), (None, 2));
+}
+
+#[test]
+fn a_turn_follows_the_end_of_the_one_before_it() {
+    let trace = detected(
+        r#"{"session_id": "a", "timestamp": 100, "input_length": 10, "output_length": 5}
+{"session_id": "b", "timestamp": 0, "input_length": 20, "output_length": 5}
+{"session_id": "a", "delay": 250, "input_length": 30, "output_length": 5}
+{"session_id": "a", "delay": 0.5, "input_length": 40, "output_length": 5}
+{"session_id": "b", "timestamp": 900, "input_length": 50, "output_length": 5}"#,
+    );
+    let inputs = |requests: &[TraceRequest]| -> Vec<u64> {
+        requests.iter().map(|request| request.input_tokens).collect()
+    };
+    assert_eq!(
+        inputs(trace.requests()),
+        [20, 10, 50],
+        "a turn with a time has it"
+    );
+    let second = trace.turn(trace.requests()[1].next.expect("the session goes on"));
+    assert_eq!((second.input_tokens, second.at_ns), (30, 250_000_000));
+    let third = trace.turn(second.next.expect("the session goes on"));
+    assert_eq!((third.input_tokens, third.at_ns, third.next), (40, 500_000, None));
+    assert_eq!(trace.requests()[0].next, None);
+    assert_eq!(trace.reading().turns, 2);
+}
+
+#[test]
+fn a_turn_whose_turn_before_is_missing_is_left_out() {
+    let trace = detected(
+        r#"{"session_id": "a", "timestamp": 0, "input_length": 0, "output_length": 5}
+{"session_id": "a", "delay": 250, "input_length": 30, "output_length": 5}
+{"timestamp": 7, "input_length": 30, "output_length": 5}"#,
+    );
+    assert_eq!(trace.all(), [request(0, 30, 5, &[])]);
+    let remarks = trace.reading().remarks().join("\n");
+    assert!(
+        remarks.contains("2 rows left out")
+            && remarks.contains("line 1: input_length is 0")
+            && remarks.contains("line 2: session_id is \"a\", and the turn before it"),
+        "{remarks}"
+    );
+}
+
+#[test]
+fn the_size_of_blocks_is_detected_or_asked_for() {
+    let rows = |rows: &[(u64, usize)]| -> String {
+        let row = |(input, ids): &(u64, usize)| {
+            let ids: Vec<usize> = (0..*ids).collect();
+            format!(
+                "{{\"timestamp\": 0, \"input_length\": {input}, \"output_length\": 1, \"hash_ids\": {ids:?}}}\n"
+            )
+        };
+        rows.iter().map(row).collect()
+    };
+    let check = |lengths: &[(u64, usize)], expected: u64| {
+        assert_eq!(
+            detected(&rows(lengths)).block_tokens(),
+            Some(expected),
+            "{lengths:?}"
+        );
+    };
+    // As Dynamo's converter writes them, with the model's blocks.
+    check(&[(640, 10), (641, 11), (63, 1)], 64);
+    check(&[(512, 1), (100, 1)], 512);
+    // No power of two, and only one size.
+    check(&[(1000, 10), (1001, 11)], 100);
+    // A row that does not fit does not change the size.
+    check(&[(640, 10), (641, 11), (63, 1), (700, 2)], 64);
+    let check = |lengths: &[(u64, usize)], reason: &str| {
+        let text = rows(lengths);
+        let error = refused(&TraceOptions::default(), text.as_bytes());
+        assert!(
+            error.contains(reason) && error.ends_with("--trace-block-size TOKENS"),
+            "{error}"
+        );
+        let options = TraceOptions {
+            block_tokens: Some(100),
+            ..TraceOptions::default()
+        };
+        let given = Trace::parse(&options, &text).expect("the size is given");
+        assert_eq!(given.block_tokens(), Some(100));
+    };
+    check(&[(600, 1)], "1024 and 1048576 tokens fit alike");
+    check(&[(420, 3)], "all sizes from 140 to 209 tokens fit alike");
+    check(
+        &[(300, 3), (40, 4), (900, 1)],
+        "no size fits more than 1 of 3 rows",
+    );
+}
+
+#[test]
+fn a_row_may_name_fewer_blocks_than_its_prompt_has() {
+    let trace = detected(
+        r#"{"timestamp": 0, "input_length": 2000, "output_length": 1, "hash_ids": [1, 2, 3, 4]}
+{"timestamp": 1, "input_length": 1000, "output_length": 1, "hash_ids": [1, 2]}
+{"timestamp": 2, "input_length": 2000, "output_length": 1, "hash_ids": [1]}"#,
+    );
+    assert_eq!(trace.requests().len(), 3);
+    assert_eq!(
+        trace.reading().remarks(),
+        ["1 row with fewer hash_ids than full blocks: the rest of these prompts shares nothing"]
+    );
+}
+
+#[test]
+fn qwen_bailian_has_seconds_and_blocks_of_16() {
+    let text = r#"{"chat_id": 159, "parent_chat_id": -1, "timestamp": 61.114, "input_length": 33, "output_length": 132, "type": "text", "turn": 1, "hash_ids": [1089, 1090, 1091]}
+{"chat_id": 160, "parent_chat_id": 159, "timestamp": 62.5, "input_length": 400, "output_length": 80, "type": "text", "turn": 2, "hash_ids": [1089, 1090]}"#;
+    let trace = detected(text);
+    let expected = [
+        request(0, 33, 132, &[1089, 1090, 1091]),
+        request(1_386_000_000, 400, 80, &[1089, 1090]),
+    ];
+    assert_eq!(trace.requests(), expected);
+    assert_eq!(
+        trace.reading().assumed(),
+        "qwen (detected), times in seconds (the format's), blocks of 16 tokens (the format's)"
+    );
+    let options = TraceOptions {
+        time_unit: Some(TimeUnit::Ms),
+        ..TraceOptions::default()
+    };
+    let other = Trace::parse(&options, text).expect("the unit is given");
+    assert_eq!(other.requests()[1].at_ns, 1_386_000);
+    assert!(other.reading().assumed().contains("times in milliseconds,"));
+}
+
+#[test]
+fn burstgpt_has_seconds() {
+    let trace = detected(
+        "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n\
+         5,ChatGPT,472,18,490,Conversation log\n\
+         45.5,GPT-4,1087,230.0,1317,API log\n\
+         46,ChatGPT,417,0,417,Conversation log\n",
+    );
+    let expected = [
+        request(0, 472, 18, &[]),
+        request(40_500_000_000, 1087, 230, &[]),
+        request(41_000_000_000, 417, 1, &[]),
+    ];
+    assert_eq!(trace.requests(), expected);
+    assert_eq!(trace.reading().format, TraceFormat::Burstgpt);
+    assert_eq!(
+        trace.reading().remarks(),
+        ["1 row with an answer of 0 tokens: played with 1, which the end of a prompt makes"]
+    );
+}
+
+#[test]
+fn rows_are_put_in_the_order_of_time() {
+    let row = |time: u64, input: u64| {
+        format!("{{\"timestamp\": {time}, \"input_length\": {input}, \"output_length\": 1}}\n")
+    };
+    let trace = detected(&[row(20, 1), row(10, 2), row(30, 3), row(20, 4)].concat());
+    let found: Vec<(u64, u64)> = trace
+        .requests()
+        .iter()
+        .map(|request| (request.at_ns / 1_000_000, request.input_tokens))
+        .collect();
+    assert_eq!(
+        found,
+        [(0, 2), (10, 1), (10, 4), (20, 3)],
+        "those of one time as in the file"
+    );
+    assert_eq!(
+        trace.reading().remarks(),
+        ["2 rows out of order: requests are played in the order of time"]
+    );
+}
+
+#[test]
+fn rows_that_cannot_be_played_are_counted_and_the_first_three_are_named() {
+    let bad = "{\"timestamp\": 5, \"input_length\": 0, \"output_length\": 1}\n";
+    let good = "{\"timestamp\": 5, \"input_length\": 9, \"output_length\": 1}\n";
+    let trace = detected(&[good, bad, bad, good, bad, bad].concat());
+    assert_eq!((trace.requests().len(), trace.reading().skipped), (2, 4));
+    let fault = "input_length is 0; expected a whole number from 1 to 10000000";
+    assert_eq!(
+        trace.reading().remarks(),
+        [format!(
+            "4 rows left out that cannot be played: line 2: {fault}; line 3: {fault}; line 5: {fault}"
+        )]
+    );
+    let text = bad.repeat(4);
+    assert_eq!(
+        refused(&TraceOptions::default(), text.as_bytes()),
+        format!(
+            "none of its rows can be played (4 in all): line 1: {fault}; line 2: {fault}; line 3: {fault}"
+        )
+    );
+    assert_eq!(
+        refused(&strict(), [good, bad].concat().as_bytes()),
+        format!("line 2: {fault}")
+    );
+}
+
+#[test]
+fn a_mooncake_field_that_cannot_be_is_an_error_with_its_line_where_that_is_wanted() {
     let good = r#"{"timestamp": 5, "input_length": 1, "output_length": 1, "hash_ids": [0]}"#;
     let check = |wrong: &str, expected: &str| {
-        check_mooncake(&format!("{good}\n{wrong}\n"), &format!("line 2: {expected}"));
+        let text = format!("{good}\n{wrong}\n");
+        let found = refused(&strict(), text.as_bytes());
+        assert_eq!(found, format!("line 2: {expected}"), "{text}");
     };
     check(
         "[1]",
@@ -87,12 +331,24 @@ fn a_mooncake_field_that_cannot_be_is_told_with_its_line() {
         "timestamp is missing; expected a number of milliseconds from 0 to 1e15",
     );
     check(
+        r#"{"delay": 3, "input_length": 1, "output_length": 1, "hash_ids": [0]}"#,
+        "timestamp is missing; expected a number of milliseconds from 0 to 1e15",
+    );
+    check(
         r#"{"timestamp": -1, "input_length": 1, "output_length": 1, "hash_ids": [0]}"#,
         "timestamp is -1; expected a number of milliseconds from 0 to 1e15",
     );
     check(
-        r#"{"timestamp": 5, "input_length": 0, "output_length": 1, "hash_ids": []}"#,
-        "input_length is 0; expected a whole number from 1 to 10000000",
+        r#"{"session_id": "x", "delay": -1, "input_length": 1, "output_length": 1}"#,
+        "delay is -1; expected a number of milliseconds from 0 to 1e15",
+    );
+    check(
+        r#"{"session_id": "x", "delay": 1, "input_length": 1, "output_length": 1}"#,
+        "session_id is \"x\", and the turn before it in this session is missing or cannot be played",
+    );
+    check(
+        r#"{"session_id": [], "timestamp": 1, "input_length": 1, "output_length": 1}"#,
+        "session_id is []; expected a text or a number",
     );
     check(
         r#"{"timestamp": 5, "input_length": 10000001, "output_length": 1, "hash_ids": []}"#,
@@ -100,37 +356,24 @@ fn a_mooncake_field_that_cannot_be_is_told_with_its_line() {
     );
     check(
         r#"{"timestamp": 5, "input_length": 1, "output_length": "7", "hash_ids": [0]}"#,
-        "output_length is \"7\"; expected a whole number from 1 to 10000000",
+        "output_length is \"7\"; expected a whole number from 0 to 10000000",
     );
     check(
-        r#"{"timestamp": 5, "input_length": 1, "output_length": 0, "hash_ids": [0]}"#,
-        "output_length is 0; expected a whole number from 1 to 10000000",
-    );
-    check(
-        r#"{"timestamp": 5, "input_length": 513, "output_length": 1, "hash_ids": [0]}"#,
-        "hash_ids is a list of 1; expected 2 ids, one for every 512 of the 513 tokens of input_length",
-    );
-    check(
-        r#"{"timestamp": 5, "input_length": 1, "output_length": 1}"#,
-        "hash_ids is missing; expected 1 ids, one for every 512 of the 1 tokens of input_length",
+        r#"{"timestamp": 5, "input_length": 1, "output_length": 1, "hash_ids": 7}"#,
+        "hash_ids is 7; expected a list of whole numbers",
     );
     check(
         r#"{"timestamp": 5, "input_length": 1, "output_length": 1, "hash_ids": [-3]}"#,
         "hash_ids is a list with -3; expected ids that are whole numbers",
     );
-    check(
-        r#"{"timestamp": 4.5, "input_length": 1, "output_length": 1, "hash_ids": [0]}"#,
-        "time goes backwards: timestamp is 4.5 ms, and 5 ms on line 1; expected lines in the order of time",
-    );
 }
 
 #[test]
-fn an_azure_cell_that_cannot_be_is_told_with_its_line() {
+fn an_azure_cell_that_cannot_be_is_an_error_with_its_line_where_that_is_wanted() {
     let check = |wrong: &str, expected: &str| {
-        check_azure(
-            &format!("{HEADER}\n2023-11-16 18:17:03.97,5,6\n\n{wrong}\n"),
-            &format!("line 4: {expected}"),
-        );
+        let text = format!("{HEADER}\n2023-11-16 18:17:03.97,5,6\n\n{wrong}\n");
+        let found = refused(&strict(), text.as_bytes());
+        assert_eq!(found, format!("line 4: {expected}"), "{text}");
     };
     let time = "expected a time such as 2023-11-16 18:17:03.9799600 or 2024-05-10 00:00:00.009930+00:00";
     check(
@@ -149,54 +392,116 @@ fn an_azure_cell_that_cannot_be_is_told_with_its_line() {
     );
     check(
         "2023-11-16 18:17:04,5,-6",
-        "GeneratedTokens is -6; expected a whole number from 1 to 10000000",
-    );
-    check(
-        "2023-11-16 18:17:03.96,5,6",
-        "time goes backwards: TIMESTAMP is 2023-11-16T18:17:03.96Z, and 2023-11-16T18:17:03.97Z on line 2; \
-         expected lines in the order of time",
+        "GeneratedTokens is -6; expected a whole number from 0 to 10000000",
     );
     check(
         "2923-11-16 18:17:03.96,5,6",
-        "TIMESTAMP is 2923-11-16T18:17:03.96Z; expected less than 584 years after the first request",
+        "TIMESTAMP is too far away; expected less than 584 years after the first request",
     );
 }
 
 #[test]
-fn a_column_that_is_missing_is_told_by_name() {
-    check_azure(
-        "TIMESTAMP,ContextTokens\n2023-11-16 18:17:03.97,5\n",
+fn what_is_in_no_known_format_is_refused_with_those_that_are() {
+    let error = refused(&TraceOptions::default(), b"\ntime,tokens\n1,2\n");
+    for part in [
+        "line 2",
+        "time,tokens",
+        "mooncake",
+        "TIMESTAMP,ContextTokens",
+        "Timestamp,Request tokens",
+    ] {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+    let azure = TraceOptions::from(TraceFormat::Azure);
+    assert_eq!(
+        refused(&azure, b"TIMESTAMP,ContextTokens\n2023-11-16 18:17:03.97,5\n"),
         "line 1: the header has no column GeneratedTokens, it is \"TIMESTAMP,ContextTokens\"; \
-         expected TIMESTAMP,ContextTokens,GeneratedTokens",
+         expected TIMESTAMP,ContextTokens,GeneratedTokens"
     );
+}
+
+#[test]
+fn an_option_that_means_nothing_is_refused() {
+    let text = format!("{HEADER}\n2023-11-16 18:17:03.97,5,6\n");
+    let options = TraceOptions {
+        time_unit: Some(TimeUnit::S),
+        ..TraceOptions::default()
+    };
+    assert!(refused(&options, text.as_bytes()).contains("--trace-time-unit s has no meaning"));
+    let options = TraceOptions {
+        block_tokens: Some(16),
+        ..TraceOptions::default()
+    };
+    assert!(refused(&options, text.as_bytes()).contains("--trace-block-size 16 has no meaning"));
 }
 
 #[test]
 fn a_trace_without_requests_is_refused() {
-    check_mooncake("", "the trace has no requests");
-    check_mooncake("\n\n", "the trace has no requests");
-    check_azure(HEADER, "the trace has no requests");
+    for text in ["", "\n\n", HEADER] {
+        let error = refused(&TraceOptions::default(), text.as_bytes());
+        assert_eq!(error, "the trace has no requests", "{text:?}");
+    }
 }
 
 #[test]
 fn what_is_no_text_or_too_long_is_refused() {
+    let options = TraceOptions::from(TraceFormat::Mooncake);
     assert_eq!(
-        read(TraceFormat::Mooncake, b"\n\xff\n"),
-        Err("line 2 is no text: it is not in UTF-8".to_owned())
+        refused(&options, b"\n\xff\n"),
+        "line 2 is no text: it is not in UTF-8"
     );
     let long = vec![b'x'; crate::lines::MAX_LINE_BYTES + 1];
-    assert_eq!(
-        read(TraceFormat::Mooncake, &long),
-        Err("line 1 is longer than 4194304 bytes".to_owned())
-    );
+    assert_eq!(refused(&options, &long), "line 1 is longer than 4194304 bytes");
 }
 
 #[test]
-fn a_format_is_named_alike_in_flags_scenarios_and_messages() {
+fn formats_and_units_are_named_alike_in_flags_scenarios_and_messages() {
     for format in TraceFormat::value_variants() {
         let value = format.to_possible_value().expect("none is hidden");
         assert_eq!(value.get_name(), format.as_str());
         let read: TraceFormat = serde_json::from_str(&format!("\"{format}\"")).expect("it is its name");
         assert_eq!(read, *format);
     }
+    for unit in TimeUnit::value_variants() {
+        let value = unit.to_possible_value().expect("none is hidden");
+        assert_eq!(value.get_name(), unit.as_str());
+        let read: TimeUnit = serde_json::from_str(&format!("\"{unit}\"")).expect("it is its name");
+        assert_eq!(read, *unit);
+    }
+}
+
+#[test]
+fn a_summary_has_rates_lengths_and_what_a_cache_would_have() {
+    // Two prompts in turn, then a third one that nothing has in common with them: a cache of 4 blocks holds both.
+    let row = |time: u64, ids: [u64; 2]| {
+        format!(
+            "{{\"timestamp\": {time}, \"input_length\": 1024, \"output_length\": 3, \"hash_ids\": {ids:?}}}\n"
+        )
+    };
+    let rows = [
+        row(0, [1, 2]),
+        row(1000, [3, 4]),
+        row(2000, [1, 2]),
+        row(3000, [3, 5]),
+        row(6000, [6, 7]),
+    ];
+    let trace = detected(&rows.concat());
+    let curve = HitCurve::of(&trace);
+    let hits = |blocks| (curve.hit_ratio(blocks).expect("it has blocks") * 10.0).round();
+    assert_eq!((curve.lookups(), curve.distinct()), (10, 7));
+    assert_eq!([2, 3, 4, 100].map(hits), [0.0, 2.0, 3.0, 3.0]);
+    let summary = Summary::of(&trace);
+    assert_eq!((summary.requests, summary.span_seconds), (5, 6.0));
+    assert_eq!(summary.mean_rate, Some(5.0 / 6.0));
+    assert_eq!(summary.requests_over_time.iter().sum::<u64>(), 5);
+    assert_eq!(
+        (summary.requests_over_time[10], summary.requests_over_time[59]),
+        (1, 1)
+    );
+    assert_eq!(summary.sharing_requests, 2);
+    assert_eq!((summary.input_tokens.min, summary.output_tokens.p99), (1024, 3));
+    assert_eq!(
+        summary.cache.last().map(|size| (size.blocks, size.hit_ratio)),
+        Some((None, 0.3))
+    );
 }

@@ -4,7 +4,7 @@ use protocol::text::causes;
 use sim::nanos::Nanos;
 
 use super::Show;
-use crate::control::{Cleared, Request, Status, cleared, fault, select, traffic_settings};
+use crate::control::{Cleared, Request, Status, cleared, counted, fault, select, traffic_settings};
 use crate::faults::{Fault, Kind};
 
 impl Show {
@@ -45,15 +45,16 @@ impl Show {
         let traffic = changed.traffic().map_err(|error| causes(error.as_ref()))?;
         self.stage.replace_traffic(traffic);
         self.scenario = changed;
-        Ok(format!("{} keys are set", settings.len()))
+        let keys = counted(settings.len(), "key");
+        Ok(format!("{keys} set"))
     }
 
     fn add(&mut self, fault: Fault) -> String {
         let kind = fault.kind.as_str();
         let number = self.stage.add(fault, &mut self.journal, &mut self.notices);
         self.take_notice();
-        let workers = self.stage.concerned(number);
-        format!("fault {number} is planned: {kind} with {workers} workers")
+        let workers = counted(self.stage.concerned(number), "worker");
+        format!("fault {number} is planned: {kind} with {workers}")
     }
 
     fn clear(&mut self, what: Option<&str>) -> Result<String, String> {
@@ -69,7 +70,7 @@ impl Show {
             (0, Some(what)) => Err(format!(
                 "there is no fault {what}; `mock-worker ctl status` lists them"
             )),
-            _ => Ok(format!("{count} faults are cleared")),
+            _ => Ok(format!("{} cleared", counted(count, "fault"))),
         }
     }
 
