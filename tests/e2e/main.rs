@@ -32,6 +32,7 @@ mod otlp;
 mod outage;
 mod page;
 mod promises;
+mod publish;
 mod python;
 mod receivers;
 mod recordings;

@@ -20,6 +20,7 @@ use crate::live::Live;
 use crate::page::{Pages, Source};
 use crate::reload::{Origin, Targets};
 use crate::sinks::SinkBooks;
+use crate::sinks::publish::{self, Publisher};
 use crate::tasks::Tasks;
 use crate::{reload, sinks, usage};
 
@@ -53,7 +54,18 @@ impl App {
     /// Where NATS refuses this user for good, or a task ends.
     pub async fn run(self, shutdown: CancellationToken, origin: Origin, log: &Log) -> anyhow::Result<()> {
         let Self { mut config, server } = self;
-        let options = options(&config.nats, &config.plan);
+        let published = match config.sinks.publish {
+            Some(_) => publish::subjects(&config.plan.selectors),
+            None => Vec::new(),
+        };
+        let options = options(&config.nats, &config.plan, &published);
+        let publishing = config.sinks.publish.map(|shape| {
+            let options = Options {
+                name: "metrics-publish".to_owned(),
+                ..options.clone()
+            };
+            (shape, Link::new(config.nats.servers.clone(), options))
+        });
         let (live, live_now) = watch::channel(Live::new(&config, origin.loaded.file.is_some()));
         let link = Link::new(config.nats.servers, options);
         let (mut engine, published) = Engine::new(config.plan, link.clone(), config.nats.service_prefix);
@@ -63,7 +75,13 @@ impl App {
         let host = rustix::system::uname();
         let host = host.nodename().to_string_lossy();
         let port = server.port().map_or_else(String::new, |port| format!(":{port}"));
-        config.sinks.set_instance(&format!("{host}{port}"));
+        let instance = format!("{host}{port}");
+        config.sinks.set_instance(&instance);
+        let publisher = publishing.map(|(shape, link)| Publisher {
+            link,
+            shape,
+            collector: instance,
+        });
         let sink_books = SinkBooks::of(&config.sinks);
         let (stop_page, stop_sinks) = (CancellationToken::new(), CancellationToken::new());
         let dropped_lines = log.lines().dropped_lines_counter();
@@ -85,7 +103,7 @@ impl App {
             }),
         }));
         server.announce("serving", "/metrics");
-        let mut sinks = sinks::start(config.sinks, &sink_books, &pages, &stop_sinks);
+        let mut sinks = sinks::start(config.sinks, publisher, &sink_books, &pages, &stop_sinks);
         let mut page = Tasks::default();
         page.start("the page", {
             let stop = stop_page.clone();
@@ -128,8 +146,8 @@ impl App {
     }
 }
 
-/// How the collector connects, and which permissions it needs for what it watches.
-pub(crate) fn options(nats: &Nats, plan: &Plan) -> Options {
+/// How the collector connects, and which permissions it needs for what it watches and for what is `published`.
+pub(crate) fn options(nats: &Nats, plan: &Plan, published: &[String]) -> Options {
     let inbox = format!("{}.>", nats.servers.inbox_prefix());
     // Records of requests that were asked for by name are needed; those that are listened to by default are welcome.
     let (optional, named): (Vec<String>, Vec<String>) =
@@ -138,7 +156,7 @@ pub(crate) fn options(nats: &Nats, plan: &Plan) -> Options {
     Options {
         subscription_capacity: INBOX_CAPACITY,
         auth_patience: nats.auth_patience,
-        grants: Grants::new(nats.service_prefix.asking(), listened),
+        grants: Grants::new(nats.service_prefix.asking().iter().chain(published), listened),
         optional,
         ..Options::named("metrics")
     }

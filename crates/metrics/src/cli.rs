@@ -17,7 +17,7 @@ use web::Security;
 
 use crate::app::{self, App};
 use crate::args::{Cli, Command, ConfigCommand, ListArgs};
-use crate::config::{Config, Wrong};
+use crate::config::{self, Config, Wrong};
 use crate::config_file::{self, LoadError, Loaded};
 use crate::probe::{self, Copied, Health, Looking};
 use crate::reload::Origin;
@@ -66,6 +66,7 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
         Ok(Looking {
             copied: copied(&loaded.matches),
             rules: loaded.rules()?,
+            published: config::published(&loaded.cli.collect),
             shared: loaded.cli.shared,
             nats: nats.clone(),
         })

@@ -15,7 +15,7 @@ use crate::args::{CollectArgs, SharedArgs};
 use crate::etcd::EtcdServers;
 use crate::export::ExportOptions;
 use crate::mapping;
-use crate::sinks::Sinks;
+use crate::sinks::{Sinks, publish};
 use crate::target::Target;
 
 /// Where the page is served unless flags say otherwise.
@@ -235,6 +235,16 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
             .flatten(),
     );
     wrong
+}
+
+/// The subjects, as patterns, to which aggregates are published; none unless they are asked for.
+pub fn published(collect: &CollectArgs) -> Vec<String> {
+    let named = named(collect).ok().flatten();
+    let targets = collect.target.iter().map(|target| &target.selector);
+    match collect.push.publish {
+        Some(_) => publish::subjects(named.iter().chain(targets)),
+        None => Vec::new(),
+    }
 }
 
 /// Where the page is served.

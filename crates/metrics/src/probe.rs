@@ -61,6 +61,8 @@ pub struct Looking {
     pub nats: Nats,
     /// By which rules the collector would read what is there.
     pub rules: Plan,
+    /// Subjects to which the collector would publish aggregates.
+    pub published: Vec<String>,
     /// For commands to copy.
     pub copied: Copied,
 }
@@ -108,7 +110,10 @@ impl Looking {
             request_traces: Vec::new(),
             ..self.plan(wanted, settings)?
         };
-        let link = Link::new(self.nats.servers.clone(), app::options(&self.nats, &plan));
+        let link = Link::new(
+            self.nats.servers.clone(),
+            app::options(&self.nats, &plan, &self.published),
+        );
         Ok(Engine::new(plan, link, self.nats.service_prefix.clone()).0)
     }
 

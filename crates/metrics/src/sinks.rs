@@ -1,6 +1,6 @@
-//! Sinks: tasks that push what the page shows to where nothing can scrape it. They read pages, each of which is rendered
-//! once for each snapshot and format, and nothing else; so they push exactly what a scrape would have shown, and a
-//! receiver that is slow or absent delays neither a round nor a page.
+//! Sinks: tasks that push what the page shows to where nothing can scrape it. Those of Prometheus read pages, each of which
+//! is rendered once for each snapshot and format, so they push exactly what a scrape would have shown; the one of NATS reads
+//! snapshots. None of them reads anything else, so a receiver that is slow or absent delays neither a round nor a page.
 
 pub mod args;
 mod books;
@@ -8,6 +8,7 @@ mod export_request;
 mod http;
 mod lines;
 mod otlp;
+pub(crate) mod publish;
 mod pushgateway;
 mod queue;
 mod receiver;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use self::books::Books;
+use self::publish::Publisher;
 use crate::export::{Sink, SinkView};
 use crate::page::Pages;
 use crate::tasks::Tasks;
@@ -37,6 +39,7 @@ impl SinkBooks {
             Sink::Pushgateway => sinks.pushgateway.is_some(),
             Sink::RemoteWrite => sinks.remote_write.is_some(),
             Sink::Otlp => sinks.otlp.is_some(),
+            Sink::Nats => sinks.publish.is_some(),
         };
         Self(Sink::ALL.map(|sink| is_on(sink).then(|| Arc::new(Books::of(sink)))))
     }
@@ -52,8 +55,19 @@ impl SinkBooks {
 }
 
 /// Starts the sinks that are on. Each ends after `stop`, once it has said to its receiver what is to be said at the end.
-pub(crate) fn start(sinks: Sinks, books: &SinkBooks, pages: &Arc<Pages>, stop: &CancellationToken) -> Tasks {
+pub(crate) fn start(
+    sinks: Sinks,
+    publisher: Option<Publisher>,
+    books: &SinkBooks,
+    pages: &Arc<Pages>,
+    stop: &CancellationToken,
+) -> Tasks {
     let mut tasks = Tasks::default();
+    if let Some(publisher) = publisher {
+        let books = books.get(Sink::Nats);
+        let task = publish::run(publisher, pages.snapshots(), books, stop.clone());
+        tasks.start("publishing to NATS", task);
+    }
     if let Some(config) = sinks.pushgateway {
         let books = books.get(Sink::Pushgateway);
         let task = pushgateway::run(config, Arc::clone(pages), books, stop.clone());

@@ -41,6 +41,7 @@
 
 #![warn(missing_docs)]
 
+pub mod aggregate;
 pub mod codec;
 pub mod description;
 pub mod events;

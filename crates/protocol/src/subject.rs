@@ -5,6 +5,7 @@
 //! and may contain `-`; the id is lower-case hexadecimal without padding. Because a tail such as `my-add` could
 //! be either, reading one takes the endpoint that is looked for: [`SubjectParts::read`].
 
+mod aggregate;
 mod events;
 mod namespace;
 mod patterns;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::token::is_subject_text;
 use crate::{EndpointName, EndpointPath, Layout, ServiceName, ServiceNameError, WorkerId, WorkerIdError};
 
+pub use aggregate::{aggregate, aggregates};
 pub use events::EventSubject;
 pub use namespace::event;
 pub use patterns::{MAX_UNKNOWN_TOKENS, Wanted, event_patterns};

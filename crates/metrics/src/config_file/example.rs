@@ -11,7 +11,7 @@ const INTRODUCTION: &str = "\
 ";
 
 /// Values for keys that have no default.
-const EXAMPLES: [(&str, &str); 24] = [
+const EXAMPLES: [(&str, &str); 25] = [
     ("component", r#""backend""#),
     ("endpoint", r#""generate""#),
     (
@@ -32,6 +32,7 @@ const EXAMPLES: [(&str, &str); 24] = [
     ("listen", r#"["127.0.0.1:9091", "unix:/run/metrics.sock"]"#),
     ("web_config_file", r#""/etc/metrics/web.yml""#),
     ("etcd", r#""http://etcd:2379""#),
+    ("publish", r#""native""#),
     ("push_url", r#""http://pushgateway:9091""#),
     ("push_grouping", r#"["zone=a"]"#),
     ("remote_write_url", r#""http://prometheus:9090/api/v1/write""#),

@@ -217,7 +217,7 @@ mod tests {
     }
 
     /// Keys whose change needs another connection, another address, or another log.
-    const WITH_A_RESTART: [&str; 46] = [
+    const WITH_A_RESTART: [&str; 47] = [
         "server",
         "user",
         "password",
@@ -240,6 +240,7 @@ mod tests {
         "no_context",
         "auth_patience",
         "etcd",
+        "publish",
         "push",
         "push_url",
         "push_interval",

@@ -15,11 +15,13 @@ pub enum Sink {
     RemoteWrite,
     /// OpenTelemetry's protocol over HTTP.
     Otlp,
+    /// Aggregates to NATS.
+    Nats,
 }
 
 impl Sink {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pushgateway, Self::RemoteWrite, Self::Otlp];
+    pub const ALL: [Self; 4] = [Self::Pushgateway, Self::RemoteWrite, Self::Otlp, Self::Nats];
 
     /// The label value.
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Sink {
             Self::Pushgateway => "pushgateway",
             Self::RemoteWrite => "remote_write",
             Self::Otlp => "otlp",
+            Self::Nats => "nats",
         }
     }
 }

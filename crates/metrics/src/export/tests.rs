@@ -50,6 +50,7 @@ const MOMENT: Moment = Moment {
                 waiting: 1,
                 dropped: 0,
             }),
+            None,
         ],
         usage: Some(Usage {
             cpu_seconds: 1.25,

@@ -48,7 +48,7 @@ pub async fn doctor(args: DoctorArgs, looking: &Looking) -> anyhow::Result<Healt
         request_traces: Vec::new(),
         ..plan.clone()
     };
-    let link = Link::new(servers.clone(), app::options(nats, &needed));
+    let link = Link::new(servers.clone(), app::options(nats, &needed, &looking.published));
     let begun = Instant::now();
     let client = link.connect_now().await?;
     let text = format!("connected to {servers} in {} ms", begun.elapsed().as_millis());

@@ -9,6 +9,7 @@ use clap::Args;
 use program::time::{Bounds, time_within};
 
 use super::otlp::{Otlp, signal_url};
+use super::publish::Shape;
 use super::pushgateway::Pushgateway;
 use super::receiver::Receiver;
 use super::remote_write::RemoteWrite;
@@ -78,6 +79,11 @@ pub struct PushArgs {
         value_name = "NAME=VALUE"
     )]
     pub remote_write_label: Vec<Pair>,
+
+    /// Publish the load of each pool to NATS once in each round, at namespace.NAMESPACE.l2c.COMPONENT.ENDPOINT: as the JSON of
+    /// Dynamo's metrics component, or as MessagePack with all that is known.
+    #[arg(long, env = "METRICS_PUBLISH", value_enum, value_name = "SHAPE")]
+    pub publish: Option<Shape>,
 
     /// A file with the bearer token for remote writes. It is read for each request.
     #[arg(long, env = "METRICS_REMOTE_WRITE_BEARER_TOKEN_FILE", value_name = "FILE")]
@@ -176,6 +182,8 @@ pub struct Sinks {
     pub(super) pushgateway: Option<Pushgateway>,
     pub(super) remote_write: Option<RemoteWrite>,
     pub(super) otlp: Option<Otlp>,
+    /// How aggregates are published to NATS.
+    pub(crate) publish: Option<Shape>,
 }
 
 impl PushArgs {
@@ -266,6 +274,7 @@ impl PushArgs {
             pushgateway,
             remote_write,
             otlp,
+            publish: self.publish,
         })
     }
 }
@@ -322,10 +331,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_pushed_unless_an_address_is_given() {
+    fn nothing_is_pushed_or_published_unless_it_is_asked_for() {
         assert_eq!(resolve(&[]), Ok(Sinks::default()));
         let sinks = resolve(&["--push-url", "http://p", "--remote-write-url", "http://w"]).expect("valid");
-        assert!(sinks.pushgateway.is_some());
+        assert!(sinks.pushgateway.is_some() && sinks.publish.is_none());
+        let publishing = resolve(&["--publish", "native"]).expect("valid");
+        assert_eq!(publishing.publish, Some(Shape::Native));
         let write = sinks.remote_write.expect("it is on");
         assert_eq!(write.interval, Duration::from_secs(2));
         assert_eq!(write.labels["job"], "llm-metrics");

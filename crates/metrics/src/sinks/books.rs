@@ -45,8 +45,8 @@ impl Books {
         self.failed.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn refused(&self) {
-        self.refused.fetch_add(1, Relaxed);
+    pub(super) fn refused(&self, requests: u64) {
+        self.refused.fetch_add(requests, Relaxed);
     }
 
     pub(super) fn rejected(&self, points: u64) {

@@ -200,7 +200,7 @@ impl Http {
                 true
             }
             Failure::Refused { reason } => {
-                books.refused();
+                books.refused(1);
                 if let Some(left_out) = self.limiter.admit("refused", Instant::now()) {
                     warn!(sink, receiver = %self.receiver, reason, left_out, "the receiver refused a push, which is not sent again");
                 }
