@@ -106,9 +106,24 @@ async fn an_address_that_cannot_be_had_is_reported_with_its_reason() {
             "--web-config-file cannot be used: /no/such/file.yml: No such file",
         ),
     ];
-    for (arguments, code, expected) in cases {
-        let mut command = metrics(&["--target", TARGET]);
-        command.args(arguments);
+    let engines: [(&[&str], i32, &str); 3] = [
+        (
+            &["--listen", "no-such-host.invalid:0"],
+            1,
+            "no-such-host.invalid:0: the host name does not resolve (",
+        ),
+        (
+            &["--listen", "192.0.2.1:0"],
+            1,
+            "this machine has no such address",
+        ),
+        (&["--listen", ":9091"], 2, "write 0.0.0.0:9091 for all addresses"),
+    ];
+    let collector = cases.map(|case| ("metrics", &["--target", TARGET][..], case));
+    let engines = engines.map(|case| ("mock-worker", &["run", "steady"][..], case));
+    for (program, first, (arguments, code, expected)) in collector.into_iter().chain(engines) {
+        let mut command = built(program);
+        command.args(first).args(arguments);
         let refused = finish(command).await;
         assert_eq!(refused.code, Some(code), "{arguments:?}: {}", refused.stderr);
         assert!(
@@ -130,19 +145,36 @@ async fn the_page_of_simulated_engines_is_served_by_the_same_rules() {
         "http_server_config: {headers: {X-Frame-Options: deny}}\n",
     )
     .unwrap();
+    let unix = format!("unix:{}", text(&socket));
+    let mut listen = vec!["127.0.0.1:0", "localhost:0", &unix];
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        listen.push("[::1]:0");
+    }
     let mut command = built("mock-worker");
     command
-        .args(["run", "steady", "--listen", &format!("unix:{}", text(&socket))])
-        .args(["--web.config.file", text(&config)])
+        .args(["run", "steady", "--web.config.file", text(&config)])
+        .args(listen.iter().flat_map(|address| ["--listen", address]))
         .env("NATS_URL", server.url());
     let mut workers = Program::start("mock-worker", command);
-    workers.says(&["engines' own metrics", "url=unix:"]).await;
-    let curled = curl("http://x/metrics", &["--unix-socket", text(&socket)]).await;
-    assert_eq!(curled.status, 200, "{curled:?}");
-    assert!(curled.text.contains("x-frame-options: deny"), "{curled:?}");
-    let (_, body) = curled.text.split_once("\r\n\r\n").unwrap();
-    let page = Page::parse(body.trim_end());
-    assert!(!page.absent("vllm:num_requests_running", &[]));
+    workers.says(&["ready"]).await;
+    let lines = workers.lines_with(&["engines' own metrics", "url="]);
+    assert_eq!(lines.len(), listen.len(), "{lines:?}");
+    let mut schemes = Vec::new();
+    for line in &lines {
+        let (_, url) = line.split_once("url=").unwrap();
+        let url = url.trim_matches('"');
+        let curled = match url.starts_with("unix:") {
+            true => curl("http://x/metrics", &["--unix-socket", text(&socket)]).await,
+            false => curl(url, &["--globoff"]).await,
+        };
+        assert_eq!(curled.status, 200, "{curled:?}");
+        assert!(curled.text.contains("x-frame-options: deny"), "{curled:?}");
+        let (_, body) = curled.text.split_once("\r\n\r\n").unwrap();
+        let page = Page::parse(body.trim_end());
+        assert!(!page.absent("vllm:num_requests_running", &[]));
+        schemes.push(url.split(':').next().unwrap_or_default().to_owned());
+    }
+    assert_eq!(schemes.iter().filter(|scheme| *scheme == "unix").count(), 1);
     workers.signal(Signal::TERM);
     workers.ended().await;
     assert!(!socket.exists());
