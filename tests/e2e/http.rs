@@ -1,6 +1,7 @@
 //! The page where the network is not to be trusted: attacks on the real program, by clients that we did not write.
 
 mod attacks;
+mod large_pages;
 mod listening;
 mod secured;
 

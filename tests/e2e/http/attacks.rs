@@ -1,9 +1,9 @@
-//! Clients that take what they can: connections, file descriptors, memory.
+//! Clients that take what they can: connections and file descriptors.
 
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tests::{Collector, NatsServer, Page, Workers, eventually, free_port, metrics};
+use tests::{Collector, NatsServer, Workers, eventually, free_port, metrics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -14,11 +14,11 @@ use crate::TARGET;
 /// Longer than the limits under test, and shorter than the defaults.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-fn address(collector: &Collector) -> String {
+pub(super) fn address(collector: &Collector) -> String {
     collector.url().trim_start_matches("http://").to_owned()
 }
 
-async fn sent(address: &str, text: &str) -> TcpStream {
+pub(super) async fn sent(address: &str, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.expect("the system accepts");
     stream.write_all(text.as_bytes()).await.expect("there is room");
     stream
@@ -147,101 +147,6 @@ async fn a_client_is_closed_that_takes_too_long_to_ask_to_ask_again_or_to_read()
         got.len(),
         page.text().len()
     );
-}
-
-fn rounds(page: &Page) -> f64 {
-    page.sum("llm_collector_rounds_total", &[])
-}
-
-#[tokio::test]
-async fn clients_that_read_nothing_share_the_memory_of_their_pages() {
-    const CLIENTS: usize = 30;
-    let server = NatsServer::start().await;
-    let _workers = Workers::start(&server, &["--workers", "1000"]).await;
-    let more = ["--max-series", "1000000", "--poll-interval", "1s"];
-    let collector = Collector::watching(&server, TARGET, &more).await;
-    let page = collector.has_workers(1000).await;
-    // The largest that it has been without them.
-    let mut before = 0.0_f64;
-    for _ in 0..5 {
-        let page = collector.rounds(1).await;
-        before = before.max(
-            page.value("process_resident_memory_bytes", &[])
-                .expect("it is shown"),
-        );
-    }
-    let address = address(&collector);
-    let mut clients = Vec::new();
-    let mut most = 0.0_f64;
-    for _ in 0..CLIENTS {
-        clients.push(sent(&address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await);
-        // They ask after different rounds, so that each would hold a page of its own.
-        let before = rounds(&collector.page().await);
-        let page = collector
-            .shows("a round ended", |page| rounds(page) > before)
-            .await;
-        most = most.max(
-            page.value("process_resident_memory_bytes", &[])
-                .expect("it is shown"),
-        );
-    }
-    let size = page.text().len() as f64;
-    let grown = (most - before) / f64::from(1 << 20);
-    // The room for outdated pages, those that are being made and dropped, and a little for each client.
-    let bound = (4.0 * size + f64::from(8 << 20)) / f64::from(1 << 20) + 0.5 * CLIENTS as f64;
-    assert!(
-        grown < bound,
-        "{grown:.0} MiB, more than {bound:.0}; a page has {size} bytes"
-    );
-    assert!(
-        size * CLIENTS as f64 > 2.0 * bound * f64::from(1 << 20),
-        "the pages are too small to show anything: {size}"
-    );
-    collector
-        .shows("clients that read old pages were cut off", |page| {
-            page.sum(
-                "llm_collector_http_connections_closed_total",
-                &[("reason", "outdated")],
-            ) >= 1.0
-        })
-        .await;
-}
-
-#[tokio::test]
-async fn many_compressed_pages_at_once_slow_no_other_request() {
-    let server = NatsServer::start().await;
-    let _workers = Workers::start(&server, &["--workers", "3000"]).await;
-    let more = ["--max-series", "1000000", "--poll-interval", "2s"];
-    let collector = Collector::watching(&server, TARGET, &more).await;
-    collector.has_workers(3000).await;
-    collector.rounds(1).await;
-    let scrape = async || {
-        let reply = collector.get("/metrics", &[("accept-encoding", "gzip")]).await;
-        assert_eq!(reply.headers["content-encoding"], "gzip");
-        reply.body
-    };
-    let all = futures_util::future::join_all((0..20).map(|_| scrape()));
-    let mut slowest = Duration::ZERO;
-    let mut all = std::pin::pin!(all);
-    let pages = loop {
-        let asked = Instant::now();
-        tokio::select! {
-            pages = &mut all => break pages,
-            reply = collector.get("/healthz", &[]) => {
-                assert_eq!(reply.status, 200);
-                slowest = slowest.max(asked.elapsed());
-            }
-        }
-    };
-    let mut different: Vec<&Vec<u8>> = pages.iter().collect();
-    different.sort();
-    different.dedup();
-    assert!(
-        different.len() <= 3,
-        "{} pages were compressed for 20 clients",
-        different.len()
-    );
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }
 
 #[tokio::test]
