@@ -42,7 +42,10 @@ pub(crate) async fn run(args: Args, client: Client) -> anyhow::Result<()> {
 
 fn load() -> Result<WorkerStats, protocol::StatsError> {
     WorkerStats::builder()
-        .requests(3, 100, 0)
-        .kv_blocks(42, 1000)
+        .slots_active(3)
+        .slots_capacity(100)
+        .requests_waiting(0)
+        .kv_blocks_active(42)
+        .kv_blocks_capacity(1000)
         .build()
 }

@@ -69,8 +69,11 @@ fn worker(number: u64) -> WorkerView {
     // Ids as long as Dynamo's.
     let id = WorkerId::new(4_111_120_194_158_748_168 + number);
     let load = WorkerStats::builder()
-        .requests(number % 128, 128, number % 7)
-        .kv_blocks(number % 4096, 4096)
+        .slots_active(number % 128)
+        .slots_capacity(128)
+        .requests_waiting(number % 7)
+        .kv_blocks_active(number % 4096)
+        .kv_blocks_capacity(4096)
         .prefix_cache_hit_ratio((number % 100) as f64 / 100.0);
     WorkerView {
         identity: Arc::new(Identity {

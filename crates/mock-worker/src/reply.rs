@@ -353,12 +353,11 @@ fn is_about_identity(kind: Kind) -> bool {
 /// The load as the shared schema has it.
 pub fn stats_of(load: &Load) -> WorkerStats {
     let stats = WorkerStats::builder()
-        .requests(
-            load.request_active_slots,
-            load.request_total_slots,
-            load.num_requests_waiting,
-        )
-        .kv_blocks(load.kv_active_blocks, load.kv_total_blocks);
+        .slots_active(load.request_active_slots)
+        .slots_capacity(load.request_total_slots)
+        .requests_waiting(load.num_requests_waiting)
+        .kv_blocks_active(load.kv_active_blocks)
+        .kv_blocks_capacity(load.kv_total_blocks);
     let stats = match load.gpu_prefix_cache_hit_rate {
         Some(rate) => stats.prefix_cache_hit_ratio(rate),
         None => stats,

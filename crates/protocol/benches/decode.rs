@@ -180,7 +180,12 @@ fn request_trace(bencher: Bencher<'_, '_>) {
 }
 
 fn load() -> KvMetrics {
-    let stats = WorkerStats::builder().requests(3, 100, 7).kv_blocks(42, 100);
+    let stats = WorkerStats::builder()
+        .slots_active(3)
+        .slots_capacity(100)
+        .requests_waiting(7)
+        .kv_blocks_active(42)
+        .kv_blocks_capacity(100);
     KvMetrics::new(
         WorkerId::new(4_111_120_194_158_748_168),
         stats.build().expect("in range"),

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use protocol::events::{Queued, Scheduled};
-use protocol::service::{EnginePass, Servers, Worker};
+use protocol::service::{EnginePass, EventPublishError, Reporter, Servers, Worker};
 use tokio::time::{interval, sleep};
 
 const PASS: Duration = Duration::from_millis(25);
@@ -24,15 +24,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "worker {} publishes its forward passes; Ctrl-C ends it",
         worker.id()
     );
-    tokio::select! {
-        ended = work(&worker) => ended?,
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
-    Ok(worker.shutdown(Duration::from_secs(5)).await?)
+    let engine = tokio::spawn(work(worker.reporter()));
+    let ended = worker.run_until_signal(Duration::from_secs(5)).await;
+    engine.abort();
+    Ok(ended?)
 }
 
 /// Eight requests that grow by a token with each pass, while two wait.
-async fn work(worker: &Worker) -> Result<(), Box<dyn Error>> {
+async fn work(reporter: Reporter) -> Result<(), EventPublishError> {
     loop {
         let mut passes = interval(PASS);
         for tokens in 100..200 {
@@ -50,7 +49,7 @@ async fn work(worker: &Worker) -> Result<(), Box<dyn Error>> {
                     ..Queued::default()
                 },
             };
-            worker.forward_pass(&pass).await?;
+            reporter.forward_pass(&pass).await?;
         }
         sleep(REST).await;
     }

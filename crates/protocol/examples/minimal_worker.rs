@@ -1,4 +1,4 @@
-//! A worker in about fifteen lines: `cargo run -p protocol --features service --example minimal_worker [PATH]`.
+//! The README's worker: `cargo run -p protocol --features service --example minimal_worker`.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,28 +8,20 @@ use protocol::service::{Servers, Worker};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let servers = std::env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".to_owned());
-    let path = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "dynamo/my_component/my_endpoint".to_owned());
-    let worker = Worker::builder(path.parse()?)
-        .stats(|| {
-            WorkerStats::builder()
-                .requests(3, 100, 0)
-                .kv_blocks(42, 1000)
-                .build()
-        })
+    let servers: Servers = "nats://127.0.0.1:4222".parse()?;
+    let client = servers.connect_within(Duration::from_secs(30)).await?;
+    let worker = Worker::builder("dynamo/my_component/my_endpoint".parse()?)
+        .concurrency(100)
+        .count_requests()
         .handler(|request| async move {
             let echo = request.payload().clone();
             Ok(request.respond(echo).await?)
         })
-        .start(servers.parse::<Servers>()?.connect().await?)
+        .start(client)
         .await?;
-    eprintln!(
-        "worker {} serves {}; Ctrl-C ends it",
-        worker.id(),
-        worker.subject()
-    );
-    tokio::signal::ctrl_c().await?;
-    Ok(worker.shutdown(Duration::from_secs(5)).await?)
+    let stats = WorkerStats::builder()
+        .kv_blocks_active(42)
+        .kv_blocks_capacity(1000);
+    worker.set_load(stats.build()?);
+    Ok(worker.run_until_signal(Duration::from_secs(5)).await?)
 }

@@ -19,7 +19,7 @@
 //! let subject = WorkerSubject::new(&path, Layout::Hashed, Some(WorkerId::new(0x1f)))?;
 //! assert_eq!(subject.to_string(), "dynamo_my_component_1854ce00.my_endpoint-1f");
 //!
-//! let stats = WorkerStats::builder().requests(3, 100, 0).kv_blocks(42, 100).build()?;
+//! let stats = WorkerStats::builder().slots_active(3).slots_capacity(100).requests_waiting(0).kv_blocks_active(42).kv_blocks_capacity(100).build()?;
 //! let data = stats.to_data(StatsShape::Nested);
 //! assert_eq!(data["kv_stats"]["kv_active_blocks"], 42);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,33 +1,36 @@
 //! The worker SDK: [`Worker`] puts a worker on NATS (feature `service`).
 //!
-//! A worker is a NATS micro service with one endpoint. It tells its load when a collector asks, answers requests,
-//! and publishes events:
+//! A worker is a NATS micro service. It reports its load when a collector asks, answers requests, and publishes events:
 //!
 //! ```no_run
+//! use std::error::Error;
 //! use std::time::Duration;
 //!
+//! use protocol::WorkerStats;
 //! use protocol::service::{Servers, Worker};
-//! use protocol::{KvHitRate, WorkerStats};
 //!
 //! #[tokio::main]
-//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! async fn main() -> Result<(), Box<dyn Error>> {
 //!     let servers: Servers = "nats://127.0.0.1:4222".parse()?;
-//!     let client = servers.connect().await?;
+//!     let client = servers.connect_within(Duration::from_secs(30)).await?;
 //!     let worker = Worker::builder("dynamo/my_component/my_endpoint".parse()?)
-//!         .stats(|| WorkerStats::builder().requests(3, 100, 0).kv_blocks(42, 1000).build())
+//!         .concurrency(100)
+//!         .count_requests()
 //!         .handler(|request| async move {
 //!             let echo = request.payload().clone();
-//!             request.respond(echo).await?;
-//!             Ok(())
+//!             Ok(request.respond(echo).await?)
 //!         })
 //!         .start(client)
 //!         .await?;
-//!     worker.publish_hit_rate(&KvHitRate::new(worker.id(), 10, 4)?).await?;
-//!     tokio::signal::ctrl_c().await?;
-//!     worker.shutdown(Duration::from_secs(5)).await?;
-//!     Ok(())
+//!     let stats = WorkerStats::builder()
+//!         .kv_blocks_active(42)
+//!         .kv_blocks_capacity(1000);
+//!     worker.set_load(stats.build()?);
+//!     Ok(worker.run_until_signal(Duration::from_secs(5)).await?)
 //! }
 //! ```
+//!
+//! `examples/full_worker.rs` has several endpoints, metadata, a stream, events and an engine on a task of its own.
 //!
 //! An answer of several messages is a [`stream`](Request::stream):
 //!
@@ -67,74 +70,74 @@
 //! that panics, hangs or returns too much costs one reply its load and nothing else; a handler that panics makes its
 //! caller see an error; a shutdown finishes what was begun, and a worker that is dropped leaves no ghost behind.
 //!
-//! A worker is asked under `$SRV`, as every service of async-nats is, and under no other prefix. A collector that asks under
-//! another one, by `--service-prefix`, reaches it where its account imports the service export `$SRV.>` of the worker's account
-//! under that prefix; see "Another prefix" in `docs/protocol.md`.
+//! A worker is asked under `$SRV` unless [`service_prefix`](WorkerBuilder::service_prefix) sets another prefix; see "Another
+//! prefix" in `docs/protocol.md`.
 //!
 //! The crate's `async_nats` is re-exported, so that the client is of the version that the worker takes.
 
+mod answers;
 mod builder;
 mod cause;
 mod connect_error;
+mod counters;
+mod denials;
+mod discovery;
+mod endpoint;
 mod hello;
 mod load;
 mod login;
 mod metadata;
+mod outbox;
 mod passes;
+mod reporter;
 mod request;
 mod secret;
 mod seldom;
 mod servers;
 mod serving;
+mod start;
 mod tls;
+mod version;
 
-use std::sync::Arc;
+use std::ops::Deref;
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, PublishError};
-use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::codec::CONTENT_TYPE;
-use crate::events::Topic;
-use crate::{
-    CodecError, Encoding, EndpointPath, KvHitRate, KvMetrics, StatsError, WorkerId, WorkerStats,
-    WorkerSubject, subject,
-};
-
-use passes::Passes;
+use crate::{EndpointPath, StatsError, WorkerStats, WorkerSubject};
 
 pub use async_nats;
 pub use bytes::Bytes;
 
-pub use builder::{StartError, WorkerBuilder};
+pub use builder::WorkerBuilder;
 pub use cause::{Cause, CauseKind};
 pub use connect_error::ConnectError;
 pub use load::MAX_DATA_BYTES;
 pub use login::{Login, LoginError};
 pub use passes::EnginePass;
+pub use reporter::{EventPublishError, Reporter};
 pub use request::{HandlerError, Request, RespondError, ResponseStream};
 pub use secret::Secret;
 pub use servers::{InboxPrefixError, Servers, ServersError, is_refusal, reconnect_delay};
+pub use start::StartError;
 pub use tls::{Tls, TlsFileError};
 
-/// A worker on NATS.
+/// A worker on NATS. It also is a [`Reporter`] of its own load and events.
 ///
 /// It serves until [`shutdown`](Self::shutdown). Dropping it stops it too, without a grace: requests in flight are
 /// answered with an error, and discovery ends, as soon as the runtime gets to it.
 #[derive(Debug)]
 pub struct Worker {
     path: EndpointPath,
-    id: WorkerId,
     subject: WorkerSubject,
     instance: String,
-    encoding: Encoding,
-    client: Client,
-    passes: Arc<Passes>,
+    reporter: Reporter,
     /// Ends with the worker.
     _heartbeat: Option<AbortOnDropHandle<()>>,
+    closed: CancellationToken,
     stop: oneshot::Sender<Duration>,
     serving: JoinHandle<Result<(), ShutdownError>>,
 }
@@ -143,7 +146,13 @@ pub struct Worker {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// Requests were still being handled after the grace; their callers were told.
+    /// The process cannot wait for signals.
+    #[error("failed to wait for signals: {0}")]
+    Signal(#[source] std::io::Error),
+    /// The connection was closed while the worker served, e.g. because the server no longer accepts its login.
+    #[error("the worker served no longer: its NATS connection is closed")]
+    Closed,
+    /// Requests were still being handled after the grace; their callers got an error.
     #[error("{requests} request{} abandoned after the grace", if *.requests == 1 { " was" } else { "s were" })]
     Unfinished {
         /// How many.
@@ -157,21 +166,6 @@ pub enum ShutdownError {
     Task(#[from] JoinError),
 }
 
-/// Why an event was not published.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventPublishError {
-    /// It could not be encoded.
-    #[error("failed to encode the event: {0}")]
-    Encode(#[from] CodecError),
-    /// A variance of a forward pass is negative, infinite or no number.
-    #[error("the forward pass has an invalid {0}: it must be a finite number of at least 0")]
-    Variance(&'static str),
-    /// The connection did not take it.
-    #[error("failed to publish the event: {0}")]
-    Publish(#[from] PublishError),
-}
-
 impl Worker {
     /// Starts describing a worker of this pool.
     pub fn builder(path: EndpointPath) -> WorkerBuilder {
@@ -181,11 +175,6 @@ impl Worker {
     /// The pool that the worker belongs to.
     pub fn path(&self) -> &EndpointPath {
         &self.path
-    }
-
-    /// The worker's id within its pool.
-    pub fn id(&self) -> WorkerId {
-        self.id
     }
 
     /// Where the worker serves its endpoint.
@@ -198,35 +187,33 @@ impl Worker {
         &self.instance
     }
 
-    /// Publishes how many KV blocks of a prompt were cached.
-    ///
-    /// This waits where the connection does not keep up, and while it is lost.
-    ///
-    /// # Errors
-    /// [`EventPublishError`] where the connection is closed.
-    pub async fn publish_hit_rate(&self, event: &KvHitRate) -> Result<(), EventPublishError> {
-        self.publish(Topic::KvHitRate, event).await
+    /// What an engine on another task or thread reports with.
+    pub fn reporter(&self) -> Reporter {
+        self.reporter.clone()
     }
 
-    /// Publishes the load, for collectors that learn of it by events.
-    ///
-    /// This waits where the connection does not keep up, and while it is lost.
+    /// Serves until the process gets SIGTERM or Ctrl-C, and then [shuts down](Self::shutdown).
     ///
     /// # Errors
-    /// [`EventPublishError`] where the connection is closed.
-    pub async fn publish_metrics(&self, event: &KvMetrics) -> Result<(), EventPublishError> {
-        self.publish(Topic::KvMetrics, event).await
+    /// [`ShutdownError`] as for [`shutdown`](Self::shutdown); [`ShutdownError::Closed`] at once where the connection is
+    /// closed, so the program can end, and whatever runs it can start it again.
+    pub async fn run_until_signal(self, grace: Duration) -> Result<(), ShutdownError> {
+        let mut terminate = terminate().map_err(ShutdownError::Signal)?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(ShutdownError::Signal)?,
+            () = terminate.received() => {}
+            () = self.closed() => {
+                let _ = self.shutdown(grace).await;
+                return Err(ShutdownError::Closed);
+            }
+        }
+        self.shutdown(grace).await
     }
 
-    /// Publishes a forward pass of the engine, as Dynamo 1.4 and later does: numbered, in an envelope, at the endpoint's
-    /// own subject.
-    ///
-    /// Call it once for each pass, in their order. This waits where the connection does not keep up, and while it is lost.
-    ///
-    /// # Errors
-    /// [`EventPublishError`] where a variance is invalid or the connection is closed.
-    pub async fn forward_pass(&self, pass: &EnginePass) -> Result<(), EventPublishError> {
-        self.passes.publish(pass).await
+    /// Returns when the worker serves no longer although nothing stopped it: its connection is closed. While a connection is
+    /// only lost, the worker is there again as soon as it is restored.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 
     /// Stops in order: takes no more requests, finishes those in flight within `grace`, then leaves discovery.
@@ -240,16 +227,33 @@ impl Worker {
         let _ = self.stop.send(grace);
         self.serving.await?
     }
+}
 
-    async fn publish(&self, topic: Topic, payload: &impl Serialize) -> Result<(), EventPublishError> {
-        let payload = self.encoding.encode(payload)?;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, self.encoding.content_type());
-        let subject = subject::event(&self.path.namespace, topic.as_str());
-        Ok(self
-            .client
-            .publish_with_headers(subject, headers, payload.into())
-            .await?)
+impl Deref for Worker {
+    type Target = Reporter;
+
+    fn deref(&self) -> &Reporter {
+        &self.reporter
+    }
+}
+
+/// Waits for SIGTERM, which only Unix has.
+struct Terminate(#[cfg(unix)] tokio::signal::unix::Signal);
+
+fn terminate() -> std::io::Result<Terminate> {
+    #[cfg(unix)]
+    return tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map(Terminate);
+    #[cfg(not(unix))]
+    return Ok(Terminate());
+}
+
+impl Terminate {
+    async fn received(&mut self) {
+        #[cfg(unix)]
+        if self.0.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
     }
 }
 

@@ -23,11 +23,18 @@ use wire::in_unit_range;
 ///
 /// ```
 /// use protocol::WorkerStats;
-/// let stats = WorkerStats::builder().requests(3, 100, 7).kv_blocks(42, 100).prefix_cache_hit_ratio(0.25).build()?;
+/// let stats = WorkerStats::builder()
+///     .slots_active(3)
+///     .slots_capacity(100)
+///     .requests_waiting(7)
+///     .kv_blocks_active(42)
+///     .kv_blocks_capacity(100)
+///     .prefix_cache_hit_ratio(0.25)
+///     .build()?;
 /// assert_eq!(stats.kv_blocks_active(), Some(42));
 /// assert_eq!(stats.kv_usage_ratio(), Some(0.42));
 ///
-/// let error = WorkerStats::builder().kv_blocks(101, 100).build().unwrap_err();
+/// let error = WorkerStats::builder().kv_blocks_active(101).kv_blocks_capacity(100).build().unwrap_err();
 /// assert_eq!(error.to_string(), "kv_active_blocks is 101, above its capacity of 100");
 /// # Ok::<(), protocol::StatsError>(())
 /// ```
@@ -97,7 +104,7 @@ impl WorkerStats {
     ///
     /// ```
     /// use protocol::WorkerStats;
-    /// let older = WorkerStats::builder().kv_blocks(40, 100).build()?;
+    /// let older = WorkerStats::builder().kv_blocks_active(40).kv_blocks_capacity(100).build()?;
     /// let newer = WorkerStats::builder().kv_blocks_active(120).build()?;
     /// let stats = older.updated_by(&newer);
     /// assert_eq!((stats.kv_blocks_active(), stats.kv_blocks_capacity()), (Some(120), None));
@@ -129,7 +136,7 @@ impl WorkerStats {
     ///
     /// ```
     /// use protocol::WorkerStats;
-    /// let rank = WorkerStats::builder().kv_blocks(40, 100).build()?;
+    /// let rank = WorkerStats::builder().kv_blocks_active(40).kv_blocks_capacity(100).build()?;
     /// let group = WorkerStats::of_ranks([&rank, &rank]);
     /// assert_eq!((group.kv_blocks_active(), group.kv_usage_ratio()), (Some(80), Some(0.4)));
     /// # Ok::<(), protocol::StatsError>(())
@@ -248,27 +255,38 @@ impl WorkerStats {
 }
 
 impl WorkerStatsBuilder {
-    /// Requests running, the most that can run, and those queued.
+    /// Requests running now; at most the capacity.
     #[must_use]
-    pub fn requests(mut self, active: u64, capacity: u64, waiting: u64) -> Self {
+    pub fn slots_active(mut self, active: u64) -> Self {
         self.0.request_slots_active = Some(active);
+        self
+    }
+
+    /// The most requests that can run at once.
+    #[must_use]
+    pub fn slots_capacity(mut self, capacity: u64) -> Self {
         self.0.request_slots_capacity = Some(capacity);
+        self
+    }
+
+    /// Requests queued in the worker.
+    #[must_use]
+    pub fn requests_waiting(mut self, waiting: u64) -> Self {
         self.0.requests_waiting = Some(waiting);
         self
     }
 
-    /// KV-cache blocks held and in total. Sets the use ratio from them, unless that has been said.
-    #[must_use]
-    pub fn kv_blocks(mut self, active: u64, capacity: u64) -> Self {
-        self.0.kv_blocks_active = Some(active);
-        self.0.kv_blocks_capacity = Some(capacity);
-        self
-    }
-
-    /// KV-cache blocks held, where the total is not known.
+    /// KV-cache blocks held now; at most the capacity. With the capacity it sets the use ratio, unless that is set.
     #[must_use]
     pub fn kv_blocks_active(mut self, active: u64) -> Self {
         self.0.kv_blocks_active = Some(active);
+        self
+    }
+
+    /// KV-cache blocks in total.
+    #[must_use]
+    pub fn kv_blocks_capacity(mut self, capacity: u64) -> Self {
+        self.0.kv_blocks_capacity = Some(capacity);
         self
     }
 

@@ -181,8 +181,11 @@ async fn a_worker_of_the_sdk_needs_the_documented_permissions_and_no_more() {
         .expect("the worker is let in");
     let stats = || {
         WorkerStats::builder()
-            .requests(3, 100, 0)
-            .kv_blocks(42, 1000)
+            .slots_active(3)
+            .slots_capacity(100)
+            .requests_waiting(0)
+            .kv_blocks_active(42)
+            .kv_blocks_capacity(1000)
             .build()
     };
     let worker = Worker::builder(TARGET.parse().expect("a path"))

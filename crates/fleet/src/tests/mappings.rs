@@ -294,8 +294,11 @@ fn a_worker_has_mapped_values_next_to_its_load() {
 #[test]
 fn mappings_with_the_pointers_of_the_load_fields_find_the_load() {
     let stats = WorkerStats::builder()
-        .requests(3, 100, 7)
-        .kv_blocks(42, 100)
+        .slots_active(3)
+        .slots_capacity(100)
+        .requests_waiting(7)
+        .kv_blocks_active(42)
+        .kv_blocks_capacity(100)
         .prefix_cache_hit_ratio(0.25)
         .build()
         .expect("in range");

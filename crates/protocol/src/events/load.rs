@@ -61,7 +61,7 @@ impl KvMetrics {
     ///
     /// ```
     /// use protocol::{Encoding, KvMetrics, WorkerId, WorkerStats};
-    /// let event = KvMetrics::new(WorkerId::new(7), WorkerStats::builder().kv_blocks(42, 100).build()?);
+    /// let event = KvMetrics::new(WorkerId::new(7), WorkerStats::builder().kv_blocks_active(42).kv_blocks_capacity(100).build()?);
     /// let payload = Encoding::MessagePack.encode(&event)?;
     /// assert_eq!(KvMetrics::decode(None, &payload)?, event);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

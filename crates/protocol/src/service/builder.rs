@@ -3,89 +3,46 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_nats::Client;
-use async_nats::service::ServiceExt;
 use futures_util::FutureExt;
 use serde_json::Value;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, warn};
 
 use super::Worker;
-use super::load::{Load, LoadSource};
+use super::endpoint::{Handler, Limits};
+use super::load::{Closure, Load};
 use super::metadata;
-use super::passes::Passes;
 use super::request::{HandlerError, Request};
-use super::serving::{Handler, OwnedService, Serving};
-use crate::text::causes;
+use super::start::StartError;
 use crate::{
-    Description, Encoding, EndpointPath, Layout, ServiceNameError, ServicePrefix, StatsError, StatsShape,
-    WorkerId, WorkerStats, WorkerSubject, subject,
+    Encoding, EndpointName, EndpointPath, Layout, ServicePrefix, StatsError, StatsShape, WorkerId,
+    WorkerStats,
 };
 
 /// How many requests a worker handles at once unless it says otherwise.
 const CONCURRENCY: usize = 256;
 
-/// How long the server may take to show that the worker can be discovered.
-const CONFIRMATION: Duration = Duration::from_secs(1);
+/// How many requests may wait unless the worker says otherwise.
+const WAITING: usize = 65_536;
 
 /// Collects what a worker needs; [`start`](Self::start) starts it.
 #[must_use = "a worker is started by `start`"]
 pub struct WorkerBuilder {
-    path: EndpointPath,
-    id: Option<WorkerId>,
-    layout: Layout,
-    shape: StatsShape,
-    encoding: Encoding,
-    version: String,
-    metadata: HashMap<String, String>,
-    concurrency: usize,
-    dp_rank: u64,
-    has_heartbeat: bool,
-    stats: Stats,
-    handler: Handler,
-}
-
-enum Stats {
-    None,
-    Shaped(Arc<dyn Fn() -> Result<WorkerStats, StatsError> + Send + Sync>),
-    Raw(Arc<dyn Fn() -> Load + Send + Sync>),
-}
-
-/// Why a worker did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The layout has no service name for the path.
-    #[error(transparent)]
-    ServiceName(#[from] ServiceNameError),
-    /// The service was refused, e.g. because its version is not a semantic one.
-    #[error("failed to register the service {service} with version {version:?}: {reason}")]
-    Service {
-        /// The service's name.
-        service: String,
-        /// Its version.
-        version: String,
-        /// What async-nats says.
-        reason: String,
-    },
-    /// The subject could not be subscribed to.
-    #[error("failed to serve {subject}: {reason}")]
-    Endpoint {
-        /// The worker's subject.
-        subject: String,
-        /// What async-nats says.
-        reason: String,
-    },
-    /// The connection was closed before the subscriptions were sent.
-    #[error("failed to send the subscriptions of {subject}: the NATS connection is closed")]
-    Closed {
-        /// The worker's subject.
-        subject: String,
-    },
+    pub(super) path: EndpointPath,
+    pub(super) id: Option<WorkerId>,
+    pub(super) layout: Layout,
+    pub(super) shape: StatsShape,
+    pub(super) encoding: Encoding,
+    pub(super) prefix: ServicePrefix,
+    pub(super) version: String,
+    pub(super) metadata: HashMap<String, String>,
+    pub(super) limits: Limits,
+    pub(super) counts_requests: bool,
+    pub(super) dp_rank: u64,
+    pub(super) has_heartbeat: bool,
+    pub(super) stats: Option<Closure>,
+    pub(super) handler: Handler,
+    pub(super) more_endpoints: Vec<(EndpointName, Handler)>,
 }
 
 impl WorkerBuilder {
@@ -100,13 +57,19 @@ impl WorkerBuilder {
             layout: Layout::default(),
             shape: StatsShape::default(),
             encoding: Encoding::default(),
+            prefix: ServicePrefix::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             metadata: metadata::of_this_process(),
-            concurrency: CONCURRENCY,
+            limits: Limits {
+                concurrency: CONCURRENCY,
+                waiting: WAITING,
+            },
+            counts_requests: false,
             dp_rank: 0,
             has_heartbeat: false,
-            stats: Stats::None,
+            stats: None,
             handler: Arc::new(refuse),
+            more_endpoints: Vec::new(),
         }
     }
 
@@ -149,9 +112,31 @@ impl WorkerBuilder {
         self
     }
 
-    /// How many requests are handled at once, at least one; 256 unless set. More of them wait in the client.
+    /// Answers `PING`, `INFO` and `STATS` under this prefix; under `$SRV` unless set.
+    pub fn service_prefix(mut self, prefix: ServicePrefix) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    /// Reports the requests that are here: those being handled as active slots, those behind the
+    /// [`concurrency`](Self::concurrency) as waiting, and the concurrency as the capacity unless the stats have one.
+    ///
+    /// What the stats say of running and waiting requests is replaced. Data of a schema of your own stays as it is.
+    pub fn count_requests(mut self) -> Self {
+        self.counts_requests = true;
+        self
+    }
+
+    /// How many requests may wait for a slot; 65,536 unless set. More of them are answered with the error 503, and
+    /// counted.
+    pub fn waiting_limit(mut self, requests: usize) -> Self {
+        self.limits.waiting = requests;
+        self
+    }
+
+    /// How many requests each endpoint handles at once, at least one; 256 unless set. More of them wait.
     pub fn concurrency(mut self, requests: usize) -> Self {
-        self.concurrency = requests.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        self.limits.concurrency = requests.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 
@@ -177,14 +162,14 @@ impl WorkerBuilder {
         F: Fn() -> R + Send + Sync + 'static,
         R: Into<Result<WorkerStats, StatsError>>,
     {
-        self.stats = Stats::Shaped(Arc::new(move || stats().into()));
+        self.stats = Some(Arc::new(move || Ok(Load::Stats(stats().into()?))));
         self
     }
 
     /// Tells data of a schema of one's own in place of [`stats`](Self::stats), under the same rules; data above
     /// [`MAX_DATA_BYTES`](super::MAX_DATA_BYTES) is left out.
     pub fn data(mut self, data: impl Fn() -> Value + Send + Sync + 'static) -> Self {
-        self.stats = Stats::Raw(Arc::new(move || Ok(data())));
+        self.stats = Some(Arc::new(move || Ok(Load::Raw(data()))));
         self
     }
 
@@ -200,120 +185,26 @@ impl WorkerBuilder {
         self
     }
 
-    /// Starts the worker. When this returns, a STATS request is answered.
+    /// Serves another endpoint of the same component, under the same worker id and in the same service. It has limits and
+    /// counters of its own; the load is that of the worker's own endpoint.
+    pub fn endpoint<F, Answer>(mut self, name: EndpointName, handler: F) -> Self
+    where
+        F: Fn(Request) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        let handler: Handler = Arc::new(move |request| handler(request).boxed());
+        self.more_endpoints.push((name, handler));
+        self
+    }
+
+    /// Starts the worker. When this returns, a STATS request is answered, as far as the worker's own permissions let it
+    /// find out.
     ///
     /// While the connection is lost, this waits until it is back.
     ///
     /// # Errors
-    /// [`StartError`] says what was refused, and by whom.
+    /// [`StartError`] has what was refused, and the remedy.
     pub async fn start(self, client: Client) -> Result<Worker, StartError> {
-        let id = self.id.unwrap_or_else(|| WorkerId::new(rand::random()));
-        let subject = WorkerSubject::new(&self.path, self.layout, Some(id))?;
-        let name: Arc<str> = subject.to_string().into();
-
-        let (verbs_alive, verbs) = oneshot::channel::<()>();
-        let stats_handler = {
-            let source = self.stats.source(self.shape);
-            let (client, name) = (client.clone(), name.clone());
-            move |_endpoint, _counters| {
-                // Lives and dies with async-nats' task, which owns this closure.
-                let _alive = &verbs_alive;
-                let read = |source: &LoadSource| source.read(&name, client.max_payload());
-                source.as_ref().map_or(Value::Null, read)
-            }
-        };
-        let description = Description {
-            component: self.path.component.clone(),
-            namespace: self.path.namespace.clone(),
-        };
-        let service = client
-            .service_builder()
-            .description(description)
-            .metadata(self.metadata)
-            .queue_group(subject::QUEUE_GROUP)
-            .stats_handler(stats_handler)
-            .start(subject.service(), &self.version)
-            .await
-            .map(OwnedService::new)
-            .map_err(|reason| StartError::Service {
-                service: subject.service().to_string(),
-                version: self.version.clone(),
-                reason: causes(&*reason),
-            })?;
-        let endpoint = service
-            .get()
-            .endpoint_builder()
-            .name(subject.micro_name())
-            .add(&name)
-            .await
-            .map_err(|reason| StartError::Endpoint {
-                subject: name.to_string(),
-                reason: causes(&*reason),
-            })?;
-        let instance = service.get().info().await.id;
-        client.flush().await.map_err(|_| StartError::Closed {
-            subject: name.to_string(),
-        })?;
-        confirm(&client, &subject, &instance).await;
-
-        let serving = Serving {
-            service,
-            endpoint,
-            verbs,
-            client: client.clone(),
-            handler: self.handler,
-            concurrency: self.concurrency,
-            name,
-        };
-        let passes = Arc::new(Passes::new(client.clone(), &self.path, id, self.dp_rank));
-        let heartbeat = self.has_heartbeat.then(|| {
-            let beating = tokio::spawn(passes.clone().beat());
-            AbortOnDropHandle::new(beating)
-        });
-        let (stop, stopped) = oneshot::channel();
-        Ok(Worker {
-            path: self.path,
-            id,
-            subject,
-            instance,
-            encoding: self.encoding,
-            client,
-            passes,
-            _heartbeat: heartbeat,
-            stop,
-            serving: tokio::spawn(serving.run(stopped)),
-        })
-    }
-}
-
-impl Stats {
-    fn source(self, shape: StatsShape) -> Option<LoadSource> {
-        match self {
-            Self::None => None,
-            Self::Shaped(stats) => Some(LoadSource::new(Arc::new(move || {
-                stats().map(|stats| stats.to_data(shape))
-            }))),
-            Self::Raw(data) => Some(LoadSource::new(data)),
-        }
-    }
-}
-
-/// A flush only means that the bytes are on their way. An answer from the worker itself means that the server has its
-/// subscriptions; a user who may not publish such requests does without.
-async fn confirm(client: &Client, worker: &WorkerSubject, instance: &str) {
-    // async-nats serves no other prefix.
-    let prefix = ServicePrefix::default();
-    let Some(info) = prefix.info_of(worker.service().as_str(), instance) else {
-        return;
-    };
-    match timeout(CONFIRMATION, client.request(info, Default::default())).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => warn!(
-            %worker,
-            "the worker cannot be discovered: its NATS user needs the permission to subscribe to {}",
-            prefix.all()
-        ),
-        Ok(Err(error)) => debug!(%worker, error = causes(&error), "discovery could not be confirmed"),
-        Err(_) => debug!(%worker, "discovery could not be confirmed in time"),
+        super::start::start(self, client).await
     }
 }

@@ -1,50 +1,65 @@
-//! [`LoadSource`]: the user's stats closure, called so that it can harm nothing.
+//! [`LoadSource`]: the load that a worker reports, pushed or read from the user's closure, so that neither harms anything.
 //!
-//! async-nats calls a stats handler synchronously, on the task that answers every discovery message, and under the
-//! mutex that each answered request takes too. A closure that panics there ends discovery for good and poisons
-//! the mutex, so the next request panics as well; one that blocks makes requests wait, and one that returns more
-//! than the server's largest payload ends discovery too. So the closure runs on a thread for blocking work, its
-//! panics are caught there, its data is measured there, and the handler waits for it only so long. Whatever goes
-//! wrong, the reply says `null`: a worker that is there and whose load is not known now.
+//! Load that was pushed is read from memory. A closure runs on a thread for blocking work; its panics are caught there and its data
+//! is measured there, and the task that answers waits for it asynchronously, only so long. Whatever goes wrong, the reply
+//! says `null`: a worker that is there and whose load is not known now.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::warn;
 
+use super::counters::Counters;
 use super::seldom::Seldom;
-use crate::StatsError;
+use crate::{StatsError, StatsShape, WorkerStats};
 
 /// The most bytes of JSON that a worker's `data` may have.
 pub const MAX_DATA_BYTES: usize = 256 << 10;
 
-/// How long the closure may take. It should read a few numbers, which takes microseconds.
-const RUN_LIMIT: Duration = Duration::from_millis(5);
+/// How long a call of the closure may take, with its wait for a thread. It should read a few numbers, which takes
+/// microseconds, but on a machine whose cores are all busy a thread waits for its turn. Nothing else waits meanwhile, and a
+/// collector waits longer.
+const LIMIT: Duration = Duration::from_millis(200);
 
-/// How long the closure may wait for a thread. This is another limit because it says nothing about the closure: on
-/// a machine whose cores are all busy, a thread may well wait longer for its turn than the closure then runs.
-const START_LIMIT: Duration = Duration::from_millis(50);
+/// The load that a worker's author sets. Clones are the same load.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pushed(Arc<Mutex<Option<WorkerStats>>>);
 
-/// What a STATS reply has besides `data`: names, times and counters.
-const REST_OF_REPLY_BYTES: usize = 4 << 10;
+/// What the user's closure returns.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Load {
+    Stats(WorkerStats),
+    /// Data of a schema of the user's own.
+    Raw(Value),
+}
 
-/// What the user's closure returned, as JSON.
-pub(super) type Load = Result<Value, StatsError>;
+/// The user's closure.
+pub(super) type Closure = Arc<dyn Fn() -> Result<Load, StatsError> + Send + Sync>;
 
-/// Calls the user's closure and bounds what it can do.
+/// How requests that the SDK counts appear in the load.
+#[derive(Debug, Clone)]
+pub(super) struct Counted {
+    pub(super) counters: Arc<Counters>,
+    pub(super) concurrency: u64,
+}
+
+/// Reads the load, whose source cannot harm what reads it.
 pub(super) struct LoadSource {
-    closure: Arc<dyn Fn() -> Load + Send + Sync>,
-    runtime: Handle,
-    start_limit: Duration,
-    run_limit: Duration,
+    pub(super) pushed: Pushed,
+    pub(super) closure: Option<Closure>,
+    pub(super) counted: Option<Counted>,
+    pub(super) shape: StatsShape,
+    limit: Duration,
     running: Arc<AtomicBool>,
-    warnings: Seldom,
+    warnings: Arc<Seldom>,
 }
 
 /// Why there is no load this time.
@@ -52,10 +67,11 @@ pub(super) struct LoadSource {
 enum NoLoad {
     #[error("the stats closure panicked: {0}")]
     Panicked(String),
-    #[error("the stats closure took longer than {} ms; let it read what another task keeps up to date", RUN_LIMIT.as_millis())]
+    #[error(
+        "the stats closure took longer than {} ms; let it read what another task keeps up to date, or push the load with `set_load`",
+        LIMIT.as_millis()
+    )]
     Slow,
-    #[error("no thread was free for the stats closure within {} ms", START_LIMIT.as_millis())]
-    NoThread,
     #[error("the stats closure is still busy with an earlier call")]
     StillRunning,
     #[error("the stats closure returned {bytes} bytes of JSON, above the limit of {limit}")]
@@ -64,67 +80,104 @@ enum NoLoad {
     Impossible(#[from] StatsError),
 }
 
-enum Step {
-    Started,
-    Ended(Result<Value, NoLoad>),
+impl Pushed {
+    /// Replaces the load. The lock is held for as long as a copy takes.
+    pub(super) fn set(&self, stats: WorkerStats) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stats);
+    }
+
+    fn get(&self) -> Option<WorkerStats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl LoadSource {
-    pub(super) fn new(closure: Arc<dyn Fn() -> Load + Send + Sync>) -> Self {
+    pub(super) fn new(closure: Option<Closure>, counted: Option<Counted>, shape: StatsShape) -> Self {
         Self {
+            pushed: Pushed::default(),
             closure,
-            runtime: Handle::current(),
-            start_limit: START_LIMIT,
-            run_limit: RUN_LIMIT,
+            counted,
+            shape,
+            limit: LIMIT,
             running: Arc::default(),
-            warnings: Seldom::default(),
+            warnings: Arc::default(),
         }
     }
 
-    /// The load as of now, or `null` where the closure does not deliver. `worker` is for the log, `max_payload` is
-    /// the server's limit.
-    pub(super) fn read(&self, worker: &str, max_payload: usize) -> Value {
-        // Outside the closure only tokio can panic, where the system refuses it a thread; that must not reach the
-        // mutex either.
-        let load = catch_unwind(AssertUnwindSafe(|| self.try_read(data_limit(max_payload))))
-            .unwrap_or(Err(NoLoad::NoThread));
-        load.unwrap_or_else(|reason| {
-            if let Some(left_out) = self.warnings.admit(Instant::now()) {
-                warn!(%worker, %reason, left_out, "load is left out of a STATS reply");
-            }
-            Value::Null
-        })
+    /// The load as of now, or `null` where there is none. It is ready at once unless a closure has to be called. `worker`
+    /// is for the log, `limit` is for the size of the data.
+    pub(super) fn read(&self, worker: &Arc<str>, limit: usize) -> BoxFuture<'static, Value> {
+        if let Some(stats) = self.pushed.get() {
+            let data = data_of(Load::Stats(stats), self.counted.as_ref(), self.shape);
+            return std::future::ready(data).boxed();
+        }
+        if self.closure.is_none() {
+            let data = match &self.counted {
+                None => Value::Null,
+                counted => data_of(Load::Stats(WorkerStats::default()), counted.as_ref(), self.shape),
+            };
+            return std::future::ready(data).boxed();
+        }
+        let (call, worker, warnings) = (self.call(limit), worker.clone(), self.warnings.clone());
+        async move {
+            call.await.unwrap_or_else(|reason| {
+                if let Some(left_out) = warnings.admit(Instant::now()) {
+                    warn!(%worker, %reason, left_out, "load is left out of a STATS reply");
+                }
+                Value::Null
+            })
+        }
+        .boxed()
     }
 
-    fn try_read(&self, limit: usize) -> Result<Value, NoLoad> {
+    /// Calls the closure on another thread.
+    fn call(&self, limit: usize) -> BoxFuture<'static, Result<Value, NoLoad>> {
+        let Some(closure) = self.closure.clone() else {
+            return std::future::ready(Ok(Value::Null)).boxed();
+        };
         // A closure that hangs takes one thread, not one for every round of every collector.
         if self.running.swap(true, Ordering::AcqRel) {
-            return Err(NoLoad::StillRunning);
+            return std::future::ready(Err(NoLoad::StillRunning)).boxed();
         }
         let running = Running(self.running.clone());
-        let closure = self.closure.clone();
-        let (tell, steps) = mpsc::sync_channel(2);
-        self.runtime.spawn_blocking(move || {
-            // A send fails where nobody waits any more: a late result is dropped, for it is no longer current.
-            let _ = tell.send(Step::Started);
-            let result = match catch_unwind(AssertUnwindSafe(|| measured(closure(), limit))) {
-                Ok(result) => result,
-                Err(panic) => Err(NoLoad::Panicked(message(&*panic))),
-            };
+        let (counted, shape) = (self.counted.clone(), self.shape);
+        let (result, read) = oneshot::channel();
+        let limit = limit.min(MAX_DATA_BYTES);
+        tokio::task::spawn_blocking(move || {
+            let called = catch_unwind(AssertUnwindSafe(|| {
+                measured(data_of(closure()?, counted.as_ref(), shape), limit)
+            }));
+            let called = called.unwrap_or_else(|panic| Err(NoLoad::Panicked(message(&*panic))));
             drop(running);
-            let _ = tell.send(Step::Ended(result));
+            // It fails where nothing waits any more: a late result is no longer current.
+            let _ = result.send(called);
         });
-        match steps.recv_timeout(self.start_limit) {
-            Ok(Step::Started) => {}
-            Ok(Step::Ended(result)) => return result,
-            Err(_) => return Err(NoLoad::NoThread),
-        }
-        match steps.recv_timeout(self.run_limit) {
-            Ok(Step::Ended(result)) => result,
-            Ok(Step::Started) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                Err(NoLoad::Slow)
-            }
-        }
+        let read = timeout(self.limit, read);
+        async move { read.await.ok().and_then(Result::ok).unwrap_or(Err(NoLoad::Slow)) }.boxed()
+    }
+}
+
+/// What the load is on the wire.
+fn data_of(load: Load, counted: Option<&Counted>, shape: StatsShape) -> Value {
+    let stats = match load {
+        Load::Stats(stats) => stats,
+        Load::Raw(data) => return data,
+    };
+    match counted {
+        Some(counted) => counted.merge(stats).to_data(shape),
+        None => stats.to_data(shape),
+    }
+}
+
+impl Counted {
+    /// This load with the requests that are here. Where the engine can run fewer at once than are handed to it, the others wait
+    /// in the engine.
+    fn merge(&self, stats: WorkerStats) -> WorkerStats {
+        let (handled, queued) = (self.counters.running(), self.counters.waiting());
+        let capacity = stats.request_slots_capacity().unwrap_or(self.concurrency);
+        let running = handled.min(capacity);
+        let stats = stats.with_requests(running, queued + (handled - running));
+        stats.with_capacities(Some(capacity), None)
     }
 }
 
@@ -137,19 +190,13 @@ impl Drop for Running {
     }
 }
 
-fn measured(load: Load, limit: usize) -> Result<Value, NoLoad> {
-    let load = load?;
+fn measured(data: Value, limit: usize) -> Result<Value, NoLoad> {
     let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, &load).expect("a Value is JSON, and counting never fails");
+    serde_json::to_writer(&mut counter, &data).expect("a Value is JSON, and counting never fails");
     match counter.0 {
         bytes if bytes > limit => Err(NoLoad::TooLarge { bytes, limit }),
-        _ => Ok(load),
+        _ => Ok(data),
     }
-}
-
-/// A server may allow less than the default of 1 MiB.
-fn data_limit(max_payload: usize) -> usize {
-    MAX_DATA_BYTES.min(max_payload.saturating_sub(REST_OF_REPLY_BYTES))
 }
 
 struct Counter(usize);
@@ -174,8 +221,8 @@ pub(super) fn message(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::sync::atomic::AtomicU64;
+    use std::sync::mpsc;
 
     use serde_json::json;
 
@@ -183,19 +230,16 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    fn source(closure: impl Fn() -> Load + Send + Sync + 'static) -> LoadSource {
+    fn source(closure: impl Fn() -> Result<Load, StatsError> + Send + Sync + 'static) -> LoadSource {
         LoadSource {
             // A test looks at what happens, not at how fast this machine is today.
-            start_limit: PATIENCE,
-            run_limit: PATIENCE,
-            ..LoadSource::new(Arc::new(closure))
+            limit: PATIENCE,
+            ..LoadSource::new(Some(Arc::new(closure)), None, StatsShape::Flat)
         }
     }
 
-    #[tokio::test]
-    async fn what_the_closure_returns_is_the_load() {
-        let source = source(|| Ok(json!({"kv_active_blocks": 5})));
-        assert_eq!(source.read("w", 1 << 20), json!({"kv_active_blocks": 5}));
+    fn raw(data: impl Into<Value>) -> Result<Load, StatsError> {
+        Ok(Load::Raw(data.into()))
     }
 
     #[tokio::test]
@@ -203,13 +247,11 @@ mod tests {
         let calls = AtomicU64::new(0);
         let source = source(move || match calls.fetch_add(1, Ordering::Relaxed) {
             0 => panic!("division by {}", "zero"),
-            n => Ok(json!(n)),
+            n => raw(n),
         });
-        assert_eq!(
-            source.try_read(100),
-            Err(NoLoad::Panicked("division by zero".to_owned()))
-        );
-        assert_eq!(source.try_read(100), Ok(json!(1)));
+        let panicked = Err(NoLoad::Panicked("division by zero".to_owned()));
+        assert_eq!(source.call(100).await, panicked);
+        assert_eq!(source.call(100).await, Ok(json!(1)));
     }
 
     #[tokio::test]
@@ -227,11 +269,11 @@ mod tests {
                     .expect("one call at a time")
                     .recv_timeout(PATIENCE);
             }
-            Ok(json!({ "call": call }))
+            raw(call)
         });
-        source.run_limit = RUN_LIMIT;
-        assert_eq!(source.try_read(100), Err(NoLoad::Slow));
-        assert_eq!(source.try_read(100), Err(NoLoad::StillRunning));
+        source.limit = Duration::from_millis(5);
+        assert_eq!(source.call(100).await, Err(NoLoad::Slow));
+        assert_eq!(source.call(100).await, Err(NoLoad::StillRunning));
         assert_eq!(calls.load(Ordering::Relaxed), 1);
 
         release.send(()).expect("the closure waits");
@@ -240,34 +282,67 @@ mod tests {
             assert!(Instant::now() < deadline, "the closure should have ended");
             tokio::task::yield_now().await;
         }
-        source.run_limit = PATIENCE;
-        assert_eq!(source.try_read(100), Ok(json!({"call": 1})));
+        source.limit = PATIENCE;
+        assert_eq!(source.call(100).await, Ok(json!(1)));
     }
 
     #[tokio::test]
-    async fn data_that_would_not_fit_a_reply_is_left_out() {
-        let source = source(|| Ok(json!("x".repeat(98))));
-        assert_eq!(source.try_read(100), Ok(json!("x".repeat(98))));
-        assert_eq!(
-            source.try_read(99),
-            Err(NoLoad::TooLarge {
-                bytes: 100,
-                limit: 99
-            })
-        );
-        assert_eq!(data_limit(1 << 20), MAX_DATA_BYTES);
-        assert_eq!(data_limit(64 << 10), 60 << 10, "a server with a smaller limit");
-        assert_eq!(data_limit(0), 0);
+    async fn data_above_the_limit_is_left_out() {
+        let source = source(|| raw("x".repeat(98)));
+        assert_eq!(source.call(100).await, Ok(json!("x".repeat(98))));
+        let too_large = NoLoad::TooLarge {
+            bytes: 100,
+            limit: 99,
+        };
+        assert_eq!(source.call(99).await, Err(too_large));
     }
 
     #[tokio::test]
     async fn stats_that_cannot_be_are_left_out_and_named() {
         let source = source(|| {
-            let stats = crate::WorkerStats::builder().kv_blocks(2, 1).build()?;
-            Ok(stats.to_data(crate::StatsShape::Nested))
+            let stats = WorkerStats::builder().kv_blocks_active(2).kv_blocks_capacity(1);
+            Ok(Load::Stats(stats.build()?))
         });
-        let error = source.try_read(1000).expect_err("above its capacity");
+        let error = source.call(1000).await.expect_err("above its capacity");
         assert!(error.to_string().contains("above its capacity of 1"), "{error}");
-        assert_eq!(source.read("w", 1 << 20), Value::Null);
+        assert_eq!(source.read(&"w".into(), 1 << 20).await, Value::Null);
+    }
+
+    #[test]
+    fn pushed_load_is_at_hand_and_replaces_the_closure() {
+        let source = source(|| raw("of the closure"));
+        let stats = WorkerStats::builder()
+            .kv_blocks_active(2)
+            .build()
+            .expect("in range");
+        source.pushed.set(stats);
+        let data = source.read(&"w".into(), 1000).now_or_never();
+        assert_eq!(data, Some(json!({"kv_active_blocks": 2})));
+    }
+
+    #[test]
+    fn counted_requests_beyond_the_slots_of_the_engine_wait() {
+        let counters = Arc::new(Counters::default());
+        let _running: Vec<_> = (0..5).map(|_| counters.run()).collect();
+        counters.set_waiting(7);
+        let counted = Counted {
+            counters: counters.clone(),
+            concurrency: 5,
+        };
+        let check = |stats: WorkerStats, expected: (u64, u64, u64)| {
+            let merged = counted.merge(stats);
+            let found = (
+                merged.request_slots_active(),
+                merged.request_slots_capacity(),
+                merged.requests_waiting(),
+            );
+            assert_eq!(found, (Some(expected.0), Some(expected.1), Some(expected.2)));
+        };
+        check(WorkerStats::default(), (5, 5, 7));
+        let engine = WorkerStats::builder()
+            .slots_capacity(3)
+            .build()
+            .expect("in range");
+        check(engine, (3, 3, 9));
     }
 }

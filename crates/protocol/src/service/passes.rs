@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_nats::Client;
+use async_nats::HeaderMap;
+use futures_util::FutureExt;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use super::EventPublishError;
+use super::outbox::{Outbox, Patience};
 use crate::codec::{Encoding, Envelope, Publisher};
 use crate::events::{ForwardPass, Queued, Scheduled, Topic};
 use crate::subject::EventSubject;
@@ -56,7 +58,7 @@ impl EnginePass {
 /// Publishes the passes of one worker and rank.
 #[derive(Debug)]
 pub(super) struct Passes {
-    client: Client,
+    outbox: Outbox,
     subject: String,
     worker_id: WorkerId,
     dp_rank: u64,
@@ -74,9 +76,9 @@ struct Numbers {
 }
 
 impl Passes {
-    pub(super) fn new(client: Client, path: &EndpointPath, worker_id: WorkerId, dp_rank: u64) -> Self {
+    pub(super) fn new(outbox: Outbox, path: &EndpointPath, worker_id: WorkerId, dp_rank: u64) -> Self {
         Self {
-            client,
+            outbox,
             subject: EventSubject::of(path, Topic::ForwardPass).to_encoded(),
             worker_id,
             dp_rank,
@@ -88,12 +90,22 @@ impl Passes {
         }
     }
 
-    pub(super) async fn publish(&self, pass: &EnginePass) -> Result<(), EventPublishError> {
+    pub(super) async fn publish(
+        &self,
+        pass: &EnginePass,
+        patience: Patience,
+    ) -> Result<(), EventPublishError> {
         if let Some(name) = pass.odd_variance() {
             return Err(EventPublishError::Variance(name));
         }
         let numbers = self.numbers.lock().await;
-        self.publish_next(pass, numbers).await
+        self.publish_next(pass, numbers, patience).await
+    }
+
+    /// Publishes a pass if that takes no time at all.
+    pub(super) fn try_publish(&self, pass: &EnginePass) -> Result<(), EventPublishError> {
+        let publishing = self.publish(pass, Patience::None).now_or_never();
+        publishing.unwrap_or(Err(EventPublishError::Dropped))
     }
 
     /// Publishes a heartbeat whenever nothing else was published for a while, until the connection is closed.
@@ -105,9 +117,13 @@ impl Passes {
             if numbers.last != last {
                 continue;
             }
-            if let Err(error) = self.publish_next(&EnginePass::default(), numbers).await {
-                debug!(worker = %self.worker_id, error = causes(&error), "heartbeats end");
-                return;
+            let nothing = EnginePass::default();
+            match self.publish_next(&nothing, numbers, Patience::None).await {
+                Ok(()) | Err(EventPublishError::Dropped) => {}
+                Err(error) => {
+                    debug!(worker = %self.worker_id, error = causes(&error), "heartbeats end");
+                    return;
+                }
             }
         }
     }
@@ -116,6 +132,7 @@ impl Passes {
         &self,
         pass: &EnginePass,
         mut numbers: MutexGuard<'_, Numbers>,
+        patience: Patience,
     ) -> Result<(), EventPublishError> {
         let published_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let publisher = Publisher {
@@ -136,7 +153,11 @@ impl Passes {
         };
         let envelope = Envelope::around(publisher, Topic::ForwardPass, &pass)?;
         let payload = Encoding::MessagePack.encode(&envelope)?;
-        Ok(self.client.publish(self.subject.clone(), payload.into()).await?)
+        let subject = self.subject.clone();
+        let sending = self
+            .outbox
+            .send(subject, HeaderMap::new(), payload.into(), patience);
+        sending.await
     }
 }
 

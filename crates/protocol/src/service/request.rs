@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_nats::service::error::Error as ServiceError;
-use async_nats::{Client, HeaderMap, PublishError, service};
+use std::time::Instant;
+
+use async_nats::service::{NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE};
+use async_nats::{Client, HeaderMap, Message, PublishError};
 use bytes::Bytes;
 
+use super::counters::Counters;
 use crate::text::causes;
 
 /// The longest text of an error that goes to the caller and into the worker's statistics, in characters.
@@ -64,10 +67,12 @@ pub struct HandlerError {
     message: String,
 }
 
-/// The async-nats request with the rule that it is concluded once: async-nats counts a request at each `respond`.
+/// A message and its answer, which is given and counted once.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    request: service::Request,
+    message: Message,
+    received: Instant,
+    counters: Arc<Counters>,
     client: Client,
     concluded: AtomicBool,
 }
@@ -79,12 +84,12 @@ impl Request {
 
     /// The message's bytes.
     pub fn payload(&self) -> &Bytes {
-        &self.0.request.message.payload
+        &self.0.message.payload
     }
 
     /// The message's headers, if it has any.
     pub fn headers(&self) -> Option<&HeaderMap> {
-        self.0.request.message.headers.as_ref()
+        self.0.message.headers.as_ref()
     }
 
     /// Sends the one answer.
@@ -117,7 +122,7 @@ impl ResponseStream {
             return Err(RespondError::HandlerEnded);
         }
         exchange.check_size(part.len())?;
-        let reply = exchange.request.message.reply.clone();
+        let reply = exchange.message.reply.clone();
         let reply = reply.ok_or(RespondError::NoReplySubject)?;
         Ok(exchange.client.publish(reply, part).await?)
     }
@@ -132,9 +137,11 @@ impl ResponseStream {
 }
 
 impl Exchange {
-    pub(super) fn new(request: service::Request, client: Client) -> Self {
+    pub(super) fn new(message: Message, received: Instant, counters: Arc<Counters>, client: Client) -> Self {
         Self {
-            request,
+            message,
+            received,
+            counters,
             client,
             concluded: AtomicBool::new(false),
         }
@@ -147,7 +154,7 @@ impl Exchange {
 
     /// Whether there is anybody to answer.
     pub(super) fn wants_answer(&self) -> bool {
-        self.request.message.reply.is_some()
+        self.message.reply.is_some()
     }
 
     /// Tells the caller that its request failed, unless it has its answer already.
@@ -155,23 +162,30 @@ impl Exchange {
         if self.is_concluded() {
             return Ok(());
         }
-        self.conclude(Err(ServiceError {
-            status: error.message.clone(),
-            code: error.code.into(),
-        }))
-        .await
+        self.conclude(Err(error)).await
     }
 
-    async fn conclude(&self, response: Result<Bytes, ServiceError>) -> Result<(), RespondError> {
-        if self.request.message.reply.is_none() {
-            return Err(RespondError::NoReplySubject);
-        }
-        // Looked at before async-nats does, which would count the request and leave the caller without an answer.
+    async fn conclude(&self, response: Result<Bytes, &HandlerError>) -> Result<(), RespondError> {
+        let reply = self.message.reply.clone().ok_or(RespondError::NoReplySubject)?;
         self.check_size(response.as_ref().map_or(0, Bytes::len))?;
         if self.concluded.swap(true, Ordering::AcqRel) {
             return Err(RespondError::HandlerEnded);
         }
-        Ok(self.request.respond(response).await?)
+        // Counted first: who has the answer may ask for the statistics at once.
+        self.counters
+            .count(self.received.elapsed(), response.as_ref().err().copied());
+        match response {
+            Ok(payload) => self.client.publish(reply, payload).await?,
+            Err(error) => {
+                let mut headers = HeaderMap::new();
+                headers.insert(NATS_SERVICE_ERROR, error.message.as_str());
+                headers.insert(NATS_SERVICE_ERROR_CODE, error.code.to_string().as_str());
+                self.client
+                    .publish_with_headers(reply, headers, Bytes::new())
+                    .await?;
+            }
+        }
+        Ok(())
     }
 
     fn check_size(&self, bytes: usize) -> Result<(), RespondError> {
@@ -204,6 +218,13 @@ impl HandlerError {
                 .map(printable)
                 .collect(),
         }
+    }
+}
+
+impl HandlerError {
+    /// The error as statistics have it.
+    pub(super) fn on_the_wire(&self) -> String {
+        format!("{}:{}", self.code, self.message)
     }
 }
 

@@ -5,12 +5,16 @@ mod redact;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
+use tokio::time::{Instant, sleep_until};
+use tracing::info;
 
 use super::connect_error::{ConnectError, all_encrypted};
-use super::{Cause, Login, Tls};
+use super::denials::Denials;
+use super::{Cause, CauseKind, Login, Tls};
 use crate::token::is_subject_text;
 
 /// The longest pause between two attempts to connect.
@@ -141,14 +145,49 @@ impl Servers {
         Self { timeout, ..self }
     }
 
-    /// Connects once. A connection that is lost later is restored.
+    /// Connects once. A connection that is lost later is restored. [`connect_within`](Self::connect_within) has patience.
     ///
     /// # Errors
     /// [`ConnectError`] says why no server can be reached, or none accepts the login.
     pub async fn connect(&self) -> Result<Client, ConnectError> {
-        match self.options().connect(self.addresses()).await {
-            Ok(client) => Ok(client),
+        let denials = Arc::new(Denials::default());
+        let noted = denials.clone();
+        let options = self.options().event_callback(move |event| {
+            noted.note(&event);
+            std::future::ready(())
+        });
+        match options.connect(self.addresses()).await {
+            Ok(client) => {
+                denials.belong_to(&client);
+                Ok(client)
+            }
             Err(error) => Err(ConnectError::new(self, self.explain(&error.to_string()).await)),
+        }
+    }
+
+    /// Connects, and tries again for `patience` where no server can be reached, as when the worker is started before NATS is. A
+    /// connection that is lost later is restored.
+    ///
+    /// # Errors
+    /// [`ConnectError`] says why no server can be reached. A login that is refused and a file that cannot be used are no
+    /// reason to try again.
+    pub async fn connect_within(&self, patience: Duration) -> Result<Client, ConnectError> {
+        let deadline = Instant::now() + patience;
+        let mut attempt = 1;
+        loop {
+            let error = match self.connect().await {
+                Ok(client) => return Ok(client),
+                Err(error) => error,
+            };
+            attempt += 1;
+            let next = Instant::now() + reconnect_delay(attempt);
+            if next > deadline || !matches!(error.kind(), CauseKind::Unreachable | CauseKind::Limit) {
+                return Err(error);
+            }
+            if attempt == 2 {
+                info!(%error, "NATS cannot be reached yet; trying again for {} s", patience.as_secs());
+            }
+            sleep_until(next).await;
         }
     }
 

@@ -335,8 +335,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back_in_either_shape() {
         let stats = WorkerStats::builder()
-            .requests(3, 100, 7)
-            .kv_blocks(42, 100)
+            .slots_active(3)
+            .slots_capacity(100)
+            .requests_waiting(7)
+            .kv_blocks_active(42)
+            .kv_blocks_capacity(100)
             .prefix_cache_hit_ratio(0.25)
             .data_parallel_rank(1)
             .build()

@@ -14,7 +14,7 @@ impl WorkerStats {
     ///
     /// ```
     /// use protocol::{StatsShape, WorkerStats};
-    /// let stats = WorkerStats::builder().requests(3, 100, 7).build()?;
+    /// let stats = WorkerStats::builder().slots_active(3).slots_capacity(100).requests_waiting(7).build()?;
     /// let mut text = Vec::new();
     /// stats.write_data(StatsShape::Flat, &mut text);
     /// assert_eq!(text, br#"{"request_active_slots":3,"request_total_slots":100,"num_requests_waiting":7}"#);
@@ -64,7 +64,7 @@ impl WorkerStats {
     ///
     /// ```
     /// use protocol::{StatsShape, WorkerStats};
-    /// let stats = WorkerStats::builder().requests(3, 100, 7).build()?;
+    /// let stats = WorkerStats::builder().slots_active(3).slots_capacity(100).requests_waiting(7).build()?;
     /// assert_eq!(stats.to_data(StatsShape::Flat)["num_requests_waiting"], 7);
     /// assert_eq!(stats.to_data(StatsShape::Nested)["worker_stats"]["num_requests_waiting"], 7);
     /// # Ok::<(), protocol::StatsError>(())

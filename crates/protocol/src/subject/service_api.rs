@@ -74,6 +74,24 @@ impl ServicePrefix {
         format!("{self}.>")
     }
 
+    /// The nine subjects that one service instance answers: each verb for all services, for those of its name, and for
+    /// itself.
+    ///
+    /// ```
+    /// let subjects = protocol::ServicePrefix::default().asked_of("svc", "5hkw");
+    /// assert_eq!(subjects[..3], ["$SRV.PING", "$SRV.PING.svc", "$SRV.PING.svc.5hkw"]);
+    /// ```
+    pub fn asked_of(&self, service: &str, instance: &str) -> Vec<String> {
+        let levels = |verb| {
+            [
+                format!("{self}.{verb}"),
+                format!("{self}.{verb}.{service}"),
+                format!("{self}.{verb}.{service}.{instance}"),
+            ]
+        };
+        ["PING", "INFO", "STATS"].into_iter().flat_map(levels).collect()
+    }
+
     /// The subjects that together are all that a service is asked by, and nothing else: a verb for all services, for those
     /// of a name, and for one instance. A process that answers for many services subscribes to these three once.
     pub fn levels(&self) -> [String; 3] {

@@ -80,3 +80,13 @@ fn the_docs_have_an_example_of_each_event_that_its_reader_takes() {
     assert_eq!(trace.refused, []);
     assert!(trace.ttft.is_some() && trace.decode_worker.is_some(), "{trace:?}");
 }
+
+#[test]
+fn the_readme_quotes_the_worker_that_is_built_as_an_example() {
+    let example = read("crates/protocol/examples/minimal_worker.rs");
+    let (_, code) = example.split_once("\n\n").expect("a line of docs");
+    assert!(
+        read("README.md").contains(&format!("```rust\n{code}```")),
+        "README.md must quote examples/minimal_worker.rs from its first `use` to its end"
+    );
+}

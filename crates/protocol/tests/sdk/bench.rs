@@ -18,6 +18,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A server of the test's own, with a connection for the worker and one for its user.
 pub(crate) struct Bench {
     server: Child,
+    /// Where the server listens, as host and port.
+    pub(crate) address: String,
     pub(crate) worker_side: Client,
     pub(crate) user_side: Client,
 }
@@ -46,10 +48,12 @@ impl Bench {
         // Read on, so that the server never waits for its log to be taken.
         std::thread::spawn(move || log.for_each(drop));
         let connect = || async { async_nats::connect(&address).await.expect("the server is there") };
+        let (worker_side, user_side) = (connect().await, connect().await);
         Self {
             server,
-            worker_side: connect().await,
-            user_side: connect().await,
+            address,
+            worker_side,
+            user_side,
         }
     }
 

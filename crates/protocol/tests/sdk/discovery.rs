@@ -18,7 +18,7 @@ on_nats! {
     async fn a_started_worker_is_found_at_once_with_its_load(bench: Bench) {
         let worker = bench
             .worker(|worker| {
-                let stats = WorkerStats::builder().kv_blocks(42, 100).build().expect("in range");
+                let stats = WorkerStats::builder().kv_blocks_active(42).kv_blocks_capacity(100).build().expect("in range");
                 let worker = worker.worker_id(0x1f).version("1.2.3").stats(move || stats.clone());
                 worker.metadata("model", "tiny").metadata("pod", "b-7f")
             })
@@ -136,7 +136,7 @@ on_nats! {
 
             let hit_rate = KvHitRate::new(worker.id(), 10, 4).expect("in range");
             worker.publish_hit_rate(&hit_rate).await.expect("connected");
-            let stats = WorkerStats::builder().kv_blocks(42, 100).build().expect("in range");
+            let stats = WorkerStats::builder().kv_blocks_active(42).kv_blocks_capacity(100).build().expect("in range");
             let metrics = KvMetrics::new(worker.id(), stats);
             worker.publish_metrics(&metrics).await.expect("connected");
 
@@ -170,7 +170,7 @@ on_nats! {
     async fn a_version_that_is_none_is_refused_by_name(bench: Bench) {
         let started = Worker::builder(path()).worker_id(WorkerId::new(1)).version("new").start(bench.worker_side.clone());
         let error = started.await.expect_err("no semantic version");
-        assert!(matches!(error, StartError::Service { .. }));
+        assert!(matches!(error, StartError::Version { .. }));
         assert!(error.to_string().contains("version \"new\""), "{error}");
         bench.wait_until_nobody_answers().await;
     }

@@ -4,8 +4,10 @@
 //! they are skipped.
 
 mod bench;
+mod connecting;
 mod discovery;
 mod ending;
+mod limits;
 mod passes;
 mod requests;
 

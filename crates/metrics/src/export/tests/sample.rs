@@ -87,8 +87,11 @@ fn pool(path: &str) -> PoolView {
 pub(crate) fn worker(id: &str, version: &str, layout: &str) -> WorkerView {
     let number: u64 = id.parse().unwrap_or(7);
     let load = WorkerStats::builder()
-        .requests(1, 4, number)
-        .kv_blocks(20 * number % 1000, 1000)
+        .slots_active(1)
+        .slots_capacity(4)
+        .requests_waiting(number)
+        .kv_blocks_active(20 * number % 1000)
+        .kv_blocks_capacity(1000)
         .prefix_cache_hit_ratio(0.25);
     WorkerView {
         identity: Arc::new(Identity {

@@ -123,10 +123,13 @@ pub(crate) fn stats() -> impl Strategy<Value = WorkerStats> {
     (requests, blocks, ratio(), ratio(), ranks).prop_map(|(requests, blocks, usage, hits, rank)| {
         let mut stats = WorkerStats::builder();
         if let Some(((active, capacity), waiting)) = requests {
-            stats = stats.requests(active, capacity, waiting);
+            stats = stats
+                .slots_active(active)
+                .slots_capacity(capacity)
+                .requests_waiting(waiting);
         }
         stats = match blocks {
-            Some(((active, capacity), true)) => stats.kv_blocks(active, capacity),
+            Some(((active, capacity), true)) => stats.kv_blocks_active(active).kv_blocks_capacity(capacity),
             Some(((active, _), false)) => stats.kv_blocks_active(active),
             None => stats,
         };
