@@ -35,6 +35,7 @@ mod promises;
 mod publish;
 mod python;
 mod receivers;
+mod readme;
 mod recordings;
 mod refused;
 mod rounds;
@@ -50,6 +51,7 @@ mod stdout;
 mod terminal;
 mod trouble;
 mod vllm;
+mod vectors;
 
 /// What most tests watch.
 const TARGET: &str = "dynamo/my_component/my_endpoint";

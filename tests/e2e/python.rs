@@ -4,6 +4,8 @@ use rustix::process::Signal;
 use tests::{Collector, NatsServer, Program, repository, tools};
 use tokio::process::Command;
 
+/// What the worker holds for each request.
+const BLOCKS: f64 = 10.0;
 const TARGET: &str = "Snake.Pit/Py-Component/gen-erate";
 const WORKER: [(&str, &str); 1] = [("worker_id", "18446744073709551615")];
 
@@ -22,7 +24,6 @@ async fn start(test: &str, server: &NatsServer, more: &[&str]) -> Option<Program
             "--endpoint",
             "gen-erate",
         ])
-        .args(["--worker-id", &u64::MAX.to_string()])
         .args(more);
     let mut worker = Program::start("worker.py", command);
     worker.says(&["ready"]).await;
@@ -33,7 +34,18 @@ async fn start(test: &str, server: &NatsServer, more: &[&str]) -> Option<Program
 async fn a_worker_in_python_is_found_and_read_exactly() {
     let server = NatsServer::start().await;
     let test = "a_worker_in_python_is_found_and_read_exactly";
-    let Some(mut worker) = start(test, &server, &["--waiting", "9"]).await else {
+    let load = [
+        "--waiting",
+        "9",
+        "--slots-active",
+        "3",
+        "--kv-active",
+        "42",
+        "--kv-total",
+        "100",
+    ];
+    let identity = ["--worker-id", "18446744073709551615", "--kv-usage", "0.42"];
+    let Some(mut worker) = start(test, &server, &[load.as_slice(), &identity].concat()).await else {
         return;
     };
     let collector = Collector::watching(&server, TARGET, &[]).await;
@@ -81,7 +93,20 @@ async fn a_worker_in_python_is_found_and_read_exactly() {
 async fn pythons_nan_costs_its_own_field_alone() {
     let server = NatsServer::start().await;
     let test = "pythons_nan_costs_its_own_field_alone";
-    let Some(_worker) = start(test, &server, &["--kv-usage", "nan"]).await else {
+    let Some(_worker) = start(
+        test,
+        &server,
+        &[
+            "--kv-usage",
+            "nan",
+            "--kv-active",
+            "42",
+            "--worker-id",
+            "18446744073709551615",
+        ],
+    )
+    .await
+    else {
         return;
     };
     let collector = Collector::watching(&server, TARGET, &[]).await;
@@ -97,4 +122,49 @@ async fn pythons_nan_costs_its_own_field_alone() {
         results("out_of_range") >= 1.0 && results("malformed") == 0.0,
         "{page}"
     );
+}
+
+#[tokio::test]
+async fn the_load_of_a_worker_in_python_follows_its_requests_and_none_is_lost_at_its_end() {
+    let server = NatsServer::start().await;
+    let test = "the_load_of_a_worker_in_python_follows_its_requests";
+    let Some(mut worker) = start(test, &server, &["--layout", "hashed", "--seconds", "3"]).await else {
+        return;
+    };
+    let collector = Collector::watching(&server, TARGET, &[]).await;
+    let page = collector.has_workers(1).await;
+    assert_eq!(page.sum("llm_worker_kv_blocks_active", &[]), 0.0, "{page}");
+    let info = [("layout", "hashed")];
+    assert_eq!(page.sum("llm_worker_info", &info), 1.0, "{page}");
+
+    let client = server.client().await;
+    let reply = client
+        .request(protocol::ServicePrefix::default().stats(), "".into())
+        .await
+        .expect("it answers");
+    let reply = protocol::StatsReply::decode(&reply.payload).expect("readable");
+    let subject = reply.endpoints[0].subject.clone();
+    let asking = (0..4).map(|_| client.request(subject.clone(), "hello".into()));
+    let asking = tokio::spawn(futures_util::future::join_all(asking.collect::<Vec<_>>()));
+    collector.has("llm_worker_request_slots_active", &[], 4.0).await;
+    collector
+        .has("llm_worker_kv_blocks_active", &[], 4.0 * BLOCKS)
+        .await;
+    let page = collector
+        .shows("its events are there", |page| {
+            page.sum("llm_collector_events_total", &[("result", "ok")]) >= 8.0
+        })
+        .await;
+    let events = |result| page.sum("llm_collector_events_total", &[("result", result)]);
+    assert_eq!(
+        (events("malformed"), events("out_of_range")),
+        (0.0, 0.0),
+        "{page}"
+    );
+
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.ended().await.code(), Some(0));
+    for answer in asking.await.expect("no panic") {
+        assert_eq!(answer.expect("begun before the end").payload, "hello");
+    }
 }

@@ -29,6 +29,8 @@ const SCENARIOS: [(&str, &str); 3] = [
 ];
 /// What the JSON API can be asked for.
 const RESOURCES: [&str; 4] = ["pools", "workers", "services", "snapshot"];
+/// What other languages validate: the load, and the events that a worker's author writes by hand.
+const PAYLOADS: [&str; 3] = ["load", "kv-hit-rate", "kv_metrics"];
 const SEED: &str = "42";
 /// How long a simulation may take, which a debug build makes slow.
 const SIMULATION: Duration = Duration::from_secs(600);
@@ -38,7 +40,8 @@ const CATALOGUE: Duration = Duration::from_secs(60);
 /// A generated file: its path in the repository, and its text.
 type Document = (String, String);
 
-/// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml, docs/api, the plots in docs/images and deploy/grafana
+/// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml, docs/api, docs/vectors.json, docs/schemas, the plots in
+/// docs/images and deploy/grafana
 ///
 /// The list of metrics is printed by the collector's catalogue, the command line by the programs' `--help`, the schemas of
 /// the JSON API by its types. Each plot is made from `mock-worker simulate` and has the same bytes every time. The
@@ -72,7 +75,14 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     }
     build(
         &["metrics", "mock-worker"],
-        &["--example", "catalogue", "--example", "schema"],
+        &[
+            "--example",
+            "catalogue",
+            "--example",
+            "schema",
+            "--example",
+            "vectors",
+        ],
         workspace,
         processes,
     )?;
@@ -89,6 +99,14 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     for resource in RESOURCES {
         let name = format!("docs/api/{resource}.schema.json");
         documents.push((name, schema(resource, workspace, processes)?));
+    }
+    documents.push((
+        "docs/vectors.json".to_owned(),
+        vectors(&["vectors"], workspace, processes)?,
+    ));
+    for payload in PAYLOADS {
+        let name = format!("docs/schemas/{payload}.schema.json");
+        documents.push((name, vectors(&["schema", payload], workspace, processes)?));
     }
     for (scenario, about) in SCENARIOS {
         documents.push((
@@ -116,6 +134,12 @@ fn metrics(workspace: &Workspace, processes: &Processes) -> Result<String> {
 fn schema(resource: &str, workspace: &Workspace, processes: &Processes) -> Result<String> {
     let mut example = Command::new(workspace.program("examples/schema"));
     processes.capture(example.arg(resource), CATALOGUE)
+}
+
+/// What the crate `protocol` says to other languages.
+fn vectors(arguments: &[&str], workspace: &Workspace, processes: &Processes) -> Result<String> {
+    let mut example = Command::new(workspace.program("examples/vectors"));
+    processes.capture(example.args(arguments), CATALOGUE)
 }
 
 /// The example of a configuration file: every key with its default.
