@@ -175,11 +175,11 @@ async fn list_shows_every_pool_by_the_name_that_finds_it() {
 }
 
 #[tokio::test]
-async fn the_minimal_worker_of_the_documentation_is_found_by_list() {
+async fn the_worker_of_the_examples_is_found_by_list() {
     let server = NatsServer::start().await;
-    let mut command = built("examples/minimal_worker");
+    let mut command = built("examples/full_worker");
     command.env("NATS_URL", server.url());
-    let mut worker = Program::start("minimal_worker", command);
+    let mut worker = Program::start("full_worker", command);
     worker
         .says(&["serves", "dynamo_my_component_1854ce00.my_endpoint-"])
         .await;

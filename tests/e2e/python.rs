@@ -144,8 +144,10 @@ async fn the_load_of_a_worker_in_python_follows_its_requests_and_none_is_lost_at
         .expect("it answers");
     let reply = protocol::StatsReply::decode(&reply.payload).expect("readable");
     let subject = reply.endpoints[0].subject.clone();
-    let asking = (0..4).map(|_| client.request(subject.clone(), "hello".into()));
-    let asking = tokio::spawn(futures_util::future::join_all(asking.collect::<Vec<_>>()));
+    let asking = tokio::spawn(async move {
+        let asked = (0..4).map(|_| client.request(subject.clone(), "hello".into()));
+        futures_util::future::join_all(asked).await
+    });
     collector.has("llm_worker_request_slots_active", &[], 4.0).await;
     collector
         .has("llm_worker_kv_blocks_active", &[], 4.0 * BLOCKS)

@@ -15,7 +15,7 @@ pub fn repository() -> &'static Path {
         .expect("the package lies in the repository")
 }
 
-/// A program of the workspace, e.g. `mock-worker` or `examples/minimal_worker`, in an environment without the
+/// A program of the workspace, e.g. `mock-worker` or `examples/full_worker`, in an environment without the
 /// user's own settings; it ends with the test.
 ///
 /// # Panics
@@ -57,7 +57,7 @@ fn folder() -> &'static Path {
             .and_then(Path::parent)
             .expect("target/<profile>/deps/<test>")
             .to_owned();
-        let wanted = ["metrics", "mock-worker", "examples/minimal_worker"];
+        let wanted = ["metrics", "mock-worker", "examples/full_worker"];
         if wanted.iter().any(|program| !folder.join(program).exists()) {
             build();
         }
@@ -73,7 +73,7 @@ fn build() {
         "--bin",
         "mock-worker",
         "--example",
-        "minimal_worker",
+        "full_worker",
     ];
     let status = std::process::Command::new(cargo)
         .current_dir(repository())

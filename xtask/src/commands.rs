@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 const SCOPE: [&str; 2] = ["--workspace", "--all-features"];
 
 /// What the integration tests start besides the programs, and themselves, so that one build makes all of it.
-const TESTED: [&str; 6] = ["--example", "minimal_worker", "--test", "e2e", "--test", "dynamo"];
+const TESTED: [&str; 6] = ["--example", "full_worker", "--test", "e2e", "--test", "dynamo"];
 
 /// Builds the programs of the workspace, with `more` for cargo.
 fn build_programs(more: &[&str], workspace: &Workspace, processes: &Processes) -> Result<()> {

@@ -11,7 +11,7 @@ use fleet::{Capacity, Mapping, MeasureBuckets, MetadataLabel, NameGlob, NoServic
 use program::nats::{Everywhere, NatsArgs};
 use program::time::{Bounds, time_within};
 use program::{Exit, LogFormat};
-use protocol::{Component, EndpointName, Namespace, SubjectPattern};
+use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern};
 use web::WebArgs;
 
 use crate::export::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
@@ -85,6 +85,16 @@ pub enum Command {
   metrics doctor --server nats://nats:4222
   metrics doctor dynamo/my_component/my_endpoint --json")]
     Doctor(DoctorArgs),
+    /// Check whether the workers of a path, in any language, keep to the protocol: discovery, statistics, load, counters, events,
+    /// messages without a reply subject, and their end. Each failure has its remedy.
+    ///
+    /// Exit code 0 when no check fails, 9 when one does, 3 when there is no worker.
+    #[command(after_help = "Examples:
+  metrics conform dynamo/my_component/my_endpoint
+  metrics conform dynamo/my_component/my_endpoint --without-reply --request hello --drain 30s
+      send requests too, and look what becomes of them while you stop the worker
+  metrics conform dynamo/my_component/my_endpoint --json")]
+    Conform(ConformArgs),
     /// Check a configuration file, or show what it can hold and what is set.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -134,6 +144,27 @@ pub struct DoctorArgs {
     /// Pools that are to have workers: namespace/component/endpoint; `*` in a name matches any text.
     #[arg(value_name = "PATH")]
     pub target: Vec<Selector>,
+    /// How to look.
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Flags of `conform`.
+#[derive(Debug, Args)]
+pub struct ConformArgs {
+    /// The pool whose workers to check: namespace/component/endpoint, or with dots, or dyn://….
+    #[arg(value_name = "PATH")]
+    pub target: EndpointPath,
+    /// Send this to each worker as a request, and check that it is answered and counted. A worker does what the request says.
+    #[arg(long, value_name = "TEXT")]
+    pub request: Option<String>,
+    /// Also send messages without a reply subject. They end what answers for workers of Dynamo 0.1 to 0.8 until they are started
+    /// again, so try that on workers that you can do without.
+    #[arg(long)]
+    pub without_reply: bool,
+    /// Send the request again and again, up to this long, while you stop the first worker, and check that none is lost.
+    #[arg(long, value_name = "TIME", requires = "request", value_parser = time_within(LISTEN_FOR))]
+    pub drain: Option<Duration>,
     /// How to look.
     #[command(flatten)]
     pub look: LookArgs,

@@ -19,7 +19,7 @@ use crate::app::{self, App};
 use crate::args::{Cli, Command, ConfigCommand, ListArgs};
 use crate::config::{self, Config, Wrong};
 use crate::config_file::{self, LoadError, Loaded};
-use crate::probe::{self, Copied, Health, Looking};
+use crate::probe::{self, Conformity, Copied, Health, Looking};
 use crate::reload::Origin;
 
 /// Reads the command line, runs the command, and returns how it ended; see [`Exit`].
@@ -142,6 +142,7 @@ async fn look(Once { command, looking }: Once) -> anyhow::Result<Exit> {
             until_interrupted(watching).await.map(|()| Exit::Done)
         }
         Command::Doctor(args) => probe::doctor(args, &looking).await.map(Exit::from),
+        Command::Conform(args) => probe::conform(args, &looking).await.map(Exit::from),
         Command::Config(_) => unreachable!("it is printed before there is a connection"),
     }
 }
@@ -157,6 +158,16 @@ impl From<Health> for Exit {
             Health::Denied => Self::Denied,
             Health::NoWorkers => Self::NoWorkers,
             Health::Unwell => Self::Unwell,
+        }
+    }
+}
+
+impl From<Conformity> for Exit {
+    fn from(conformity: Conformity) -> Self {
+        match conformity {
+            Conformity::Conforms => Self::Done,
+            Conformity::Fails => Self::Unwell,
+            Conformity::NoWorkers => Self::NoWorkers,
         }
     }
 }

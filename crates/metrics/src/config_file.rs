@@ -271,7 +271,7 @@ impl Loaded {
         let default = match command {
             None => "info,async_nats=off",
             Some(crate::args::Command::List(ListArgs { watch: Some(_), .. })) => "error",
-            Some(crate::args::Command::Doctor(_)) => "error,link=off",
+            Some(crate::args::Command::Doctor(_) | crate::args::Command::Conform(_)) => "error,link=off",
             Some(_) => "warn",
         };
         let filter = self.cli.shared.log.as_deref().unwrap_or(default);

@@ -1,7 +1,8 @@
-//! Commands that look for a person: `explain`, `list`, and what is there when nothing is to be watched. They run the same
+//! Commands that look for a person: `explain`, `list`, `doctor`, `conform`, and what is there when nothing is to be watched. They run the same
 //! state machine as the collector.
 
 mod conclusion;
+mod conform;
 mod copied;
 mod denied;
 mod doctor;
@@ -37,6 +38,7 @@ use crate::app;
 use crate::args::{ExplainArgs, LookArgs, SharedArgs};
 use crate::engine::Engine;
 
+pub use conform::{Conformity, conform};
 pub use copied::Copied;
 pub use doctor::{Health, doctor};
 pub use nothing::nothing_to_watch;

@@ -14,6 +14,7 @@ use program::{Exit, LogFormat};
 use protocol::text::causes;
 
 use crate::control::counted;
+use crate::record::RecordArgs;
 use crate::scenario::{Scenario, profile_help};
 use crate::simulate::Play;
 use crate::verify::VerifyArgs;
@@ -22,6 +23,7 @@ use protocol::EndpointPath;
 pub use ctl::{Call, CtlArgs};
 pub use run::{ClockArg, Config};
 
+pub(crate) use fleet::some_time;
 use run::{RunArgs, RunFlags};
 use simulate::SimulateArgs;
 use trace::DescribeArgs;
@@ -106,6 +108,14 @@ enum CommandArgs {
         #[arg(long, value_name = "SCENARIO")]
         scenario: Option<String>,
     },
+    /// Records a fleet that a collector watches, and prints it as a scenario.
+    ///
+    /// Workers, capacities, the rate of requests and how it changes, absences and restarts are as they were seen. Lengths of
+    /// prompts and answers are fitted.
+    #[command(after_help = "Examples:
+  mock-worker record --url http://collector:9091 --duration 10m > incident.toml
+  mock-worker run incident.toml")]
+    Record(RecordArgs),
     /// Reaches into workers that run, over NATS.
     Ctl(Box<CtlArgs>),
 }
@@ -121,6 +131,8 @@ pub enum Command {
     Print(String),
     /// Compare a page with a truth and a scenario.
     Verify(VerifyArgs, Option<Box<Scenario>>),
+    /// Record a fleet as a scenario.
+    Record(RecordArgs),
     /// Call workers that run.
     Ctl(Box<Nats>, Call),
 }
@@ -213,6 +225,7 @@ impl Cli {
                 let scenario = scenario.as_deref().map(load).transpose()?;
                 Command::Verify(verify, scenario.map(Box::new))
             }
+            Some(CommandArgs::Record(args)) => Command::Record(args),
             Some(CommandArgs::Ctl(args)) => {
                 let (nats, call) = args.resolve(matches)?;
                 Command::Ctl(Box::new(nats), call)

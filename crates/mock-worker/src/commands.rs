@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use crate::app::App;
 use crate::args::Command;
 use crate::simulate::simulate;
-use crate::{control, verify};
+use crate::{control, record, verify};
 
 /// Does what the command line says; false where it found a difference. What is not for stdout goes to `log`.
 ///
@@ -35,6 +35,7 @@ pub async fn run(command: Command, log: &Lines) -> anyhow::Result<bool> {
             let expect = scenario.map(|scenario| scenario.expect);
             spawn_blocking(move || verify::run(&args, expect.as_ref(), &report_line)).await?
         }
+        Command::Record(args) => spawn_blocking(move || record::run(&args, &report_line)).await?,
         Command::Ctl(nats, call) => {
             print_text(&control::call(&nats, &call).await?)?;
             Ok(true)

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod logging;
 pub mod page;
 pub mod publish;
+pub mod record;
 pub mod reply;
 pub mod scenario;
 pub mod simulate;

@@ -181,6 +181,21 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// The scenario of a text, which `name` is for messages.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] as for [`load`](Self::load).
+    pub fn read(name: &str, text: &str) -> Result<Self, ScenarioError> {
+        let scenario = parse::parse(name, text, &[])?;
+        match scenario.check() {
+            Ok(()) => Ok(scenario),
+            Err(reason) => Err(ScenarioError::Impossible {
+                name: name.to_owned(),
+                reason,
+            }),
+        }
+    }
+
     /// This scenario with some keys under `traffic` set otherwise.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub enum Exit {
     Unreachable,
     /// The server or the account takes no more connections.
     Limit,
-    /// `doctor` has found something else to mend.
+    /// `doctor` or `conform` has found something to mend.
     Unwell,
 }
 
@@ -62,7 +62,7 @@ impl Exit {
             Self::Denied => "NATS denies a permission",
             Self::Unreachable => "NATS cannot be reached",
             Self::Limit => "NATS takes no more connections",
-            Self::Unwell => "`doctor` found something else to mend",
+            Self::Unwell => "`doctor` or `conform` found something to mend",
         }
     }
 

@@ -176,7 +176,7 @@ impl ScenarioArgs {
 }
 
 /// A time that is longer than nothing.
-pub(super) fn some_time(text: &str) -> Result<Nanos, String> {
+pub(crate) fn some_time(text: &str) -> Result<Nanos, String> {
     match text.parse().map_err(|error: NanosError| error.to_string())? {
         Nanos(0) => Err("it must be longer than nothing".to_owned()),
         time => Ok(time),
