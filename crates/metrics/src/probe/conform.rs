@@ -41,7 +41,7 @@ pub enum Conformity {
 pub async fn conform(args: ConformArgs, looking: &Looking) -> anyhow::Result<Conformity> {
     let nats = &looking.nats;
     let plan = looking.plan(&[], settings(&looking.shared, args.look.listen_for))?;
-    let link = Link::new(nats.servers.clone(), app::options(nats, &plan));
+    let link = Link::new(nats.servers.clone(), app::options(nats, &plan, &[]));
     let client = link.connect_now().await?;
     let timeout = looking.shared.round_timeout.unwrap_or(TIMEOUT);
     let asking = Asking::new(client, nats.service_prefix.clone(), timeout);

@@ -29,7 +29,7 @@ pub struct Endpoint<'a> {
 ///
 /// ```
 /// use protocol::{WorkerId, WorkerStats, aggregate::upstream};
-/// let stats = WorkerStats::builder().requests(3, 100, 7).kv_blocks(42, 100).prefix_cache_hit_ratio(0.25).build()?;
+/// let stats = WorkerStats::builder().slots_active(3).slots_capacity(100).requests_waiting(7).kv_blocks_active(42).kv_blocks_capacity(100).prefix_cache_hit_ratio(0.25).build()?;
 /// let worker = upstream::Endpoint { id: WorkerId::new(31), subject: "a_b.c-1f", stats: &stats };
 /// let (text, listed) = upstream::write([worker]);
 /// assert!(text.starts_with(br#"{"endpoints":{"31":{"name":"worker-31","subject":"a_b.c-1f","data":{"engine_load_metrics":"#));
@@ -147,7 +147,11 @@ mod tests {
 
     #[test]
     fn a_worker_that_lacks_a_number_is_not_listed_and_nothing_is_divided_by_zero() {
-        let stats = WorkerStats::builder().kv_blocks(1, 2).build().expect("in range");
+        let stats = WorkerStats::builder()
+            .kv_blocks_active(1)
+            .kv_blocks_capacity(2)
+            .build()
+            .expect("in range");
         let worker = Endpoint {
             id: WorkerId::new(1),
             subject: "a_b.c-1",
