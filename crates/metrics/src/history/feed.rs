@@ -1,0 +1,50 @@
+//! [`Feed`]: a history that is fed by what is published.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::watch;
+
+use super::{History, Keep};
+use crate::published::Published;
+
+/// A history, shared by the task that feeds it and by all that read it.
+#[derive(Debug, Clone)]
+pub struct Feed(Arc<RwLock<History>>);
+
+impl Feed {
+    /// A history of nothing yet.
+    pub fn new(keep: Keep) -> Self {
+        Self(Arc::new(RwLock::new(History::new(keep))))
+    }
+
+    /// Feeds it with snapshots until no more are published.
+    ///
+    /// # Errors
+    /// None; the result is that of a task.
+    pub async fn run(self, mut snapshots: watch::Receiver<Published>) -> anyhow::Result<()> {
+        loop {
+            let published = snapshots.borrow_and_update().clone();
+            let history = self.clone();
+            // With many workers it takes milliseconds, in which nothing else would go on.
+            let taken = tokio::task::spawn_blocking(move || history.take_in(&published));
+            taken.await?;
+            if snapshots.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes in a snapshot that the task may not have taken in yet.
+    fn take_in(&self, published: &Published) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_in(published);
+    }
+
+    /// Reads it, as of a snapshot or a later one.
+    pub fn read<T>(&self, published: &Published, read: impl FnOnce(&History) -> T) -> T {
+        self.take_in(published);
+        read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,1 @@
+//! What a history remembers, with invented time.

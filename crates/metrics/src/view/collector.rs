@@ -1,0 +1,106 @@
+//! [`CollectorScreen`]: the collector itself.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Header;
+
+/// The collector itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CollectorScreen {
+    /// Whether the figures are current.
+    pub header: Header,
+    /// The commit of its source.
+    pub revision: String,
+    /// Rounds that were left out because the one before had not ended in time.
+    pub rounds_skipped: u64,
+    /// How often the server refused a publish or a subscription.
+    pub permission_violations: u64,
+    /// Other errors that the server reported.
+    pub server_errors: u64,
+    /// Messages that the client dropped because they were not taken in time; at least this many.
+    pub dropped_messages: u64,
+    /// Rounds and replies of each pool; pools with refused replies first.
+    pub pools: Vec<PoolRounds>,
+    /// The configuration in force; secrets are hidden.
+    pub settings: Vec<SettingRow>,
+    /// Where pages are pushed.
+    pub sinks: Vec<SinkRow>,
+    /// What the process uses of the machine.
+    pub resources: Resources,
+}
+
+/// Rounds by the reason why they ended.
+pub type Finishes = BTreeMap<String, u64>;
+
+/// Rounds and replies of a pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PoolRounds {
+    /// The pool.
+    pub pool: String,
+    /// Rounds by the reason why they ended.
+    pub rounds: Finishes,
+    /// How long a round takes in the mean, in seconds.
+    pub round_seconds_mean: Option<f64>,
+    /// 99 % of rounds take at most about this long, in seconds; `null` where it is longer than the largest bucket.
+    pub round_seconds_p99: Option<f64>,
+    /// Replies by result.
+    pub replies: BTreeMap<String, u64>,
+    /// Workers that were expected in the last round and did not answer it.
+    pub missing: u64,
+}
+
+/// A setting and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingRow {
+    /// The key in the configuration file, which is the name of the flag.
+    pub key: String,
+    /// Its value as a file would have it; hidden where it is secret.
+    pub value: String,
+    /// Where it comes from: flag, environment, line of the file, or default.
+    pub source: String,
+    /// Whether it is the default.
+    pub is_default: bool,
+}
+
+/// Where pages are pushed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SinkRow {
+    /// Its name.
+    pub name: String,
+    /// When a push last succeeded, in Unix seconds.
+    pub last_success_seconds: Option<f64>,
+    /// Pushes that succeeded.
+    pub succeeded: u64,
+    /// Pushes that failed.
+    pub failed: u64,
+    /// Pushes that the other end refused.
+    pub refused: u64,
+    /// Snapshots that wait.
+    pub waiting: u64,
+    /// Snapshots that were dropped.
+    pub dropped: u64,
+}
+
+/// What the process uses of the machine; `null` where the system does not say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// Processor time.
+    pub cpu_seconds: Option<f64>,
+    /// Memory.
+    pub resident_bytes: Option<u64>,
+    /// Threads.
+    pub threads: Option<u64>,
+    /// File descriptors that are open.
+    pub open_files: Option<u64>,
+    /// When it started, in Unix seconds.
+    pub started_seconds: Option<f64>,
+    /// Log lines that were dropped.
+    pub log_lines_dropped: u64,
+    /// Bytes that the history takes.
+    pub history_bytes: u64,
+    /// Browsers and terminals that follow a screen.
+    pub streams: u64,
+}
