@@ -8,6 +8,7 @@ mod counters;
 mod feed;
 mod pool_past;
 mod ring;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,8 @@ use fleet::PoolName;
 use tokio::time::Instant;
 
 use crate::published::Published;
+
+use tally::Tally;
 
 pub use counters::Rates;
 pub use feed::Feed;
@@ -68,6 +71,8 @@ pub struct History {
     /// Workers that have a ring.
     rings: usize,
     pool_rings: usize,
+    /// Of permission violations.
+    denials: Tally,
 }
 
 /// The time of the snapshot that was taken in last.
@@ -92,6 +97,7 @@ impl History {
             clock: Clock::default(),
             rings: 0,
             pool_rings: 0,
+            denials: Tally::of(5),
         }
     }
 
@@ -109,6 +115,7 @@ impl History {
             unix: snapshot.taken.as_secs_f64(),
             point: now.as_secs() / STEP.as_secs(),
         };
+        self.denials.take_in(now, snapshot.link.permission_violations);
         let (max_rings, keeps_pools) = match self.keep {
             Keep::Off => (0, false),
             Keep::Workers(workers) => (workers, true),
@@ -144,6 +151,11 @@ impl History {
     /// What is remembered of a pool.
     pub fn pool(&self, name: &PoolName) -> Option<&PoolPast> {
         self.pools.get(name)
+    }
+
+    /// Permissions that NATS denied in the last five minutes.
+    pub fn denials(&self) -> u64 {
+        self.denials.grown()
     }
 
     /// How many bytes it takes, approximately.

@@ -1,19 +1,24 @@
 //! [`PoolPast`] and [`WorkerPast`]: what is remembered of a pool and of each of its workers.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use fleet::{Measure, PoolView, Source, WorkerKey, WorkerView};
+use fleet::{Change, Measure, PoolView, ReplyResult, Source, WorkerKey, WorkerView};
 
 use super::counters::{Counters, Meter, Rates};
 use super::ring::{FIGURES, Point, Ring};
+use super::tally::Tally;
 use super::{Clock, History};
 
 /// A worker is new for so long.
 const NEW: Duration = Duration::from_secs(60);
 
-/// Changes are summed up over so long, in minutes.
-const MINUTES: usize = 60;
+/// Results of replies that a worker is to blame for.
+const REFUSALS: [ReplyResult; 4] = [
+    ReplyResult::Malformed,
+    ReplyResult::OutOfRange,
+    ReplyResult::InvalidSubject,
+    ReplyResult::OverLimit,
+];
 
 /// What is remembered of a pool.
 #[derive(Debug)]
@@ -26,7 +31,10 @@ pub struct PoolPast {
     ring: Option<Ring>,
     /// In the order of the snapshot, which is that of the keys.
     workers: Vec<WorkerPast>,
-    changes: Changes,
+    changes: Tally,
+    restarts: Tally,
+    /// By [`REFUSALS`].
+    refused: [Tally; REFUSALS.len()],
 }
 
 /// What is remembered of a worker.
@@ -41,14 +49,6 @@ pub struct WorkerPast {
     ring: Option<Ring>,
 }
 
-/// Changes in the last hour, minute by minute.
-#[derive(Debug, Default)]
-struct Changes {
-    /// The number of each minute, and what was counted when it ended.
-    minutes: VecDeque<(u64, u64)>,
-    now: u64,
-}
-
 impl PoolPast {
     pub(super) fn new(has_ring: bool, clock: Clock) -> Self {
         Self {
@@ -58,7 +58,9 @@ impl PoolPast {
             counted: Counters::default(),
             ring: has_ring.then(|| Ring::new(clock.point)),
             workers: Vec::new(),
-            changes: Changes::default(),
+            changes: Tally::of(60),
+            restarts: Tally::of(15),
+            refused: REFUSALS.map(|_| Tally::of(5)),
         }
     }
 
@@ -93,7 +95,14 @@ impl PoolPast {
         };
         let meter = self.meter.get_or_insert_with(|| Meter::new(clock.now, counted));
         let rates = meter.take_in(clock.now, counted);
-        self.changes.take_in(clock.now, pool.changes.total(), has_joined);
+        if !has_joined {
+            self.changes.begin_anew();
+        }
+        self.changes.take_in(clock.now, pool.changes.total());
+        self.restarts.take_in(clock.now, pool.changes[Change::Restarted]);
+        for (tally, result) in self.refused.iter_mut().zip(REFUSALS) {
+            tally.take_in(clock.now, pool.replies[result]);
+        }
         if let Some(ring) = &mut self.ring {
             let totals = pool.totals();
             let [slots, kv] = totals.utilization;
@@ -148,7 +157,21 @@ impl PoolPast {
 
     /// Changes of its workers in the last hour, without those of the first minute, in which all of them join.
     pub fn changes_last_hour(&self) -> u64 {
-        self.changes.last_hour()
+        self.changes.grown()
+    }
+
+    /// Restarts of its workers in the last 15 minutes.
+    pub fn restarts(&self) -> u64 {
+        self.restarts.grown()
+    }
+
+    /// Replies that were refused in the last five minutes, by result.
+    pub fn refused(&self) -> [(ReplyResult, u64); REFUSALS.len()] {
+        let mut refused = REFUSALS.map(|result| (result, 0));
+        for ((_, count), tally) in refused.iter_mut().zip(&self.refused) {
+            *count = tally.grown();
+        }
+        refused
     }
 
     /// What is remembered of one of its workers.
@@ -271,31 +294,4 @@ fn point(worker: &WorkerView, rates: Rates) -> Point {
 
 fn pack(values: [Option<f64>; FIGURES]) -> Point {
     values.map(|value| value.map_or(f32::NAN, |value| value as f32))
-}
-
-impl Changes {
-    fn take_in(&mut self, now: Duration, total: u64, counts: bool) {
-        let minute = now.as_secs() / 60;
-        if !counts {
-            self.minutes.clear();
-        }
-        self.now = total;
-        match self.minutes.back_mut() {
-            Some((last, count)) if *last == minute => *count = total,
-            _ => self.minutes.push_back((minute, total)),
-        }
-        while self
-            .minutes
-            .front()
-            .is_some_and(|(first, _)| first + MINUTES as u64 <= minute)
-            && self.minutes.len() > 1
-        {
-            self.minutes.pop_front();
-        }
-    }
-
-    fn last_hour(&self) -> u64 {
-        let first = self.minutes.front().map_or(self.now, |(_, count)| *count);
-        self.now.saturating_sub(first)
-    }
 }

@@ -1,5 +1,8 @@
 //! [`Problem`]: something that an operator should look at, with what to do.
 
+mod collector;
+mod pools;
+
 use std::collections::HashMap;
 
 use schemars::JsonSchema;
@@ -42,9 +45,33 @@ pub enum Subject {
     },
 }
 
+/// Problems that are listed. Of more, the last one says how many there are.
+const MAX: usize = 100;
+
+/// Workers of a pool that a sentence names.
+const NAMED: usize = 3;
+
 /// All problems of a moment, the gravest first.
-pub(super) fn all(_moment: &Moment<'_>) -> Vec<Problem> {
-    Vec::new()
+pub(super) fn all(moment: &Moment<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    collector::find(moment, &mut problems);
+    for pool in &moment.published.snapshot.pools {
+        pools::find(pool, moment, &mut problems);
+    }
+    // Problems of equal severity stay in the order of the pools.
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+    let left_out = problems.len().saturating_sub(MAX);
+    if left_out > 0 {
+        problems.truncate(MAX);
+        problems.push(Problem {
+            severity: Severity::Note,
+            subject: Subject::Collector,
+            text: format!("{left_out} more problems are not listed"),
+            remedy: "mend those above first, or look at each pool".to_owned(),
+            command: None,
+        });
+    }
+    problems
 }
 
 /// The gravest problem of each pool.
