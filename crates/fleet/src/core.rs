@@ -3,6 +3,7 @@
 mod absence;
 mod ahead;
 mod budget;
+mod census;
 #[cfg(test)]
 mod check;
 mod complaints;
@@ -56,6 +57,7 @@ use opt_in::Requests;
 use places::{Places, SharedPlaces};
 use traces::Traces;
 
+pub use census::{Census, CensusMiss, CensusPool, Refusal};
 pub use inspect::{EndpointReport, Inspection, InstanceReport, Seen};
 
 /// Something that has happened.
@@ -365,6 +367,11 @@ impl Core {
         .into_iter()
         .flatten()
         .fold(self.next_tick, Duration::min)
+    }
+
+    /// Whether a round is under way.
+    pub fn has_open_round(&self) -> bool {
+        self.round.as_ref().is_some_and(|round| round.is_open)
     }
 
     /// The plan in force.

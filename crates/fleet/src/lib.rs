@@ -45,7 +45,8 @@ mod voice;
 mod worker;
 
 pub use self::core::{
-    Arrived, Core, Effect, EndpointReport, Heard, Input, Inspection, InstanceReport, Listening, Seen,
+    Arrived, Census, CensusMiss, CensusPool, Core, Effect, EndpointReport, Heard, Input, Inspection,
+    InstanceReport, Listening, Refusal, Seen,
 };
 pub use advice::flags_to_check;
 pub use caches::{CACHE_TIERS, CacheCounts};

@@ -8,12 +8,12 @@ use anyhow::{Context, bail};
 use async_nats::Client;
 use fleet::matching::Target;
 use fleet::{
-    Arrived, Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Listening, Now, Plan, Question,
-    RegistryReport, Snapshot,
+    Arrived, Census, Core, Effect, EventBatch, Finish, Input, Inspection, LinkView, Listening, Now, Plan,
+    Question, RegistryReport, Snapshot,
 };
 use link::{Inbox, Link, LinkState, Reply, ReplyKind};
 use protocol::ServicePrefix;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::asking::{self, Request};
@@ -58,6 +58,8 @@ pub(crate) enum Report {
         /// Whether it does.
         is_alive: bool,
     },
+    /// A person wants to see what is on NATS.
+    Census(oneshot::Sender<Census>),
 }
 
 /// The state machine and its ways to the world.
@@ -77,6 +79,8 @@ pub(crate) struct Engine {
     round: u64,
     tasks: Tasks,
     finish: Option<Finish>,
+    /// Those that wait for a census, which a round that is open would falsify.
+    wait_for_census: Vec<oneshot::Sender<Census>>,
 }
 
 /// What there is while there is a connection.
@@ -114,6 +118,7 @@ impl Engine {
             round: 0,
             tasks: Tasks::default(),
             finish: None,
+            wait_for_census: Vec::new(),
         };
         (engine, published)
     }
@@ -344,6 +349,12 @@ impl Engine {
             Report::Plan(plan) => self.handle(Input::Plan(plan), now),
             Report::Registry(report) => self.handle(Input::Registry(report), now),
             Report::Events(batch) => self.handle(Input::Events(batch), now),
+            Report::Census(wanted) => {
+                self.wait_for_census.push(wanted);
+                if !self.core.has_open_round() {
+                    self.take_census(now);
+                }
+            }
             Report::LinkChecked { round, is_alive } => {
                 self.handle(Input::LinkChecked { round, is_alive }, now);
             }
@@ -424,8 +435,16 @@ impl Engine {
             }
             Effect::RoundEnded { finish, .. } => {
                 self.finish = Some(finish);
+                self.take_census(now);
             }
             Effect::Say(notice) => say(&notice),
+        }
+    }
+
+    fn take_census(&mut self, now: Now) {
+        for wanted in std::mem::take(&mut self.wait_for_census) {
+            // Those that wait may have lost their patience.
+            wanted.send(self.core.census(self.finish, now)).ok();
         }
     }
 

@@ -28,6 +28,7 @@ pub mod export;
 pub mod history;
 mod listening;
 pub mod live;
+pub mod looking;
 pub mod mapping;
 pub mod page;
 pub mod probe;

@@ -3,6 +3,7 @@
 //! There is no HTML and no terminal here. The page and the terminal both draw these values, so they show the same numbers
 //! in the same order. The JSON API serves them as they are, so a terminal may also read the view of another process.
 
+mod ask;
 mod chart;
 mod collector;
 mod header;
@@ -12,6 +13,7 @@ mod outliers;
 mod overview;
 mod pool;
 mod problem;
+mod screen;
 mod why;
 mod worker;
 mod worker_row;
@@ -24,16 +26,18 @@ use std::time::Duration;
 use crate::history::History;
 use crate::published::Published;
 
+pub use ask::{Ask, AskError, TOP};
 pub use chart::{Chart, Spark};
 pub use collector::{CollectorScreen, Finishes, PoolRounds, Resources, SettingRow, SinkRow};
 pub use header::{Header, NatsState};
 pub use level::{Figure, Level, Severity};
-pub use order::{Sort, filter_matches};
+pub use order::{Sort, SortError, filter_matches};
 pub use outliers::Outlier;
 pub use overview::{Members, Overview, PoolRow, ServiceRow, Spread};
 pub use pool::{Bin, HeatKey, PoolScreen};
 pub use problem::{Problem, Subject};
-pub use why::{FoundPool, FoundService, NearMiss, Refused, Shared, Watched, WhyScreen};
+pub use screen::{Delta, Kind, Screen};
+pub use why::{FoundPool, FoundService, NearMiss, Refused, Shared, Watched, WhyFacts, WhyScreen};
 pub use worker::{ChangeRow, Fact, WorkerScreen};
 pub use worker_row::WorkerRow;
 

@@ -97,6 +97,11 @@ impl Core {
         }
     }
 
+    /// What is nearly a target's.
+    pub(super) fn near_misses(&self, key: PoolKey, target: &Target) -> Vec<NearMissCount> {
+        self.others(key, target).misses
+    }
+
     /// That a pool had workers, and until when.
     fn lost(&self, key: PoolKey, now: Now) -> Option<String> {
         let presence = self.pools[key].presence?;

@@ -20,6 +20,18 @@ pub(super) struct AfterRound {
     pub(super) pools_are_heard: bool,
 }
 
+impl AfterRound {
+    /// As far as a census needs it.
+    pub(super) fn of_census(replies: u64, pools_answer: bool) -> Self {
+        Self {
+            pools: Vec::new(),
+            replies,
+            pools_answer,
+            pools_are_heard: false,
+        }
+    }
+}
+
 impl Core {
     pub(super) fn report(&mut self, finishes: &[(PoolKey, Finish)], replies: u64, now: Now) {
         let after = self.after_round(finishes, replies, now);

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{Form, Key};
 use super::{Loaded, Setting, Source};
+use crate::view::SettingRow;
 
 /// What is shown of a secret.
 const HIDDEN: &str = "***";
@@ -36,6 +37,22 @@ impl Loaded {
         });
         let shown: Map<String, Value> = settings.collect();
         format!("{:#}\n", Value::Object(shown))
+    }
+}
+
+impl Loaded {
+    /// The same as rows of a screen.
+    pub(crate) fn rows(&self) -> Vec<SettingRow> {
+        let rows = self.settings.iter().map(|setting| SettingRow {
+            key: setting.key.name.clone(),
+            value: match setting.values() {
+                Value::Null => String::new(),
+                value => value.to_string(),
+            },
+            source: setting.source.to_string(),
+            is_default: matches!(setting.source, Source::Default),
+        });
+        rows.collect()
     }
 }
 

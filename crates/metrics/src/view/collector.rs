@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use fleet::{Finish, PoolView, ReplyResult};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Header;
+use super::{Header, Moment, problem, rounded};
+use crate::export::{Process, SinkView};
 
 /// The collector itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +34,94 @@ pub struct CollectorScreen {
     pub resources: Resources,
 }
 
+/// What only the process knows of itself.
+#[derive(Debug)]
+pub(crate) struct Inside<'a> {
+    pub(crate) process: &'a Process,
+    pub(crate) settings: &'a [SettingRow],
+    pub(crate) history_bytes: u64,
+    pub(crate) streams: u64,
+}
+
+impl CollectorScreen {
+    /// The screen of a moment.
+    pub(crate) fn new(inside: &Inside<'_>, moment: &Moment<'_>) -> Self {
+        let snapshot = &moment.published.snapshot;
+        let link = &snapshot.link;
+        let mut pools: Vec<PoolRounds> = snapshot.pools.iter().map(|pool| PoolRounds::new(pool)).collect();
+        // Pools of which something was refused are first.
+        pools.sort_by_key(|pool| std::cmp::Reverse(pool.refused));
+        let usage = inside.process.usage;
+        let sinks = inside.process.sinks.iter().flatten();
+        Self {
+            header: Header::new(moment, &problem::all(moment)),
+            revision: crate::REVISION.to_owned(),
+            rounds_skipped: snapshot.rounds_skipped,
+            permission_violations: link.permission_violations,
+            server_errors: link.server_errors,
+            dropped_messages: link.dropped_messages,
+            pools,
+            settings: inside.settings.to_vec(),
+            sinks: sinks.map(SinkRow::new).collect(),
+            resources: Resources {
+                cpu_seconds: usage.map(|usage| rounded(usage.cpu_seconds)),
+                resident_bytes: usage.map(|usage| usage.resident_bytes),
+                threads: usage.map(|usage| usage.threads),
+                open_files: usage.map(|usage| usage.open_files),
+                started_seconds: usage.map(|usage| rounded(usage.started)),
+                log_lines_dropped: inside.process.log_lines_dropped,
+                history_bytes: inside.history_bytes,
+                streams: inside.streams,
+            },
+        }
+    }
+}
+
+impl PoolRounds {
+    fn new(pool: &PoolView) -> Self {
+        let seconds = &pool.round_seconds;
+        let count = seconds.count();
+        let rank = (count as f64 * 0.99).ceil() as u64;
+        let mut seen = 0;
+        let bucket = seconds.counts.iter().position(|count| {
+            seen += count;
+            seen >= rank
+        });
+        let result = |result: &ReplyResult| (result.as_str().to_owned(), pool.replies[*result]);
+        let blamed = ReplyResult::ALL
+            .iter()
+            .filter(|result| !matches!(result, ReplyResult::Ok | ReplyResult::Foreign));
+        Self {
+            pool: pool.name.to_string(),
+            rounds: Finish::ALL
+                .iter()
+                .map(|finish| (finish.as_str().to_owned(), pool.rounds[*finish]))
+                .collect(),
+            round_seconds_mean: (count > 0).then(|| rounded(seconds.sum / count as f64)),
+            round_seconds_p99: bucket
+                .filter(|_| count > 0)
+                .and_then(|bucket| seconds.bounds.get(bucket).copied()),
+            refused: blamed.map(|result| pool.replies[*result]).sum(),
+            replies: ReplyResult::ALL.iter().map(result).collect(),
+            missing: pool.missing,
+        }
+    }
+}
+
+impl SinkRow {
+    fn new(sink: &SinkView) -> Self {
+        Self {
+            name: sink.sink.as_str().to_owned(),
+            last_success_seconds: sink.last_success.map(|at| rounded(at.as_secs_f64())),
+            succeeded: sink.succeeded,
+            failed: sink.failed,
+            refused: sink.refused,
+            waiting: sink.waiting,
+            dropped: sink.dropped,
+        }
+    }
+}
+
 /// Rounds by the reason why they ended.
 pub type Finishes = BTreeMap<String, u64>;
 
@@ -46,6 +136,8 @@ pub struct PoolRounds {
     pub round_seconds_mean: Option<f64>,
     /// 99 % of rounds take at most about this long, in seconds; `null` where it is longer than the largest bucket.
     pub round_seconds_p99: Option<f64>,
+    /// Replies that were late, duplicate, or refused.
+    pub refused: u64,
     /// Replies by result.
     pub replies: BTreeMap<String, u64>,
     /// Workers that were expected in the last round and did not answer it.

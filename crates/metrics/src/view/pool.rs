@@ -33,7 +33,9 @@ pub struct PoolScreen {
     pub histogram_key: HeatKey,
     /// The last 15 minutes.
     pub charts: Vec<Chart>,
-    /// All workers: stale ones first, then by saturation.
+    /// How many workers there are that the filter leaves.
+    pub matching: usize,
+    /// Workers: stale ones first, then by saturation, unless another order is asked for.
     pub workers: Vec<WorkerRow>,
 }
 
@@ -165,12 +167,30 @@ impl PoolScreen {
             kv_target: pool.settings.kv_target,
             queue_target: pool.settings.queue_target,
             problems,
+            matching: workers.len(),
             outliers: outliers::of(&workers),
             histogram,
             histogram_key,
             charts: moment.history.pool_charts(pool),
             workers,
         })
+    }
+}
+
+impl PoolScreen {
+    /// The same with other workers.
+    pub(super) fn with_workers(&self, workers: Vec<WorkerRow>) -> Self {
+        Self {
+            header: self.header.clone(),
+            name: self.name.clone(),
+            pool: self.pool.clone(),
+            problems: self.problems.clone(),
+            outliers: self.outliers.clone(),
+            histogram: self.histogram.clone(),
+            charts: self.charts.clone(),
+            workers,
+            ..*self
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`WorkerScreen`]: one worker.
 
-use fleet::{EventScope, PoolName, WorkerChange};
+use fleet::{EventScope, PoolName, PoolView, WorkerChange, WorkerView};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,14 +52,7 @@ impl WorkerScreen {
     /// is no such pool or worker.
     pub fn new(pool_name: &str, worker: &str, moment: &Moment<'_>) -> Option<Self> {
         let pool = pool::find(pool_name, moment)?;
-        let is_wanted = |hex: &str, id: &str| match worker.strip_prefix("0x") {
-            Some(wanted) => hex == wanted,
-            None => id == worker,
-        };
-        let view = pool.workers.iter().find(|view| {
-            let identity = &view.identity;
-            is_wanted(&identity.worker_hex, &identity.worker_id)
-        })?;
+        let view = find(pool, worker)?;
         let snapshot = &moment.published.snapshot;
         let past = moment.history.pool(&pool.name);
         let past = past.and_then(|past| past.worker(&view.identity.key));
@@ -134,6 +127,15 @@ impl WorkerScreen {
             explain,
         })
     }
+}
+
+/// The worker of this id in decimal, in hexadecimal with `0x`, or as it is in the table.
+pub(super) fn find<'a>(pool: &'a PoolView, worker: &str) -> Option<&'a WorkerView> {
+    let hex = worker.strip_prefix("0x");
+    pool.workers.iter().find(|view| {
+        let identity = &view.identity;
+        *identity.worker_id == *worker || hex.is_some_and(|hex| *identity.worker_hex == *hex)
+    })
 }
 
 /// The command that explains a pool or a service.
