@@ -16,7 +16,9 @@ use web::{BindError, Listeners, Security, Server};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::export::{Http, Process};
+use crate::history::Feed;
 use crate::live::Live;
+use crate::looking::Looker;
 use crate::page::{Pages, Source};
 use crate::reload::{Origin, Targets};
 use crate::sinks::SinkBooks;
@@ -85,9 +87,15 @@ impl App {
         let sink_books = SinkBooks::of(&config.sinks);
         let (stop_page, stop_sinks) = (CancellationToken::new(), CancellationToken::new());
         let dropped_lines = log.lines().dropped_lines_counter();
+        let history = Feed::new(config.history);
+        let (settings, settings_now) = watch::channel(origin.loaded.rows().into());
+        let snapshots = published.clone();
         let pages = Arc::new(Pages::new(Source {
             snapshots: published,
             live: live_now.clone(),
+            history: history.clone(),
+            looker: Looker::new(engine.reporter(), link.clone()),
+            settings: settings_now,
             process: Box::new({
                 let (sink_books, counts) = (sink_books.clone(), server.counts());
                 move || Process {
@@ -117,7 +125,9 @@ impl App {
         let targets = Targets {
             engine: engine.reporter(),
             live,
+            settings,
         };
+        collector.start("remembering", history.run(snapshots));
         collector.start("reloading", reload::run(origin, targets));
         collector.start("collecting", engine.run());
         let result = tokio::select! {

@@ -15,6 +15,8 @@ use protocol::{Component, EndpointName, EndpointPath, Namespace, SubjectPattern}
 use web::WebArgs;
 
 use crate::export::{Compat, ExportOptions, InstanceSeries, WorkerSeries};
+use crate::external::ExternalUrl;
+use crate::history::Keep;
 use crate::sinks::PushArgs;
 use crate::target::Target;
 
@@ -351,6 +353,26 @@ pub struct CollectArgs {
     /// exact.
     #[arg(long, env = "METRICS_MAX_SERIES", default_value_t = ExportOptions::MAX_SERIES, value_name = "N")]
     pub max_series: u64,
+
+    /// How many workers and instances have charts of the last 15 minutes, at 4.5 KB each; pools have them as well. With `off`
+    /// nothing has any.
+    #[arg(
+        long,
+        env = "METRICS_HISTORY",
+        default_value_t = Keep::default(),
+        value_name = "WORKERS|off"
+    )]
+    pub history: Keep,
+
+    /// The address at which a reverse proxy serves the page; a path in it is the prefix under which the page answers, too.
+    /// Example: https://ops.example.com/llm/.
+    #[arg(
+        long,
+        visible_alias = "web.external-url",
+        env = "METRICS_WEB_EXTERNAL_URL",
+        value_name = "URL"
+    )]
+    pub web_external_url: Option<ExternalUrl>,
 
     /// How long requests to the page may take to end at shutdown, from 1ms to 10m.
     #[arg(long, env = "METRICS_GRACE", default_value = "5s", value_parser = time_within(GRACE), value_name = "TIME")]

@@ -14,6 +14,8 @@ use web::{Address, Limits, WebArgs};
 use crate::args::{CollectArgs, SharedArgs};
 use crate::etcd::EtcdServers;
 use crate::export::ExportOptions;
+use crate::external::ExternalUrl;
+use crate::history::Keep;
 use crate::mapping;
 use crate::sinks::{Sinks, publish};
 use crate::target::Target;
@@ -39,6 +41,10 @@ pub struct Config {
     pub limits: Limits,
     /// What is on the page.
     pub export: ExportOptions,
+    /// How much of the last 15 minutes is remembered.
+    pub history: Keep,
+    /// Where a reverse proxy serves the page.
+    pub external: Option<ExternalUrl>,
     /// How long the page may take to end.
     pub grace: Duration,
     /// Where to push what the page shows.
@@ -152,6 +158,8 @@ impl Config {
                 instance_series: collect.instance_series,
                 max_series: collect.max_series,
             },
+            history: collect.history,
+            external: collect.web_external_url,
             grace: collect.grace,
             sinks,
         })

@@ -13,6 +13,8 @@ mod tally;
 mod tests;
 
 use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use fleet::PoolName;
@@ -51,6 +53,37 @@ pub enum Keep {
 impl Keep {
     /// Workers that have a ring unless the configuration says otherwise.
     pub const WORKERS: usize = 10_000;
+}
+
+/// A text that says neither how many workers are remembered nor `off`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it must be a number of workers from 0 to {MAX_WORKERS}, or `off`")]
+pub struct KeepError;
+
+/// Workers that can be remembered at most: what a fleet of the largest size has.
+const MAX_WORKERS: usize = 200_000;
+
+impl FromStr for Keep {
+    type Err = KeepError;
+
+    fn from_str(text: &str) -> Result<Self, KeepError> {
+        match text {
+            "off" => Ok(Self::Off),
+            number => match number.parse() {
+                Ok(workers) if workers <= MAX_WORKERS => Ok(Self::Workers(workers)),
+                _ => Err(KeepError),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Workers(workers) => workers.fmt(f),
+        }
+    }
 }
 
 impl Default for Keep {

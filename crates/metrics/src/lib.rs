@@ -25,6 +25,7 @@ mod describing;
 mod engine;
 pub mod etcd;
 pub mod export;
+pub mod external;
 pub mod history;
 mod listening;
 pub mod live;

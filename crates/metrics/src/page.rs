@@ -8,7 +8,9 @@
 mod answers;
 mod encoding;
 mod jobs;
+mod screens;
 mod shelf;
+mod stream;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,16 +25,25 @@ use tracing::warn;
 use crate::api::{Query, Resource};
 
 use crate::export::{self, Format, LeftOut, Moment, Process};
+use crate::history::Feed;
+#[cfg(test)]
+use crate::history::Keep;
 use crate::live::Live;
+use crate::looking::Looker;
 use crate::published::Published;
 use crate::ready;
+use crate::view::SettingRow;
 
-use answers::Answers;
+use answers::{Answers, What};
 use jobs::{Jobs, Slots};
 
 use shelf::Shelf;
+use stream::Topics;
 
+pub use answers::Form;
 pub use encoding::Encoding;
+pub use screens::ScreenError;
+pub use stream::Follower;
 
 /// What pages are made of.
 pub struct Source {
@@ -42,6 +53,12 @@ pub struct Source {
     pub live: watch::Receiver<Live>,
     /// Reads what the page says of the process; called once for each page that is rendered.
     pub process: Box<dyn Fn() -> Process + Send + Sync>,
+    /// The last 15 minutes.
+    pub history: Feed,
+    /// Asks what is on NATS.
+    pub looker: Looker,
+    /// The configuration in force.
+    pub settings: watch::Receiver<Arc<[SettingRow]>>,
 }
 
 /// A page, ready to be sent. Copies share its text.
@@ -79,6 +96,7 @@ pub struct Pages {
     edition: Mutex<Option<Arc<Edition>>>,
     has_reported_cut: Arc<AtomicBool>,
     shelf: Arc<Shelf>,
+    topics: Topics,
 }
 
 /// All pages of one snapshot.
@@ -100,6 +118,7 @@ impl Pages {
             edition: Mutex::default(),
             has_reported_cut: Arc::default(),
             shelf: Arc::default(),
+            topics: Topics::default(),
         }
     }
 
@@ -145,7 +164,9 @@ impl Pages {
     ) -> Result<Page, PageError> {
         let edition = self.edition();
         let (published, round_limit) = (edition.published.clone(), edition.live.round_limit);
-        let slots = edition.answers.slots(resource, &query, published.at.elapsed());
+        let slots = edition
+            .answers
+            .slots(What::Resource(resource, query.clone()), published.at.elapsed());
         let write = move || vec![resource.write(&published, round_limit, &query).into()].into();
         self.made(&edition, &slots, encoding, write).await
     }
@@ -238,6 +259,21 @@ impl Pages {
 
     fn lock_edition(&self) -> MutexGuard<'_, Option<Arc<Edition>>> {
         self.edition.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source {
+    /// A source that has nothing but snapshots, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(snapshots: watch::Receiver<Published>) -> Self {
+        Self {
+            snapshots,
+            live: watch::channel(Live::default()).1,
+            process: Box::new(Process::default),
+            history: Feed::new(Keep::default()),
+            looker: Looker::blind(),
+            settings: watch::channel(Arc::default()).1,
+        }
     }
 }
 

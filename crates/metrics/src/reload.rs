@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,6 +20,7 @@ use tracing::{info, warn};
 use crate::config_file::{self, FileText, Loaded};
 use crate::engine::Report;
 use crate::live::Live;
+use crate::view::SettingRow;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -41,6 +43,7 @@ pub struct Origin {
 pub(crate) struct Targets {
     pub(crate) engine: mpsc::Sender<Report>,
     pub(crate) live: watch::Sender<Live>,
+    pub(crate) settings: watch::Sender<Arc<[SettingRow]>>,
 }
 
 /// Reloads as long as the program runs.
@@ -129,6 +132,9 @@ impl Reloading {
                 self.filter.set(filter);
                 info!(%file, "the configuration was reloaded");
                 let waiting = self.start.waits_for_restart(&loaded);
+                self.targets
+                    .settings
+                    .send_replace(self.in_force(&loaded, &waiting));
                 if !waiting.is_empty() {
                     let keys = waiting.join(", ");
                     warn!(%file, "some values change only with a restart; restart to apply: {keys}");
@@ -141,6 +147,19 @@ impl Reloading {
             }
         }
         Ok(())
+    }
+
+    /// What is in force: of what waits for a restart, what the program was started with.
+    fn in_force(&self, loaded: &Loaded, waiting: &[&str]) -> Arc<[SettingRow]> {
+        let start = self.start.rows();
+        let rows = loaded.rows().into_iter().map(|row| {
+            let before = || start.iter().find(|known| known.key == row.key).cloned();
+            match waiting.contains(&row.key.as_str()) {
+                true => before().unwrap_or(row),
+                false => row,
+            }
+        });
+        rows.collect()
     }
 }
 

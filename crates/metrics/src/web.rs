@@ -148,8 +148,6 @@ mod tests {
     use web::{Limits, Listeners, Security};
 
     use super::*;
-    use crate::export::Process;
-    use crate::live::Live;
     use crate::page::Source;
     use crate::published::Published;
 
@@ -172,11 +170,7 @@ mod tests {
     /// Sends one request to a server with this snapshot, and ends the server.
     async fn request(snapshot: Snapshot, request: &str) -> Reply {
         let (_publish, snapshots) = watch::channel(Published::now(Arc::new(snapshot)));
-        let pages = Pages::new(Source {
-            snapshots,
-            live: watch::channel(Live::default()).1,
-            process: Box::new(Process::default),
-        });
+        let pages = Pages::new(Source::of(snapshots));
         let free = "127.0.0.1:0".parse().unwrap();
         let listeners = Listeners::bind(&[free]).await.unwrap();
         let address = listeners.urls("", "").remove(0).replace("://", "");

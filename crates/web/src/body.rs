@@ -26,6 +26,19 @@ pub struct Cut {
     pub chunks: Arc<[Bytes]>,
 }
 
+/// An extension of a response whose body has no end: its client may take as long as it likes, but no part of it longer than
+/// a whole response may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Endless;
+
+/// The bytes in pieces that a connection takes at once, which are shared and not copied.
+pub fn pieces(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let length = bytes.len().min(PIECE);
+        (length > 0).then(|| bytes.split_to(length))
+    })
+}
+
 /// A body of these chunks, which are shared and not copied.
 pub fn shared_body(chunks: Arc<[Bytes]>) -> Body {
     let (mut index, mut start) = (0, 0);
@@ -69,7 +82,11 @@ impl hyper::body::Body for Sent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(_))) = &frame {
+            self.line.has_taken_part();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -72,7 +72,9 @@ impl Gate {
         let (half_sent, idle) = (count(Useless::HalfSent), count(Useless::Idle));
         let crowd = match half_sent.cmp(&idle) {
             Ordering::Less => Useless::Idle,
-            Ordering::Equal if idle == 0 => Useless::Stalled,
+            Ordering::Equal if idle == 0 && count(Useless::Stalled) > 0 => Useless::Stalled,
+            // A page that follows comes back by itself.
+            Ordering::Equal if idle == 0 => Useless::Following,
             Ordering::Equal | Ordering::Greater => Useless::HalfSent,
         };
         let crowd = claims.iter().filter(|((why, _), _)| *why == crowd);
@@ -129,6 +131,26 @@ mod tests {
             drop(only);
         };
         tokio::join!(gate.place(), leave);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_follows_gives_way_where_nothing_else_does() {
+        let gate = Gate::new(2);
+        let working = gate.place().await;
+        working.line.works();
+        let following = gate.place().await;
+        following.line.works();
+        following.line.sends_without_end();
+        following.line.has_flushed();
+        let leave = async {
+            assert_eq!(
+                following.line.is_over(&Limits::default()).await,
+                Closed::OverLimit
+            );
+            drop(following);
+        };
+        let (newest, ()) = tokio::join!(gate.place(), leave);
+        drop((newest, working));
     }
 
     /// A connection that has had its response.

@@ -20,7 +20,7 @@ pub mod server;
 
 pub use address::Address;
 pub use args::WebArgs;
-pub use body::{Cut, shared_body};
+pub use body::{Cut, Endless, pieces, shared_body};
 pub use counts::{Closed, Counts};
 pub use limits::Limits;
 pub use listen::{BindError, Listeners};

@@ -24,6 +24,10 @@ enum Doing {
     Working,
     /// Sends the response.
     Sending,
+    /// Sends a response that goes on for as long as its client reads; all that there was has left.
+    Following,
+    /// The same; something has not left yet.
+    Owing,
 }
 
 #[derive(Debug)]
@@ -52,6 +56,8 @@ pub(crate) enum Useless {
     Idle,
     /// Its client has stopped reading.
     Stalled,
+    /// Its client follows what changes, and can come back.
+    Following,
 }
 
 /// Why a connection can give way, and since when.
@@ -95,6 +101,23 @@ impl Line {
         self.enter(&mut state, Doing::Sending);
     }
 
+    /// The response has no end. Its client has the time of a response to take each part of it, and may wait for the next one
+    /// as long as it likes.
+    pub(crate) fn sends_without_end(&self) {
+        let mut state = self.lock();
+        state.has_taken_body = false;
+        state.cut = None;
+        self.enter(&mut state, Doing::Owing);
+    }
+
+    /// A part of the response has been handed to the connection.
+    pub(crate) fn has_taken_part(&self) {
+        let mut state = self.lock();
+        if state.doing == Doing::Following {
+            self.enter(&mut state, Doing::Owing);
+        }
+    }
+
     /// The whole response has been handed to the connection.
     pub(crate) fn has_taken_body(&self) {
         self.lock().has_taken_body = true;
@@ -108,9 +131,13 @@ impl Line {
     /// All that was handed to the connection has left.
     pub(crate) fn has_flushed(&self) {
         let mut state = self.lock();
-        if state.doing == Doing::Sending && state.has_taken_body {
-            state.cut = None;
-            self.enter(&mut state, Doing::Idle);
+        match state.doing {
+            Doing::Sending | Doing::Owing | Doing::Following if state.has_taken_body => {
+                state.cut = None;
+                self.enter(&mut state, Doing::Idle);
+            }
+            Doing::Owing => self.enter(&mut state, Doing::Following),
+            _ => {}
         }
     }
 
@@ -123,8 +150,11 @@ impl Line {
         match state.doing {
             Doing::Receiving => Some((Useless::HalfSent, state.since)),
             Doing::Idle => Some((Useless::Idle, state.since)),
-            Doing::Sending if state.written.elapsed() >= STALLED => Some((Useless::Stalled, state.written)),
-            Doing::Working | Doing::Sending => None,
+            Doing::Sending | Doing::Owing if state.written.elapsed() >= STALLED => {
+                Some((Useless::Stalled, state.written))
+            }
+            Doing::Following => Some((Useless::Following, state.written)),
+            Doing::Working | Doing::Sending | Doing::Owing => None,
         }
     }
 
@@ -164,8 +194,8 @@ impl Line {
         let (limit, reason) = match state.doing {
             Doing::Idle => (Some(limits.idle), Closed::Idle),
             Doing::Receiving => (Some(limits.header), Closed::SlowRequest),
-            Doing::Working => (None, Closed::SlowReader),
-            Doing::Sending => (Some(limits.response), Closed::SlowReader),
+            Doing::Working | Doing::Following => (None, Closed::SlowReader),
+            Doing::Sending | Doing::Owing => (Some(limits.response), Closed::SlowReader),
         };
         let cut = state.cut.as_ref().map(|cut| cut.token.clone());
         (limit.map(|limit| state.since + limit), reason, cut)
@@ -234,6 +264,27 @@ mod tests {
             (4, Closed::SlowRequest),
             "byte by byte is not faster"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_without_end_may_last_and_each_part_of_it_must_be_taken() {
+        let line = Line::new();
+        line.works();
+        line.sends_without_end();
+        line.has_flushed();
+        let hours = Duration::from_secs(7200);
+        assert!(timeout(hours, line.is_over(&LIMITS)).await.is_err());
+        line.has_taken_part();
+        advance(Duration::from_secs(20)).await;
+        line.has_taken_part();
+        line.has_written();
+        assert_eq!(over(&line).await, (10, Closed::SlowReader));
+
+        line.has_flushed();
+        assert!(timeout(hours, line.is_over(&LIMITS)).await.is_err());
+        line.has_taken_body();
+        line.has_flushed();
+        assert_eq!(over(&line).await, (60, Closed::Idle));
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::body::{Cut, Sent};
+use crate::body::{Cut, Endless, Sent};
 use crate::counts::{Closed, Counts};
 use crate::gate::{Gate, Place};
 use crate::guarded::Guarded;
@@ -202,8 +202,10 @@ impl App {
         for (name, value) in &policy.headers {
             response.headers_mut().insert(name, value.clone());
         }
-        let cut = response.extensions_mut().remove::<Cut>();
-        line.sends(cut);
+        match response.extensions_mut().remove::<Endless>() {
+            Some(Endless) => line.sends_without_end(),
+            None => line.sends(response.extensions_mut().remove::<Cut>()),
+        }
         Ok(response.map(|body| Sent::new(body, line)))
     }
 }

@@ -217,7 +217,7 @@ mod tests {
     }
 
     /// Keys whose change needs another connection, another address, or another log.
-    const WITH_A_RESTART: [&str; 47] = [
+    const WITH_A_RESTART: [&str; 48] = [
         "server",
         "user",
         "password",
@@ -260,6 +260,8 @@ mod tests {
         "metrics_port",
         "listen",
         "web_config_file",
+        "history",
+        "web_external_url",
         "http_header_timeout",
         "http_idle_timeout",
         "http_response_timeout",

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::jobs::Slots;
 use crate::api::{Query, Resource};
+use crate::view::Ask;
 
 /// Different answers that are kept. Of more, those that were asked for first are made again.
-const MAX_ANSWERS: usize = 8;
+const MAX_ANSWERS: usize = 16;
 
 /// The answers of one snapshot.
 #[derive(Default)]
@@ -17,17 +18,33 @@ pub(super) struct Answers(Mutex<VecDeque<(Asked, Arc<Slots>)>>);
 /// What was asked, and how old the snapshot was, in whole seconds: an answer says the age.
 #[derive(PartialEq)]
 struct Asked {
-    resource: Resource,
-    query: Query,
+    what: What,
     age: u64,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum What {
+    /// A resource of the JSON API.
+    Resource(Resource, Query),
+    /// A screen.
+    Screen(Ask, Form),
+}
+
+/// In which form a screen is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As JSON.
+    Json,
+    /// As a page.
+    Html,
 }
 
 impl Answers {
     /// The answer to a query about the snapshot, which is of this age now.
-    pub(super) fn slots(&self, resource: Resource, query: &Query, age: Duration) -> Arc<Slots> {
+    pub(super) fn slots(&self, what: What, age: Duration) -> Arc<Slots> {
         let asked = Asked {
-            resource,
-            query: query.clone(),
+            what,
             age: age.as_secs(),
         };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

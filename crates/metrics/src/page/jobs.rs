@@ -66,4 +66,21 @@ impl Jobs {
         };
         making.await
     }
+
+    /// What some other work makes, on a thread that may block.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PageError> {
+        let permit = Arc::clone(&self.0).acquire_owned().await.map_err(|_| PageError)?;
+        let job = spawn_blocking(move || {
+            let made = work();
+            drop(permit);
+            made
+        });
+        job.await.map_err(|reason| {
+            error!(%reason, "the page cannot be rendered");
+            PageError
+        })
+    }
 }

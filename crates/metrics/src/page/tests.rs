@@ -37,9 +37,8 @@ fn published(sequence: u64) -> Published {
 fn pages(process: impl Fn() -> Process + Send + Sync + 'static) -> (watch::Sender<Published>, Arc<Pages>) {
     let (publish, snapshots) = watch::channel(published(1));
     let pages = Pages::new(Source {
-        snapshots,
-        live: watch::channel(Live::default()).1,
         process: Box::new(process),
+        ..Source::of(snapshots)
     });
     (publish, Arc::new(pages))
 }
@@ -211,9 +210,8 @@ async fn a_reload_of_the_configuration_shows_at_once() {
     let (publish, snapshots) = watch::channel(published(1));
     let (set, live) = watch::channel(Live::default());
     let pages = Pages::new(Source {
-        snapshots,
         live,
-        process: Box::new(Process::default),
+        ..Source::of(snapshots)
     });
     let before = text(pages.get(Format::Classic, Encoding::Identity).await);
     set.send_modify(|live| {

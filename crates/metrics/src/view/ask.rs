@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use fleet::Snapshot;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::{HeatKey, Kind, Moment, Sort, SortError, pool};
+use super::{HeatKey, Kind, Sort, SortError, pool};
 
 /// Rows of a table that a page has unless it is asked for more.
 pub const TOP: usize = 100;
@@ -160,11 +161,11 @@ impl Ask {
     }
 
     /// What is asked for and is not there.
-    pub(crate) fn missing(&self, moment: &Moment<'_>) -> Option<String> {
+    pub(crate) fn missing(&self, snapshot: &Snapshot) -> Option<String> {
         match self.kind {
             Kind::Overview | Kind::Why | Kind::Collector => None,
             Kind::Pool | Kind::Worker => {
-                let Some(pool) = pool::find(&self.pool, moment) else {
+                let Some(pool) = pool::find(&self.pool, snapshot) else {
                     return Some(format!("there is no pool {:?} now", self.pool));
                 };
                 let is_there = self.kind == Kind::Pool || super::worker::find(pool, &self.worker).is_some();

@@ -1,6 +1,6 @@
 //! [`PoolScreen`]: one pool, with every worker of it.
 
-use fleet::{PoolName, PoolView};
+use fleet::{PoolName, PoolView, Snapshot};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -139,7 +139,7 @@ impl HeatKey {
 impl PoolScreen {
     /// The screen of a pool; `None` where there is no pool of this name.
     pub fn new(name: &str, moment: &Moment<'_>) -> Option<Self> {
-        let pool = find(name, moment)?;
+        let pool = find(name, &moment.published.snapshot)?;
         let problems = problem::all(moment);
         let header = Header::new(moment, &problems);
         let severity = problem::by_pool(&problems).get(name).copied();
@@ -195,8 +195,8 @@ impl PoolScreen {
 }
 
 /// The pool of this name.
-pub(super) fn find<'a>(name: &str, moment: &Moment<'a>) -> Option<&'a PoolView> {
-    let pools = moment.published.snapshot.pools.iter();
+pub(super) fn find<'a>(name: &str, snapshot: &'a Snapshot) -> Option<&'a PoolView> {
+    let pools = snapshot.pools.iter();
     pools
         .map(|pool| &**pool)
         .find(|pool| pool.name.to_string() == name)

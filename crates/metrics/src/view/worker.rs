@@ -51,7 +51,7 @@ impl WorkerScreen {
     /// The screen of a worker, by its id in decimal, in hexadecimal with `0x`, or as it is in the table; `None` where there
     /// is no such pool or worker.
     pub fn new(pool_name: &str, worker: &str, moment: &Moment<'_>) -> Option<Self> {
-        let pool = pool::find(pool_name, moment)?;
+        let pool = pool::find(pool_name, &moment.published.snapshot)?;
         let view = find(pool, worker)?;
         let snapshot = &moment.published.snapshot;
         let past = moment.history.pool(&pool.name);
