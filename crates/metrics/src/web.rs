@@ -1,11 +1,12 @@
 //! HTTP: which path answers with what. The JSON API is below `/api/v1`.
 
 mod landing;
+mod stream;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRef, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -14,16 +15,34 @@ use web::{Cut, Server, shared_body};
 
 use crate::api::{Query, Resource};
 use crate::export::Format;
-use crate::page::{Encoding, Page, Pages};
+use crate::page::{Encoding, Form, Page, Pages, ScreenError};
 use crate::ready;
+use crate::view::{Ask, Kind};
 
 /// The answer to every other path.
-const NOT_FOUND: &str =
-    "not here; there are /, /metrics, /healthz, /readyz and /api/v1/{pools,workers,services,snapshot}\n";
+const NOT_FOUND: &str = "not here; there are /, /why, /collector, /metrics, /healthz, /readyz and /api/v1/{pools,workers,services,snapshot,overview,pool,worker,why,collector,stream}\n";
+
+/// What every handler needs.
+#[derive(Clone)]
+struct App {
+    pages: Arc<Pages>,
+    /// Cancelled when streams are to end.
+    stop: CancellationToken,
+}
+
+impl FromRef<App> for Arc<Pages> {
+    fn from_ref(app: &App) -> Self {
+        Arc::clone(&app.pages)
+    }
+}
 
 /// Serves until `stop`, then lets the requests that are under way end.
 pub async fn serve(server: Server, pages: Arc<Pages>, stop: CancellationToken) {
-    let served = server.serve(router(Arc::clone(&pages)), stop);
+    let app = App {
+        pages: Arc::clone(&pages),
+        stop: stop.clone(),
+    };
+    let served = server.serve(router(app), stop);
     let mut served = std::pin::pin!(served);
     tokio::select! {
         () = &mut served => {}
@@ -32,20 +51,21 @@ pub async fn serve(server: Server, pages: Arc<Pages>, stop: CancellationToken) {
     }
 }
 
-fn router(pages: Arc<Pages>) -> Router {
+fn router(app: App) -> Router {
     Router::new()
         .route("/", get(landing))
         .route("/metrics", get(metrics))
         .route("/metrics/", get(metrics))
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(readyz))
+        .route("/api/v1/stream", get(stream::stream))
         .route("/api/v1/{resource}", get(answer))
         .route("/api/v1/schema/{resource}", get(schema))
         .method_not_allowed_fallback(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n")
         })
         .fallback(async || (StatusCode::NOT_FOUND, NOT_FOUND))
-        .with_state(pages)
+        .with_state(app)
 }
 
 async fn landing(State(pages): State<Arc<Pages>>) -> Response {
@@ -69,6 +89,9 @@ async fn answer(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
+    if let Some(kind) = Kind::named(&resource) {
+        return screen(&pages, kind, query.as_deref().unwrap_or_default(), &headers).await;
+    }
     let Some(resource) = Resource::named(&resource) else {
         return (StatusCode::NOT_FOUND, NOT_FOUND).into_response();
     };
@@ -78,22 +101,45 @@ async fn answer(
     };
     let encoding = Encoding::negotiate(&joined(&headers, header::ACCEPT_ENCODING));
     match pages.answer(resource, query, encoding).await {
-        Ok(page) => {
-            let mut response = response(&page, "application/json", encoding);
-            let schema = format!("</api/v1/schema/{}>; rel=\"describedby\"", resource.name());
-            let schema = HeaderValue::try_from(schema).expect("names of resources are letters");
-            response.headers_mut().insert(header::LINK, schema);
-            response
-        }
+        Ok(page) => json(&page, resource.name(), encoding),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
+async fn screen(pages: &Pages, kind: Kind, query: &str, headers: &HeaderMap) -> Response {
+    let ask = match Ask::read(kind, query) {
+        Ok(ask) => ask,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    };
+    let encoding = Encoding::negotiate(&joined(headers, header::ACCEPT_ENCODING));
+    match pages.screen(ask, Form::Json, encoding).await {
+        Ok(page) => json(&page, kind.name(), encoding),
+        Err(error) => failed(&error),
+    }
+}
+
+fn json(page: &Page, name: &str, encoding: Encoding) -> Response {
+    let mut response = response(page, "application/json", encoding);
+    let schema = format!("</api/v1/schema/{name}>; rel=\"describedby\"");
+    let schema = HeaderValue::try_from(schema).expect("names of resources are letters");
+    response.headers_mut().insert(header::LINK, schema);
+    response
+}
+
+fn failed(error: &ScreenError) -> Response {
+    let status = match error {
+        ScreenError::Missing(_) => StatusCode::NOT_FOUND,
+        ScreenError::Page(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    (status, format!("{error}\n")).into_response()
+}
+
 async fn schema(Path(resource): Path<String>) -> Response {
-    match Resource::named(&resource) {
-        Some(resource) => {
+    let schema = Resource::named(&resource).map(Resource::schema);
+    match schema.or_else(|| Kind::named(&resource).map(Kind::schema)) {
+        Some(schema) => {
             let content_type = [(header::CONTENT_TYPE, "application/schema+json")];
-            (content_type, format!("{:#}\n", resource.schema().as_value())).into_response()
+            (content_type, format!("{:#}\n", schema.as_value())).into_response()
         }
         None => (StatusCode::NOT_FOUND, NOT_FOUND).into_response(),
     }

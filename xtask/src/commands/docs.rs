@@ -28,7 +28,17 @@ const SCENARIOS: [(&str, &str); 3] = [
     ("kv-cliff", "a KV cache that runs full"),
 ];
 /// What the JSON API can be asked for.
-const RESOURCES: [&str; 4] = ["pools", "workers", "services", "snapshot"];
+const RESOURCES: [&str; 9] = [
+    "pools",
+    "workers",
+    "services",
+    "snapshot",
+    "overview",
+    "pool",
+    "worker",
+    "why",
+    "collector",
+];
 /// What other languages validate: the load, and the events that a worker's author writes by hand.
 const PAYLOADS: [&str; 3] = ["load", "kv-hit-rate", "kv_metrics"];
 const SEED: &str = "42";

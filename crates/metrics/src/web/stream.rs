@@ -1,0 +1,61 @@
+//! `/api/v1/stream`: a screen as it changes, as server-sent events.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use web::{Endless, pieces};
+
+use super::App;
+use crate::view::{Ask, AskError, Kind};
+
+/// Whatever a proxy would do to pages, it is to pass events on at once.
+const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
+
+pub(super) async fn stream(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    let ask = match asked(query.as_deref().unwrap_or_default()) {
+        Ok(ask) => ask,
+        Err(reason) => return (StatusCode::BAD_REQUEST, format!("{reason}\n")).into_response(),
+    };
+    let follower = app.pages.follow(&ask);
+    let stop = app.stop.clone();
+    let events = stream::unfold(follower, |mut follower| async move {
+        // An error is in the log; a client comes back.
+        let event = follower.next().await?.ok()?;
+        Some((event, follower))
+    });
+    let events = events.take_until(async move { stop.cancelled().await });
+    let parts = events.flat_map(|event| stream::iter(pieces(event).map(Ok::<_, std::convert::Infallible>)));
+    let mut response = Response::new(Body::from_stream(parts));
+    response.extensions_mut().insert(Endless);
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(header::CONTENT_TYPE, "text/event-stream");
+    set(header::CACHE_CONTROL, "no-store");
+    let (name, value) = UNBUFFERED;
+    headers.insert(name, HeaderValue::from_static(value));
+    response
+}
+
+/// Which screen is to be followed: `screen` names it, and the rest is as in its own address.
+fn asked(query: &str) -> Result<Arc<Ask>, String> {
+    let (named, rest): (Vec<&str>, Vec<&str>) = query
+        .split('&')
+        .partition(|pair| pair.split('=').next() == Some("screen"));
+    let kind = match named[..] {
+        [] => Kind::Overview,
+        [one] => {
+            let name = one.split_once('=').map_or("", |(_, name)| name);
+            Kind::named(name).ok_or_else(|| {
+                let known = Kind::ALL.map(Kind::name).join(", ");
+                format!("{name:?} is no screen; there are {known}")
+            })?
+        }
+        _ => return Err(AskError::Twice("screen".to_owned()).to_string()),
+    };
+    let ask = Ask::read(kind, &rest.join("&")).map_err(|error| error.to_string())?;
+    Ok(Arc::new(ask))
+}
