@@ -27,6 +27,7 @@ pub mod etcd;
 pub mod export;
 pub mod external;
 pub mod history;
+mod html;
 mod listening;
 pub mod live;
 pub mod looking;

@@ -39,6 +39,7 @@ pub use pool::{Bin, HeatKey, PoolScreen};
 pub use problem::{Problem, Subject};
 pub use screen::{Delta, Kind, Screen};
 pub use why::{FoundPool, FoundService, NearMiss, Refused, Shared, Watched, WhyFacts, WhyScreen};
+pub(crate) use worker::explain_command;
 pub use worker::{ChangeRow, Fact, WorkerScreen};
 pub use worker_row::WorkerRow;
 

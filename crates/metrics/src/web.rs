@@ -1,6 +1,6 @@
 //! HTTP: which path answers with what. The JSON API is below `/api/v1`.
 
-mod landing;
+mod screens;
 mod stream;
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRef, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use web::{Cut, Server, shared_body};
@@ -53,12 +53,16 @@ pub async fn serve(server: Server, pages: Arc<Pages>, stop: CancellationToken) {
 
 fn router(app: App) -> Router {
     Router::new()
-        .route("/", get(landing))
+        .route("/", get(screens::root))
+        .route("/why", get(screens::why))
+        .route("/collector", get(screens::collector))
+        .route("/live", get(stream::page))
+        .route("/assets/{name}", get(screens::asset))
         .route("/metrics", get(metrics))
         .route("/metrics/", get(metrics))
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(readyz))
-        .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/stream", get(stream::data))
         .route("/api/v1/{resource}", get(answer))
         .route("/api/v1/schema/{resource}", get(schema))
         .method_not_allowed_fallback(async || {
@@ -66,12 +70,6 @@ fn router(app: App) -> Router {
         })
         .fallback(async || (StatusCode::NOT_FOUND, NOT_FOUND))
         .with_state(app)
-}
-
-async fn landing(State(pages): State<Arc<Pages>>) -> Response {
-    let page = Html(landing::page(&pages.published(), pages.round_limit()));
-    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
-    ([(header::CONTENT_SECURITY_POLICY, policy)], page).into_response()
 }
 
 async fn metrics(State(pages): State<Arc<Pages>>, headers: HeaderMap) -> Response {
@@ -348,24 +346,66 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_page_leads_to_the_others_and_has_the_state() {
-        let reply = request(ready(), "GET / HTTP/1.1").await;
-        assert!(
-            reply.has("content-type: text/html; charset=utf-8"),
-            "{}",
-            reply.head
-        );
-        assert!(reply.has("content-security-policy: default-src 'none'; style-src 'unsafe-inline'"));
-        for part in [
-            "href=\"metrics\"",
-            "href=\"readyz\"",
-            crate::VERSION,
-            crate::REVISION,
-            "connected",
-        ] {
-            assert!(reply.text().contains(part), "{part}: {}", reply.text());
+    async fn pages_allow_nothing_inline_and_nothing_from_elsewhere() {
+        for path in ["/", "/why", "/collector"] {
+            let reply = request(ready(), &format!("GET {path} HTTP/1.1")).await;
+            assert!(
+                reply.has("content-type: text/html; charset=utf-8"),
+                "{}",
+                reply.head
+            );
+            assert!(
+                reply
+                    .head
+                    .contains("content-security-policy: default-src 'none'; script-src 'self';")
+            );
+            assert!(!reply.head.contains("unsafe"), "{}", reply.head);
+            assert!(
+                !reply.text().contains("style=") && !reply.text().contains("://"),
+                "{}",
+                reply.text()
+            );
+            assert_eq!(reply.text().matches("<script").count(), 1);
         }
         assert_eq!(request(ready(), "HEAD / HTTP/1.1").await.text(), "");
+        let reply = request(ready(), "GET /?pool=a/b/c HTTP/1.1").await;
+        assert!(
+            reply.has("http/1.1 404 not found") && reply.text().contains("href=\"why\""),
+            "{}",
+            reply.text()
+        );
+        let reply = request(ready(), "GET /?colour=red HTTP/1.1").await;
+        assert!(reply.has("http/1.1 400 bad request") && reply.text().contains("\"colour\""));
+    }
+
+    #[tokio::test]
+    async fn a_page_is_data_for_those_that_ask_for_it() {
+        let reply = request(ready(), "GET / HTTP/1.1\r\nAccept: application/json").await;
+        assert!(reply.has("content-type: application/json"), "{}", reply.head);
+        let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
+        assert_eq!(answer["header"]["is_live"], true);
+    }
+
+    #[tokio::test]
+    async fn assets_are_kept_for_good_under_an_address_of_their_edition() {
+        for (name, content_type) in [
+            ("style.css", "text/css; charset=utf-8"),
+            ("live.js", "text/javascript; charset=utf-8"),
+            ("icon.svg", "image/svg+xml"),
+        ] {
+            let edition = crate::html::edition();
+            let reply = request(ready(), &format!("GET /assets/{name}?v={edition} HTTP/1.1")).await;
+            assert!(
+                reply.has(&format!("content-type: {content_type}")),
+                "{}",
+                reply.head
+            );
+            assert!(reply.head.contains("immutable") && !reply.body.is_empty());
+            let reply = request(ready(), &format!("GET /assets/{name}?v=0 HTTP/1.1")).await;
+            assert!(reply.has("cache-control: no-cache"), "{}", reply.head);
+        }
+        let reply = request(ready(), "GET /assets/other HTTP/1.1").await;
+        assert!(reply.has("http/1.1 404 not found"), "{}", reply.head);
     }
 
     #[tokio::test]

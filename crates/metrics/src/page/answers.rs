@@ -32,7 +32,7 @@ pub(super) enum What {
 }
 
 /// In which form a screen is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
     /// As JSON.
     Json,

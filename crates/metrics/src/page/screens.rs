@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::answers::{Form, What};
 use super::{Encoding, Page, PageError, Pages, Source};
+use crate::html;
 use crate::live::Live;
 use crate::published::Published;
 use crate::view::{Ask, CollectorScreen, Inside, Kind, Moment, Screen, WhyFacts, WhyScreen};
@@ -100,7 +101,7 @@ impl Maker {
         let screen = self.make();
         match (form, screen) {
             (_, None) => Vec::new(),
-            (Form::Html, Some(_)) => Vec::new(),
+            (Form::Html, Some(screen)) => html::page(&screen, &self.ask).into_bytes(),
             (Form::Json, Some(mut screen)) => {
                 screen.arrange(&self.ask);
                 let mut json = serde_json::to_vec(&screen).expect("every key of a screen is text");

@@ -11,7 +11,8 @@ use serde::Serialize;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{PageError, Pages};
+use super::{Form, PageError, Pages};
+use crate::html::Drawn;
 use crate::published::Published;
 use crate::view::{Ask, Screen};
 
@@ -27,7 +28,7 @@ const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 /// Screens that are followed.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
-    topics: StdMutex<HashMap<Ask, Weak<Topic>>>,
+    topics: StdMutex<HashMap<(Ask, Form), Weak<Topic>>>,
     followers: Arc<AtomicU64>,
 }
 
@@ -35,6 +36,7 @@ pub(super) struct Topics {
 #[derive(Debug)]
 struct Topic {
     ask: Ask,
+    form: Form,
     latest: Mutex<Latest>,
 }
 
@@ -47,9 +49,16 @@ struct Latest {
     since: Option<u64>,
     made: Option<Instant>,
     /// `None` where what it is about is not there.
-    screen: Option<Arc<Screen>>,
+    screen: Option<Arc<Rendered>>,
     whole: Option<Bytes>,
     delta: Option<Bytes>,
+}
+
+/// A screen in the form in which it is followed.
+#[derive(Debug)]
+enum Rendered {
+    Data(Screen),
+    Page(Drawn),
 }
 
 /// One client that follows a screen.
@@ -63,12 +72,12 @@ pub struct Follower {
 
 impl Pages {
     /// Follows a screen from now on.
-    pub fn follow(self: &Arc<Self>, ask: &Ask) -> Follower {
+    pub fn follow(self: &Arc<Self>, ask: &Ask, form: Form) -> Follower {
         let followers = Arc::clone(&self.topics.followers);
         followers.fetch_add(1, Relaxed);
         Follower {
             pages: Arc::clone(self),
-            topic: self.topics.of(ask.subject()),
+            topic: self.topics.of(ask.subject(form == Form::Html), form),
             snapshots: self.snapshots(),
             seen: 0,
             followers,
@@ -77,17 +86,19 @@ impl Pages {
 }
 
 impl Topics {
-    fn of(&self, ask: Ask) -> Arc<Topic> {
+    fn of(&self, ask: Ask, form: Form) -> Arc<Topic> {
+        let key = (ask, form);
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(topic) = topics.get(&ask).and_then(Weak::upgrade) {
+        if let Some(topic) = topics.get(&key).and_then(Weak::upgrade) {
             return topic;
         }
         topics.retain(|_, topic| topic.strong_count() > 0);
         let topic = Arc::new(Topic {
-            ask: ask.clone(),
+            ask: key.0.clone(),
+            form,
             latest: Mutex::default(),
         });
-        topics.insert(ask, Arc::downgrade(&topic));
+        topics.insert(key, Arc::downgrade(&topic));
         topic
     }
 
@@ -148,10 +159,21 @@ impl Follower {
         let number = published.snapshot.sequence;
         let maker = self.pages.maker(self.topic.ask.clone(), published).await;
         let before = latest.screen.clone();
+        let (ask, form) = (self.topic.ask.clone(), self.topic.form);
         let work = move || {
-            let screen = maker.make();
-            let delta = before.as_deref().zip(screen.as_ref());
-            let delta = delta.map(|(before, now)| event("delta", number, &now.since(before)));
+            let screen = maker.make().map(|screen| match form {
+                Form::Json => Rendered::Data(screen),
+                Form::Html => Rendered::Page(Drawn::new(screen, &ask)),
+            });
+            let delta = match (before.as_deref(), &screen) {
+                (Some(Rendered::Data(before)), Some(Rendered::Data(now))) => {
+                    Some(event("delta", number, &now.since(before)))
+                }
+                (Some(Rendered::Page(before)), Some(Rendered::Page(now))) => {
+                    Some(event("delta", number, &now.since(Some(before))))
+                }
+                _ => None,
+            };
             (screen.map(Arc::new), delta)
         };
         let (screen, delta) = self.pages.jobs.run(work).await?;
@@ -179,7 +201,10 @@ impl Follower {
         let whole = match &latest.screen {
             Some(screen) => {
                 let screen = Arc::clone(screen);
-                let write = move || event("view", number, &*screen);
+                let write = move || match &*screen {
+                    Rendered::Data(screen) => event("view", number, screen),
+                    Rendered::Page(drawn) => event("view", number, &drawn.since(None)),
+                };
                 self.pages.jobs.run(write).await?
             }
             None => event("gone", number, &Gone { snapshot: number }),

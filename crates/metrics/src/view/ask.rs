@@ -150,13 +150,22 @@ impl Ask {
         Ok(self)
     }
 
-    /// The same screen without what is only a matter of showing it: streams of it are alike.
+    /// The same screen without what clients do themselves: all that follow it share a stream. The tables of an overview that
+    /// is a page are drawn here.
     #[must_use]
-    pub fn subject(&self) -> Self {
-        Self {
+    pub fn subject(&self, is_page: bool) -> Self {
+        let plain = Self {
             pool: self.pool.clone(),
             worker: self.worker.clone(),
             ..Self::of(self.kind)
+        };
+        match (self.kind, is_page) {
+            (Kind::Overview, true) => Self {
+                filter: self.filter.clone(),
+                top: self.top,
+                ..plain
+            },
+            _ => plain,
         }
     }
 

@@ -121,6 +121,8 @@ pub struct Spread {
     pub p99: Figure,
     /// The largest.
     pub max: Figure,
+    /// The configured target.
+    pub target: f64,
 }
 
 impl Overview {
@@ -208,6 +210,7 @@ impl PoolRow {
                     p50: figure(P50),
                     p99: figure(P99),
                     max: figure(MAX),
+                    target: settings.kv_target,
                 }
             }),
             slots: slots.map(rounded),

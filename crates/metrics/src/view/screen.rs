@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, CollectorScreen, Moment, Overview, PoolScreen, Sort, WhyScreen, WorkerScreen, filter_matches,
+    Ask, CollectorScreen, Header, Moment, Overview, PoolScreen, Sort, WhyScreen, WorkerScreen, filter_matches,
 };
 
 /// Which screen.
@@ -104,12 +104,17 @@ impl Kind {
 impl Screen {
     /// The number of its snapshot.
     pub fn snapshot(&self) -> u64 {
+        self.header().snapshot
+    }
+
+    /// What it begins with.
+    pub fn header(&self) -> &Header {
         match self {
-            Self::Overview(screen) => screen.header.snapshot,
-            Self::Pool(screen) => screen.header.snapshot,
-            Self::Worker(screen) => screen.header.snapshot,
-            Self::Why(screen) => screen.header.snapshot,
-            Self::Collector(screen) => screen.header.snapshot,
+            Self::Overview(screen) => &screen.header,
+            Self::Pool(screen) => &screen.header,
+            Self::Worker(screen) => &screen.header,
+            Self::Why(screen) => &screen.header,
+            Self::Collector(screen) => &screen.header,
         }
     }
 

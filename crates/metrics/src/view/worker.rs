@@ -139,7 +139,7 @@ pub(super) fn find<'a>(pool: &'a PoolView, worker: &str) -> Option<&'a WorkerVie
 }
 
 /// The command that explains a pool or a service.
-pub(super) fn explain_command(name: &str) -> String {
+pub(crate) fn explain_command(name: &str) -> String {
     let name = shlex::try_quote(name).unwrap_or_else(|_| "''".into());
     format!("metrics explain {name}")
 }

@@ -1,6 +1,5 @@
-//! `/api/v1/stream`: a screen as it changes, as server-sent events.
-
-use std::sync::Arc;
+//! `/api/v1/stream` and `/live`: a screen as it changes, as server-sent events. The first has data, the other the parts of a
+//! page.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -10,17 +9,23 @@ use futures_util::{StreamExt, stream};
 use web::{Endless, pieces};
 
 use super::App;
+use crate::page::Form;
 use crate::view::{Ask, AskError, Kind};
 
-/// Whatever a proxy would do to pages, it is to pass events on at once.
-const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
+pub(super) async fn data(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    follow(&app, query.as_deref(), Form::Json)
+}
 
-pub(super) async fn stream(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
-    let ask = match asked(query.as_deref().unwrap_or_default()) {
+pub(super) async fn page(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    follow(&app, query.as_deref(), Form::Html)
+}
+
+fn follow(app: &App, query: Option<&str>, form: Form) -> Response {
+    let ask = match asked(query.unwrap_or_default()) {
         Ok(ask) => ask,
         Err(reason) => return (StatusCode::BAD_REQUEST, format!("{reason}\n")).into_response(),
     };
-    let follower = app.pages.follow(&ask);
+    let follower = app.pages.follow(&ask, form);
     let stop = app.stop.clone();
     let events = stream::unfold(follower, |mut follower| async move {
         // An error is in the log; a client comes back.
@@ -35,13 +40,13 @@ pub(super) async fn stream(State(app): State<App>, RawQuery(query): RawQuery) ->
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(header::CONTENT_TYPE, "text/event-stream");
     set(header::CACHE_CONTROL, "no-store");
-    let (name, value) = UNBUFFERED;
-    headers.insert(name, HeaderValue::from_static(value));
+    // Whatever a proxy does to pages, it is to pass events on at once.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
 /// Which screen is to be followed: `screen` names it, and the rest is as in its own address.
-fn asked(query: &str) -> Result<Arc<Ask>, String> {
+fn asked(query: &str) -> Result<Ask, String> {
     let (named, rest): (Vec<&str>, Vec<&str>) = query
         .split('&')
         .partition(|pair| pair.split('=').next() == Some("screen"));
@@ -57,5 +62,5 @@ fn asked(query: &str) -> Result<Arc<Ask>, String> {
         _ => return Err(AskError::Twice("screen".to_owned()).to_string()),
     };
     let ask = Ask::read(kind, &rest.join("&")).map_err(|error| error.to_string())?;
-    Ok(Arc::new(ask))
+    Ok(ask)
 }
