@@ -67,7 +67,7 @@ pub(super) const SERVICES: Dashboard = Dashboard {
             ],
         },
         Row {
-            title: "Endpoints",
+            title: "By endpoint",
             panels: &[
                 Panel {
                     title: "Requests",
@@ -110,7 +110,7 @@ pub(super) const SERVICES: Dashboard = Dashboard {
                     )],
                 },
                 Panel {
-                    title: "Instances",
+                    title: "Instances by state",
                     about: "Instances that serve an endpoint, by state.",
                     kind: Lines,
                     unit: "short",
