@@ -217,7 +217,7 @@ mod tests {
     }
 
     /// Keys whose change needs another connection, another address, or another log.
-    const WITH_A_RESTART: [&str; 48] = [
+    const WITH_A_RESTART: [&str; 49] = [
         "server",
         "user",
         "password",

@@ -118,7 +118,9 @@ fn a_ring_has_the_last_15_minutes_and_gaps_where_nothing_was_seen() {
     let mut fed = Fed::new(Keep::default());
     let with_kv = |active: u64| {
         let mut pool = pool(&[(1, 0.0)]);
-        let load = protocol::WorkerStats::builder().kv_blocks(active, 1000);
+        let load = protocol::WorkerStats::builder()
+            .kv_blocks_active(active)
+            .kv_blocks_capacity(1000);
         Arc::make_mut(&mut pool.workers)[0].load = Some(load.build().expect("in range"));
         pool
     };
