@@ -158,10 +158,10 @@ impl Source {
             _ => self.pace,
         };
         self.arrivals = Arrivals::new(&traffic.process, rate, pace, &traffic.profile, random);
-        if let Some(arrivals) = &mut self.arrivals {
-            if now > 0 {
-                arrivals.begin_at(Nanos(now - self.origin));
-            }
+        if let Some(arrivals) = &mut self.arrivals
+            && now > 0
+        {
+            arrivals.begin_at(Nanos(now - self.origin));
         }
         self.next_arrival = self.draw_arrival(now);
     }
