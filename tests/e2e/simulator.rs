@@ -479,3 +479,41 @@ async fn a_call_that_nobody_hears_says_whom_it_sought() {
     );
     workers.ctl(&["status", "--name", "other"]).await;
 }
+
+#[tokio::test]
+async fn processes_are_listed_and_a_second_one_of_a_name_is_refused() {
+    let server = NatsServer::start().await;
+    let ctl = async |arguments: &[&str]| {
+        let mut command = tests::built("mock-worker");
+        command.arg("ctl").args(arguments).env("NATS_URL", server.url());
+        tests::finish(command).await
+    };
+    let nobody = ctl(&["list"]).await;
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+    assert!(nobody.stderr.contains("no process"), "{nobody:?}");
+    let _first = Workers::start(&server, &["run", "idle", "--workers", "3", "--name", "first"]).await;
+    let _second = Workers::start(&server, &["run", "idle", "--workers", "1", "--name", "second"]).await;
+    let listed = ctl(&["list"]).await;
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let lines: Vec<Vec<&str>> = listed
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines.len(), 3, "{listed:?}");
+    assert_eq!((lines[1][0], lines[1][1]), ("first", "3"));
+    assert_eq!((lines[2][0], lines[2][1]), ("second", "1"));
+    let mut command = tests::built("mock-worker");
+    command
+        .args(["run", "idle", "--name", "first"])
+        .env("NATS_URL", server.url());
+    let refused = tests::finish(command).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    for part in [
+        "\"first\"",
+        "3 workers of dynamo/my_component/my_endpoint",
+        "--share-name",
+    ] {
+        assert!(refused.stderr.contains(part), "no {part:?} in {refused:?}");
+    }
+}

@@ -22,7 +22,9 @@ impl Workers {
     }
 
     /// Starts it by a command of the test's own, and waits until its workers are ready; `server` is for `ctl`.
-    pub async fn launch(server: &str, command: Command) -> Self {
+    pub async fn launch(server: &str, mut command: Command) -> Self {
+        // Tests have several processes on one server, and most of them no control.
+        command.env("MOCK_WORKER_SHARE_NAME", "true");
         let mut program = Program::start("mock-worker", command);
         program.says(&["ready"]).await;
         Self {

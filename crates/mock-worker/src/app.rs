@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_nats::{Client, Message};
 use futures_util::StreamExt;
+use futures_util::stream::select;
 use link::{Grants, Link, Options, Servers};
 use program::nats::Nats;
 use protocol::text::causes;
@@ -23,8 +24,8 @@ use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 use tracing::{info, warn};
 use web::Server;
 
-use crate::args::Config;
-use crate::control::{Answer, Request, subject_of};
+use crate::args::{Config, InvalidInput};
+use crate::control::{self, Answer, Request, subject_of};
 use line::Heard;
 use show::Show;
 
@@ -33,6 +34,9 @@ pub use line::{Line, Out};
 
 /// How often the simulation catches up with the clock; tokens for callers go out in this step.
 const TICK: Duration = Duration::from_millis(20);
+
+/// How often what the workers do is reported.
+const REPORT: Duration = Duration::from_secs(10);
 
 /// What is handled before anything else is looked at again.
 const AT_ONCE: usize = 256;
@@ -77,17 +81,26 @@ impl App {
         let start = async {
             let link = show.new_link();
             let control = link.connect().await?;
+            // Before any worker is there, for they would stay without control.
+            if !config.share_name {
+                let claimed = control::claim(&control, &config.name).await;
+                claimed.map_err(|reason| InvalidInput(anyhow::Error::msg(reason)))?;
+            }
             show.connect(&config).await?;
             let page = page::serve(page);
             let calls = control
                 .subscribe(subject_of(&config.name))
                 .await
                 .context("failed to subscribe to the subject of control")?;
+            let everybody = control
+                .subscribe(control::ALL)
+                .await
+                .context("failed to subscribe to the subject of control")?;
             control
                 .flush()
                 .await
                 .context("failed to subscribe to the subject of control")?;
-            anyhow::Ok((link, control, page, calls))
+            anyhow::Ok((link, control, page, select(calls, everybody)))
         };
         let (link, control, mut page, mut calls) = tokio::select! {
             started = start => started?,
@@ -99,6 +112,7 @@ impl App {
         show.announce();
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut reports = tokio::time::interval_at(Instant::now() + REPORT, REPORT);
         let ended = loop {
             tokio::select! {
                 biased;
@@ -111,6 +125,7 @@ impl App {
                     ask.answer(text);
                 }
                 _ = ticks.tick() => show.tick().await?,
+                _ = reports.tick(), if !config.quiet => show.report(),
                 Some(one) = heard.recv() => {
                     show.hear(one).await?;
                     for _ in 1..AT_ONCE {
@@ -170,11 +185,14 @@ impl LinkOptions {
             own_inbox.clone(),
             subject::EVENTS.to_owned(),
             config.request_trace_subject.clone(),
+            // To ask whether another process has the name.
+            subject_of(&config.name),
         ];
         let heard = [
             service_prefix.all(),
             subject::endpoints_of(service),
             subject_of(&config.name),
+            control::ALL.to_owned(),
             own_inbox,
         ];
         let options = Options {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use futures_util::StreamExt;
 use link::{Grants, Link, Options};
 use program::nats::Nats;
 use program::source::nearest;
@@ -69,6 +70,12 @@ pub enum Answer {
 /// How things stand.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
+    /// The process's name.
+    #[serde(default)]
+    pub name: String,
+    /// The pool of its workers.
+    #[serde(default)]
+    pub path: String,
     /// What was done, in words.
     pub text: String,
     /// The workers' time since their start, in nanoseconds.
@@ -96,6 +103,15 @@ pub struct Status {
     /// Faults by number, with kind and the number of workers concerned.
     pub faults: Vec<(u64, Kind, usize)>,
 }
+
+/// Where all processes listen.
+pub const ALL: &str = "mock-worker.control";
+
+/// How long a process may take to answer that it has a name, before another one takes it too.
+const NAMED: Duration = Duration::from_secs(1);
+
+/// After so long a pause no other process answers.
+const QUIET: Duration = Duration::from_millis(300);
 
 /// Where a process of this name listens.
 pub fn subject_of(name: &str) -> String {
@@ -203,17 +219,17 @@ pub(crate) enum Cleared {
 /// # Errors
 /// Where no process answers, or what was asked is refused.
 pub async fn call(nats: &Nats, call: &Call) -> anyhow::Result<String> {
+    let Some(name) = &call.name else {
+        return list(nats, call).await;
+    };
     let options = Options {
-        grants: Grants::new(
-            [subject_of(&call.name)],
-            [format!("{}.>", nats.servers.inbox_prefix())],
-        ),
+        grants: Grants::new([subject_of(name)], [format!("{}.>", nats.servers.inbox_prefix())]),
         ..Options::named("mock-worker ctl")
     };
     let link = Link::new(nats.servers.clone(), options);
     let client = link.connect_now().await?;
     let payload = serde_json::to_vec(&call.request)?;
-    let asking = client.request(subject_of(&call.name), payload.into());
+    let asking = client.request(subject_of(name), payload.into());
     let Ok(answered) = tokio::time::timeout(call.timeout, asking).await else {
         bail!(
             "no answer within {:?}; the workers may be too busy: try a longer --timeout",
@@ -222,8 +238,8 @@ pub async fn call(nats: &Nats, call: &Call) -> anyhow::Result<String> {
     };
     let message = answered.with_context(|| {
         format!(
-            "failed to find workers named {:?}; start `mock-worker run` with --name, or name others",
-            call.name
+            "failed to find workers named {name:?}; `mock-worker ctl list` names those that run, and `mock-worker run` \
+             takes --name"
         )
     })?;
     let answer: Answer = serde_json::from_slice(&message.payload).context("failed to read the answer")?;
@@ -234,6 +250,85 @@ pub async fn call(nats: &Nats, call: &Call) -> anyhow::Result<String> {
     };
     link.close(Duration::from_millis(500)).await;
     Ok(text)
+}
+
+/// Finds all processes, and returns them as they are printed.
+async fn list(nats: &Nats, call: &Call) -> anyhow::Result<String> {
+    let options = Options {
+        grants: Grants::new([ALL], [format!("{}.>", nats.servers.inbox_prefix())]),
+        ..Options::named("mock-worker ctl")
+    };
+    let link = Link::new(nats.servers.clone(), options);
+    let client = link.connect_now().await?;
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await?;
+    let payload = serde_json::to_vec(&call.request)?;
+    client.publish_with_reply(ALL, inbox, payload.into()).await?;
+    let mut found = Vec::new();
+    let mut patience = call.timeout;
+    // Without one that listens the server says so, in a message with a status.
+    while let Ok(Some(message)) = tokio::time::timeout(patience, answers.next()).await {
+        if message.status.is_some() {
+            break;
+        }
+        match serde_json::from_slice(&message.payload).context("failed to read an answer")? {
+            Answer::Done(status) => found.push(status),
+            Answer::Refused(reason) => bail!("a process refused to say how it is: {reason}"),
+        }
+        patience = QUIET.min(call.timeout);
+    }
+    link.close(Duration::from_millis(500)).await;
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    match (call.json, found.is_empty()) {
+        (true, _) => Ok(serde_json::to_string(&found)? + "\n"),
+        (false, true) => bail!("no process of `mock-worker run` answers on this server"),
+        (false, false) => Ok(table(&found)),
+    }
+}
+
+fn table(processes: &[Status]) -> String {
+    let mut text = format!(
+        "{:<16}  {:>8}  {:>8}  {:<14}  {}\n",
+        "name", "up", "down", "time", "path"
+    );
+    for status in processes {
+        let time = Nanos(status.time_ns / 1_000_000_000 * 1_000_000_000).to_string();
+        let Status {
+            name,
+            path,
+            workers_up,
+            workers_down,
+            ..
+        } = status;
+        let _ = writeln!(
+            text,
+            "{name:<16}  {workers_up:>8}  {workers_down:>8}  {time:<14}  {path}"
+        );
+    }
+    text
+}
+
+/// Makes sure that no other process has this name.
+///
+/// # Errors
+/// Says which workers the other process has.
+pub(crate) async fn claim(client: &async_nats::Client, name: &str) -> Result<(), String> {
+    let payload = serde_json::to_vec(&Request::Status).expect("a request is JSON");
+    let asking = client.request(subject_of(name), payload.into());
+    let Ok(Ok(message)) = tokio::time::timeout(NAMED, asking).await else {
+        return Ok(());
+    };
+    let whose = match serde_json::from_slice(&message.payload) {
+        Ok(Answer::Done(status)) => {
+            let workers = counted(status.workers_up + status.workers_down, "worker");
+            format!(" with {workers} of {}", status.path)
+        }
+        _ => String::new(),
+    };
+    Err(format!(
+        "another process is named {name:?} on this server{whose}; give this one another --name, or let `ctl` reach only one \
+         of them with --share-name"
+    ))
 }
 
 /// A number of things: `1 worker`, `2 workers`.

@@ -53,6 +53,9 @@ const NAMED_SUBJECTS: usize = 3;
 
 /// Workers on NATS.
 pub(super) struct Show {
+    name: String,
+    /// Arrivals and the time when they were reported last.
+    reported: (u64, u64),
     scenario: Scenario,
     duration: Option<Nanos>,
     /// When the scenario begins anew, where it does.
@@ -141,6 +144,8 @@ impl Show {
             WorkerSubject::new(&config.path, config.layout, None).context("failed to name the workers")?;
         let workers = config.ids.len();
         let mut show = Self {
+            name: config.name.clone(),
+            reported: (0, 0),
             duration: config.duration,
             anew: config.repeat.then_some(scenario.duration.0),
             voice,

@@ -15,6 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Reaches into workers that run, over NATS. What is refused changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  mock-worker ctl list
   mock-worker ctl status
   mock-worker ctl set traffic.rate=20 traffic.output.fixed=100
   mock-worker ctl fault kind=late delay=3s select.first=1 for=30s
@@ -41,6 +42,8 @@ pub struct CtlArgs {
 
 #[derive(Debug, Subcommand)]
 enum Act {
+    /// Names the processes that run, with their workers.
+    List,
     /// What time it is for the workers, how they are, and what is wrong with them.
     Status,
     /// Changes the traffic from now on: keys under `traffic`, all or none.
@@ -83,8 +86,8 @@ enum Act {
 /// A call to workers that run.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// Whom.
-    pub name: String,
+    /// Whom; all where there is none.
+    pub name: Option<String>,
     /// What is asked.
     pub request: Request,
     /// How long to wait.
@@ -95,7 +98,9 @@ pub struct Call {
 
 impl CtlArgs {
     pub(super) fn resolve(self, matches: &ArgMatches) -> Result<(Nats, Call), String> {
+        let name = Some(self.name).filter(|_| !matches!(self.act, Act::List));
         let request = match self.act {
+            Act::List => Request::Status,
             Act::Status => Request::Status,
             Act::Set { settings } => Request::Set { settings },
             Act::Fault { settings } => Request::Fault { settings },
@@ -108,7 +113,7 @@ impl CtlArgs {
         request.check()?;
         let nats = self.nats.0.0.resolve(matches)?;
         let call = Call {
-            name: self.name,
+            name,
             request,
             timeout: nats.timeout.unwrap_or(TIMEOUT),
             json: self.json,

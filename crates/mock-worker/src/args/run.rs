@@ -144,6 +144,14 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_NAME", default_value = "default", value_parser = super::ctl::name)]
     name: String,
 
+    /// Starts although another process has the same name; `ctl` reaches one of the two then
+    #[arg(long, env = "MOCK_WORKER_SHARE_NAME")]
+    share_name: bool,
+
+    /// Reports nothing regularly [default: what the workers do, every 10 seconds]
+    #[arg(long, env = "MOCK_WORKER_QUIET")]
+    quiet: bool,
+
     /// How long requests in flight may take at shutdown
     #[arg(long, env = "MOCK_WORKER_GRACE", default_value = "5s", value_name = "TIME")]
     grace: Nanos,
@@ -196,6 +204,10 @@ pub struct Config {
     pub limits: Limits,
     /// The name for control.
     pub name: String,
+    /// Whether another process may have it too.
+    pub share_name: bool,
+    /// Whether what the workers do is not reported regularly.
+    pub quiet: bool,
     /// Where NATS is, and how to connect to it.
     pub nats: Nats,
     /// How long requests in flight may take at shutdown.
@@ -319,6 +331,8 @@ impl RunFlags {
             web_config: web.web_config_file,
             limits,
             name: self.name,
+            share_name: self.share_name,
+            quiet: self.quiet,
             nats: self.nats.0.resolve(matches)?,
             grace: self.grace.duration(),
             log_format: self.log.log_format,
