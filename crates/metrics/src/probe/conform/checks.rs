@@ -27,11 +27,11 @@ pub(super) async fn of(
         let answer = asking.one(subjects.alone(verb)).await?.into_payload();
         Ok(answer.and_then(|payload| serde_json::from_slice(&payload).ok()))
     };
-    findings.push(ping(worker, reply(PING).await?.as_ref()));
-    findings.push(info(target, worker, reply(INFO).await?.as_ref()));
+    findings.push(ping(worker, &subjects, reply(PING).await?.as_ref()));
+    findings.push(info(target, worker, &subjects, reply(INFO).await?.as_ref()));
     let first = asking.one(subjects.alone(STATS)).await?.into_payload();
     let second = asking.one(subjects.alone(STATS)).await?.into_payload();
-    findings.push(stats(worker, first.as_deref(), second.as_deref()));
+    findings.push(stats(worker, &subjects, first.as_deref(), second.as_deref()));
     findings.push(by_name(asking, worker, &subjects).await?);
     findings.push(load(worker, first.as_deref()));
     findings.push(match args.without_reply {
@@ -104,16 +104,13 @@ fn head(worker: &Worker, reply: &Value, kind: &str) -> Vec<String> {
     wrong
 }
 
-fn silent(check: Check, worker: &Worker, verb: usize) -> Finding {
-    let verb = VERBS[verb];
+fn silent(check: Check, worker: &Worker, subjects: &Subjects, verb: usize) -> Finding {
+    let (subject, verb) = (subjects.alone(verb), VERBS[verb]);
     Finding::fail(
         check,
         Some(&worker.subject),
         format!("no JSON object answers {verb} of this instance"),
-        format!(
-            "answer $SRV.{verb}.{}.{} with JSON",
-            worker.service, worker.instance
-        ),
+        format!("answer {subject} with JSON"),
     )
 }
 
@@ -124,9 +121,9 @@ fn verdict(check: Check, worker: &Worker, wrong: &[String], right: &str, remedy:
     }
 }
 
-fn ping(worker: &Worker, reply: Option<&Value>) -> Finding {
+fn ping(worker: &Worker, subjects: &Subjects, reply: Option<&Value>) -> Finding {
     let Some(reply) = reply.filter(|reply| reply.is_object()) else {
-        return silent(Check::Ping, worker, PING);
+        return silent(Check::Ping, worker, subjects, PING);
     };
     let wrong = head(worker, reply, "ping");
     verdict(
@@ -138,9 +135,9 @@ fn ping(worker: &Worker, reply: Option<&Value>) -> Finding {
     )
 }
 
-fn info(target: &Target, worker: &Worker, reply: Option<&Value>) -> Finding {
+fn info(target: &Target, worker: &Worker, subjects: &Subjects, reply: Option<&Value>) -> Finding {
     let Some(reply) = reply.filter(|reply| reply.is_object()) else {
-        return silent(Check::Info, worker, INFO);
+        return silent(Check::Info, worker, subjects, INFO);
     };
     let mut wrong = head(worker, reply, "info");
     let expected = description_of(target).to_string();
@@ -176,12 +173,12 @@ fn info(target: &Target, worker: &Worker, reply: Option<&Value>) -> Finding {
     )
 }
 
-fn stats(worker: &Worker, first: Option<&[u8]>, second: Option<&[u8]>) -> Finding {
+fn stats(worker: &Worker, subjects: &Subjects, first: Option<&[u8]>, second: Option<&[u8]>) -> Finding {
     let read = |reply: Option<&[u8]>| reply.and_then(|reply| serde_json::from_slice::<Value>(reply).ok());
     let has_start =
         first.is_some_and(|reply| StatsReply::decode(reply).is_ok_and(|reply| reply.started.is_some()));
     let (Some(first), Some(second)) = (read(first), read(second)) else {
-        return silent(Check::Stats, worker, STATS);
+        return silent(Check::Stats, worker, subjects, STATS);
     };
     let mut wrong = head(worker, &first, "stats");
     if !has_start {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleet::matching::{NearMiss, Outcome, Reason, Target};
 use protocol::subject::Instance;
-use protocol::{Description, InfoReply, StatsReply};
+use protocol::{Description, InfoReply, ServicePrefix, StatsReply};
 
 use super::asking::Asking;
 use super::report::{Check, Finding};
@@ -92,7 +92,10 @@ impl Found {
                     Check::Discovery,
                     None,
                     text,
-                    "let the worker answer $SRV.STATS and $SRV.INFO, as client libraries do for micro services",
+                    format!(
+                        "let the worker answer {}, and PING and INFO likewise, as client libraries do for micro services",
+                        ServicePrefix::default().stats()
+                    ),
                 )
             }
             1 => Finding::pass(Check::Discovery, None, format!("1 worker of {path} answers")),
