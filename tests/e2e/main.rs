@@ -5,6 +5,7 @@
 
 mod alerts;
 mod api;
+mod browser;
 mod command_line;
 mod configuration;
 mod conform;

@@ -21,6 +21,7 @@
 #![warn(missing_docs)]
 
 mod access;
+mod browser;
 mod certificates;
 mod cluster;
 mod collector;
@@ -47,6 +48,7 @@ mod unavailable;
 mod workers;
 
 pub use access::{Access, Files};
+pub use browser::Browser;
 pub use certificates::{Authority, Identity};
 pub use cluster::NatsCluster;
 pub use collector::{Collector, HttpReply};

@@ -10,6 +10,7 @@
 //! | `E2E_PUSHGATEWAY` | a Prometheus Pushgateway |
 //! | `E2E_ROTEL` | a collector of OpenTelemetry |
 //! | `E2E_ETCD` | an etcd server |
+//! | `E2E_CHROMIUM`, `E2E_CHROMEDRIVER` | Chromium and its WebDriver |
 //! | `E2E_DYNAMO_PYTHON` | a Python with a real Dynamo, whose version `E2E_DYNAMO_VERSION` is |
 
 use std::io::Write;

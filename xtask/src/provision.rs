@@ -118,6 +118,7 @@ impl TestEnvironment {
             "the export to a real collector of OpenTelemetry is left out",
         )?;
         this.provide_etcd(required, workspace)?;
+        this.provide_browser(required, workspace)?;
         let oldest = nats_server::oldest(workspace, processes).map(Into::into);
         this.add(
             "E2E_NATS_SERVER_OLDEST",
@@ -146,6 +147,7 @@ impl TestEnvironment {
     ) -> Result<Self> {
         let mut this = Self::provide_nats(required, workspace, processes)?;
         this.provide_etcd(required, workspace)?;
+        this.provide_browser(required, workspace)?;
         this.provide_dynamo(choice, workspace, processes)?;
         this.checked()
     }
@@ -181,6 +183,14 @@ impl TestEnvironment {
             required.tools,
             "the tests of capacities that are read from etcd are left out",
         )
+    }
+
+    fn provide_browser(&mut self, required: Requirements, workspace: &Workspace) -> Result<()> {
+        let reason = "the tests of the page in a browser are left out";
+        let browser = debian::program("chromium", "chromium", workspace).map(Into::into);
+        self.add("E2E_CHROMIUM", browser, required.tools, reason)?;
+        let driver = debian::program("chromedriver", "chromium-driver", workspace).map(Into::into);
+        self.add("E2E_CHROMEDRIVER", driver, required.tools, reason)
     }
 
     fn provide_dynamo(&mut self, choice: Choice, workspace: &Workspace, processes: &Processes) -> Result<()> {

@@ -162,7 +162,7 @@
   function bar(f) {
     return `<svg class="bar lv-${f.level}" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">`
       + `<rect class="track" width="100" height="10"/><rect class="fill" width="${clamp(f.value)}" height="10"/>`
-      + `<rect class="mark" x="${Math.max(clamp(targets.kv) - 1, 0)}" width="2" height="10"/></svg>`;
+      + `<rect class="goal" x="${Math.max(clamp(targets.kv) - 1, 0)}" width="2" height="10"/></svg>`;
   }
   // As worker_row in src/html/pool.rs.
   function rowHtml(row) {
@@ -247,7 +247,7 @@
   // ---- The strip: a cell for each worker, always in the same place ----
   const cells = new Map();
   let places = "";
-  const LONG = 600;
+  const LONG = 600, FEW = 64;
   function drawStrip() {
     const strip = $("strip");
     if (!strip || !rows.size) return;
@@ -279,6 +279,7 @@
     if (next !== places) {
       places = next;
       strip.classList.toggle("many", ordered.length > LONG);
+      strip.classList.toggle("few", ordered.length <= FEW);
       strip.replaceChildren(...ordered.map((row) => cells.get(row.id)));
       if ($("strip-rest")) $("strip-rest").remove();
     }

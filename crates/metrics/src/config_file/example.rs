@@ -11,7 +11,7 @@ const INTRODUCTION: &str = "\
 ";
 
 /// Values for keys that have no default.
-const EXAMPLES: [(&str, &str); 25] = [
+const EXAMPLES: [(&str, &str); 26] = [
     ("component", r#""backend""#),
     ("endpoint", r#""generate""#),
     (
@@ -31,6 +31,7 @@ const EXAMPLES: [(&str, &str); 25] = [
     ("host", r#""127.0.0.1""#),
     ("listen", r#"["127.0.0.1:9091", "unix:/run/metrics.sock"]"#),
     ("web_config_file", r#""/etc/metrics/web.yml""#),
+    ("web_external_url", r#""https://ops.example.com/llm/""#),
     ("etcd", r#""http://etcd:2379""#),
     ("publish", r#""native""#),
     ("push_url", r#""http://pushgateway:9091""#),

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 use super::format::{self, shown};
 use super::problems::command;
@@ -108,7 +108,7 @@ fn frame(ask: &Ask, header: Option<&Header>, state: &Markup, body: &Markup) -> S
                 data-connected=[header.map(|header| header.nats.connected)] {
                 a class="skip" href="#main" { "Skip to the figures" }
                 header class="top" {
-                    a class="brand" href="./" { (PreEscaped(ICON)) "metrics" }
+                    a class="brand" href="./" { img src={ "assets/icon.svg?v=" (edition) } width="16" height="16" alt=""; "metrics" }
                     nav aria-label="Screens" {
                         (link(&[Kind::Overview, Kind::Pool, Kind::Worker], "./", "Pools"))
                         (link(&[Kind::Why], "why", "Why don’t I see my worker?"))

@@ -54,7 +54,7 @@ fn answers(screen: &Overview) -> Markup {
             (tile("Is anything down?", html! {
                 @if header.workers == 0 { span class="dim" { "no workers yet" } }
                 @else {
-                    span class=[(silent > 0).then_some(if down > 0 { "fig lv-bad" } else { "fig lv-warn" })] { (header.fresh) }
+                    span class=[(down > 0 || silent > 0).then_some(if down > 0 { "fig lv-bad" } else { "fig lv-warn" })] { (header.fresh) }
                     span class="dim" { " / " (header.workers) }
                     small { " fresh" }
                 }
@@ -184,7 +184,7 @@ fn pools(screen: &Overview, ask: &Ask) -> Markup {
 fn pool_row(row: &PoolRow) -> Markup {
     let labels = row.labels.iter();
     html! {
-        tr data-name=(row.name) class=[(row.members.fresh == 0).then_some("is-stale")] {
+        tr class=[(row.members.fresh == 0).then_some("is-stale")] {
             td class="mark" { (mark(row.severity)) }
             th scope="row" class="name" {
                 a href=(pool_href(&row.name)) { (shown(&row.name)) }
@@ -250,7 +250,7 @@ fn services(screen: &Overview, ask: &Ask) -> Markup {
 
 fn service_row(row: &ServiceRow) -> Markup {
     html! {
-        tr data-name=(row.name) class=[(row.members.fresh == 0).then_some("is-stale")] {
+        tr class=[(row.members.fresh == 0).then_some("is-stale")] {
             td class="mark" { (mark(row.severity)) }
             th scope="row" class="name" {
                 a href=(pool_href(&row.name)) { (shown(&row.name)) }

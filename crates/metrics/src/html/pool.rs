@@ -9,6 +9,10 @@ use super::problems::{self, command, worker_href};
 use super::{Part, svg};
 use crate::view::{Ask, HeatKey, Kind, Level, PoolScreen, Sort, WorkerRow, filter_matches};
 
+/// Up to so many cells are large, and from so many on they are small.
+const FEW: usize = 64;
+const LONG: usize = 601;
+
 /// Cells that a page has without a script.
 const CELLS: usize = 1_000;
 
@@ -162,7 +166,8 @@ pub(super) fn strip(screen: &PoolScreen, ask: &Ask) -> Markup {
                 }
             }
             p class="sr" id="strip-text" { (summary(&screen.workers)) }
-            div class="strip" id="strip" data-key=(key.as_str()) aria-hidden="true" {
+            @let size = match rows.len() { 0..=FEW => "strip few", LONG.. => "strip many", _ => "strip" };
+            div class=(size) id="strip" data-key=(key.as_str()) aria-hidden="true" {
                 @for row in rows.iter().take(CELLS) { (cell(screen, row, key, largest)) }
             }
             @if rows.len() > CELLS { p class="rest dim" id="strip-rest" { (rows.len() - CELLS) " more workers are not drawn without the script" } }

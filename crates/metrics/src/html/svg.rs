@@ -25,7 +25,7 @@ pub(super) fn bar(figure: Figure, target: f64) -> Markup {
         svg class={ "bar " (class(figure.level)) } viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
             rect class="track" width="100" height="10" {}
             rect class="fill" width=(width) height="10" {}
-            rect class="mark" x=((target - 1.0).max(0.0)) width="2" height="10" {}
+            rect class="goal" x=((target - 1.0).max(0.0)) width="2" height="10" {}
         }
     }
 }
@@ -39,7 +39,7 @@ pub(super) fn spread(spread: &Spread) -> Markup {
             rect class="reach" y="3" width=(x(spread.p99.value)) height="4" {}
             rect class="fill" width=(x(spread.p50.value)) height="10" {}
             rect class="peak" x=((x(spread.max.value) - 3.0).max(0.0)) width="3" height="10" {}
-            rect class="mark" x=((x(spread.target) - 1.0).max(0.0)) width="2" height="10" {}
+            rect class="goal" x=((x(spread.target) - 1.0).max(0.0)) width="2" height="10" {}
         }
     }
 }

@@ -54,7 +54,8 @@ pub struct Figure {
 impl Level {
     /// The level of a share of a target: `1.0` is the target.
     pub fn of(share: f64) -> Self {
-        match share {
+        // What a person calls 80 % of a target is not less for the way in which it is computed.
+        match (share * 1e9).round() / 1e9 {
             share if share >= 1.0 => Self::Bad,
             share if share >= WARN => Self::Warn,
             _ => Self::Ok,

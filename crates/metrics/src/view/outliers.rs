@@ -11,6 +11,9 @@ const MAX: usize = 8;
 /// A figure is an outlier from this many times the median distance from the median.
 const FAR: f64 = 6.0;
 
+/// What a figure at its target counts more than one that is not.
+const BAD: f64 = 1e6;
+
 /// Pools with fewer workers have no ordinary worker to differ from.
 const FEWEST: usize = 4;
 
@@ -21,7 +24,7 @@ pub struct Outlier {
     pub id: String,
     /// The same in hexadecimal; empty without one.
     pub hex: String,
-    /// Its level.
+    /// The level of that figure.
     pub level: Level,
     /// In which figure it differs; `age` for one that is silent.
     pub key: HeatKey,
@@ -78,6 +81,7 @@ fn far(key: HeatKey, workers: &[WorkerRow], found: &mut Vec<(f64, Outlier)>) {
     for row in fresh() {
         let Some(value) = key.of(row).0 else { continue };
         let score = (value - median) / unit;
+        let level = key.of(row).1;
         if score >= FAR {
             let text = format!(
                 "{} {}, median {}",
@@ -85,7 +89,13 @@ fn far(key: HeatKey, workers: &[WorkerRow], found: &mut Vec<(f64, Outlier)>) {
                 shown(key, value),
                 shown(key, median)
             );
-            found.push((score, Outlier::new(row, key, value, rounded(median), text)));
+            // What is at its target is shown before what is only far from the others.
+            let urgency = if level == Level::Bad { BAD } else { 0.0 };
+            let outlier = Outlier {
+                level,
+                ..Outlier::new(row, key, value, rounded(median), text)
+            };
+            found.push((score + urgency, outlier));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet::{PoolName, PoolView, WorkerState, WorkerView};
+use fleet::{Identity, PoolName, PoolView, WorkerState, WorkerView};
 
 use super::collector::times;
 use super::{NAMED, Problem, Severity, Subject};
@@ -41,6 +41,14 @@ pub(super) fn find(pool: &PoolView, moment: &Moment<'_>, problems: &mut Vec<Prob
     finding.history(moment);
 }
 
+/// A worker as screens call it: by its id in hexadecimal, which a filter finds as well.
+fn called(identity: &Identity) -> String {
+    match &*identity.worker_hex {
+        "" => identity.worker_id.to_string(),
+        hex => format!("0x{hex}"),
+    }
+}
+
 impl Finding<'_> {
     fn add(&mut self, severity: Severity, text: String, remedy: impl Into<String>, explains: bool) {
         let target = match &self.pool.name {
@@ -65,9 +73,7 @@ impl Finding<'_> {
     /// Some of the workers by name.
     fn named(&self, is_one: impl Fn(&WorkerView) -> bool) -> String {
         let workers = self.pool.workers.iter().filter(|worker| is_one(worker));
-        let ids: Vec<String> = workers
-            .map(|worker| worker.identity.worker_id.to_string())
-            .collect();
+        let ids: Vec<String> = workers.map(|worker| called(&worker.identity)).collect();
         match ids.len() {
             count if count <= NAMED => ids.join(", "),
             count => format!("{} and {} more", ids[..NAMED].join(", "), count - NAMED),
@@ -80,7 +86,7 @@ impl Finding<'_> {
         let (stale, late) = (totals.stale, totals.late);
         if total == 0 {
             let text = format!("has no {}", self.members[1]);
-            let remedy = "see why on the page Why, or run the command";
+            let remedy = "look at “Why don’t I see my worker?”, or run the command";
             return self.add(Severity::Critical, text, remedy, true);
         }
         if fresh == 0 {
@@ -173,7 +179,9 @@ impl Finding<'_> {
         for duplicate in self.pool.duplicates.iter().take(NAMED) {
             let text = format!(
                 "worker {} is reported by two instances; {} is shown, {} is left out",
-                duplicate.worker.worker_id, duplicate.worker.service_id, duplicate.other
+                called(&duplicate.worker),
+                duplicate.worker.service_id,
+                duplicate.other
             );
             self.problems.push(Problem {
                 severity: Severity::Warning,
@@ -208,7 +216,7 @@ impl Finding<'_> {
                     "{count} replies were {} in the last 5 minutes",
                     result.as_str().replace('_', " ")
                 );
-                let remedy = "the page Why has an example; mend what the worker reports";
+                let remedy = "“Why don’t I see my worker?” has an example; mend what the worker reports";
                 self.add(Severity::Warning, text, remedy, true);
             }
         }
@@ -225,15 +233,18 @@ impl Finding<'_> {
                     && change.change == fleet::Change::Restarted
                     && *change.pool == self.pool.name
             });
-            let mut ids: Vec<&str> = restarted.map(|change| &*change.worker.worker_id).collect();
+            let mut ids: Vec<String> = restarted.map(|change| called(&change.worker)).collect();
             ids.sort_unstable();
             ids.dedup();
             ids.truncate(NAMED);
+            let named = match ids.is_empty() {
+                true => String::new(),
+                false => format!(", e.g. {}", ids.join(", ")),
+            };
             let text = format!(
-                "{} restarted {} in the last 15 minutes, e.g. {}",
+                "{} restarted {} in the last 15 minutes{named}",
                 self.members[1],
-                times(restarts),
-                ids.join(", ")
+                times(restarts)
             );
             let severity = if restarts > 2 {
                 Severity::Warning
