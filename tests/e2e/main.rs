@@ -22,6 +22,7 @@ mod files;
 mod floods;
 mod generations;
 mod harness;
+mod healthcheck;
 mod hostile;
 mod http;
 mod lifecycle;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use fleet::{Capacity, Mapping, MeasureBuckets, MetadataLabel, NameGlob, NoServiceName, PathGlob, Selector};
+use program::manual::Shell;
 use program::nats::{Everywhere, NatsArgs};
 use program::time::{Bounds, time_within};
 use program::{Exit, LogFormat};
@@ -58,7 +59,7 @@ pub struct Cli {
     pub shared: SharedArgs,
 }
 
-/// Commands that look once and end.
+/// Commands that do one thing and end.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Say how the target's workers are known, and of every service on NATS whether it is one of them, and why; or which
@@ -100,6 +101,38 @@ pub enum Command {
     /// Check a configuration file, or show what it can hold and what is set.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Ask the collector that runs on this machine whether it is alive, as a container's health check does.
+    ///
+    /// It is asked where the page is: at the first address of --listen, or at --host and --metrics-port, as flags before the
+    /// command, variables or the configuration file give them. Exit code 0 when it is alive, 1 when not.
+    #[command(after_help = "Examples:
+  metrics healthcheck
+  metrics --listen 0.0.0.0:9091 healthcheck --ready
+  METRICS_LISTEN=unix:/run/metrics/page.sock metrics healthcheck")]
+    Healthcheck(HealthcheckArgs),
+    /// Print the script by which a shell completes the flags and commands of this program.
+    #[command(after_help = "Examples:
+  metrics completions bash > /usr/share/bash-completion/completions/metrics
+  metrics completions zsh > \"${fpath[1]}/_metrics\"
+  metrics completions fish > ~/.config/fish/completions/metrics.fish")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write a manual page for each command.
+    #[command(hide = true)]
+    Man {
+        /// The folder, which is made if need be.
+        folder: PathBuf,
+    },
+}
+
+/// Flags of `healthcheck`.
+#[derive(Debug, Args)]
+pub struct HealthcheckArgs {
+    /// Ask whether what the page shows can be relied on (/readyz), and not only whether the collector is alive (/healthz).
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// Commands about the configuration. None of them connects to NATS.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::stderr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory};
 use link::Servers;
 use program::output::print_text;
-use program::{Exit, Log, LogFilter, terminal, usage};
+use program::{Exit, Log, LogFilter, manual, terminal, usage};
 use protocol::text::causes;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use crate::app::{self, App};
 use crate::args::{Cli, Command, ConfigCommand, ListArgs};
 use crate::config::{self, Config, Wrong};
 use crate::config_file::{self, LoadError, Loaded};
+use crate::healthcheck::{self, Question};
 use crate::probe::{self, Conformity, Copied, Health, Looking};
 use crate::reload::Origin;
 
@@ -44,6 +46,9 @@ enum Task {
     /// Nothing is named that could be watched.
     Nothing(Box<Looking>),
     Print(String),
+    /// Write the manual pages into this folder.
+    Manual(PathBuf),
+    Healthcheck(Question),
 }
 
 /// A command that looks once.
@@ -57,6 +62,13 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
     let mut loaded = config_file::load(arguments)?;
     let command = match loaded.cli.command.take() {
         Some(Command::Config(command)) => return print_config(&command, &loaded).map(Task::Print),
+        Some(Command::Completions { shell }) => {
+            return Ok(Task::Print(manual::completions(Cli::command(), shell)));
+        }
+        Some(Command::Man { folder }) => return Ok(Task::Manual(folder)),
+        Some(Command::Healthcheck(args)) => {
+            return healthcheck::prepare(&args, &loaded).map(Task::Healthcheck);
+        }
         command => command,
     };
     let filter = log.record(loaded.filter(command.as_ref())?, loaded.cli.shared.log_format);
@@ -81,15 +93,15 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
         }
         None => {
             let config = loaded.config()?;
-            let security = security(&config, &loaded)?;
+            let security = security(config.web_config.as_ref(), &loaded)?;
             Task::Collect(Box::new((config, security, loaded, filter)))
         }
     })
 }
 
 /// Reads the web configuration file, if there is one.
-fn security(config: &Config, loaded: &Loaded) -> Result<Security, LoadError> {
-    Security::open(config.web_config.as_ref()).map_err(|error| {
+pub(crate) fn security(file: Option<&PathBuf>, loaded: &Loaded) -> Result<Security, LoadError> {
+    Security::open(file).map_err(|error| {
         let message = format!("--web-config-file cannot be used: {error}");
         loaded.blame(vec![Wrong::new(["web_config_file"], message)])
     })
@@ -108,6 +120,11 @@ fn print_config(command: &ConfigCommand, loaded: &Loaded) -> Result<String, Load
 async fn run(task: Task, arguments: Vec<OsString>, log: &Log) -> ExitCode {
     let result = match task {
         Task::Print(text) => print_text(&text).map(|()| Exit::Done).map_err(Into::into),
+        Task::Manual(folder) => {
+            let written = manual::write_manual(Cli::command(), &folder);
+            written.map(|()| Exit::Done).map_err(Into::into)
+        }
+        Task::Healthcheck(question) => question.ask().await,
         Task::Collect(task) => {
             let (config, security, loaded, filter) = *task;
             match app::bind(config, security).await {
@@ -143,7 +160,9 @@ async fn look(Once { command, looking }: Once) -> anyhow::Result<Exit> {
         }
         Command::Doctor(args) => probe::doctor(args, &looking).await.map(Exit::from),
         Command::Conform(args) => probe::conform(args, &looking).await.map(Exit::from),
-        Command::Config(_) => unreachable!("it is printed before there is a connection"),
+        Command::Config(_) | Command::Healthcheck(_) | Command::Completions { .. } | Command::Man { .. } => {
+            unreachable!("it is done without a connection")
+        }
     }
 }
 

@@ -256,7 +256,7 @@ pub fn published(collect: &CollectArgs) -> Vec<String> {
 }
 
 /// Where the page is served.
-fn addresses(collect: &CollectArgs) -> Vec<Address> {
+pub fn addresses(collect: &CollectArgs) -> Vec<Address> {
     if !collect.web.listen.is_empty() {
         return collect.web.listen.clone();
     }

@@ -139,10 +139,10 @@ pub fn load(arguments: &[OsString]) -> Result<Loaded, LoadError> {
 
 /// The file that flags or environment name, unless the command reads none.
 fn path_in(matches: &ArgMatches) -> Option<PathBuf> {
-    if let Some(("config", config)) = matches.subcommand()
-        && config.subcommand_name() != Some("show")
-    {
-        return None;
+    match matches.subcommand() {
+        Some(("config", config)) if config.subcommand_name() != Some("show") => return None,
+        Some(("completions" | "man", _)) => return None,
+        _ => {}
     }
     matches.get_one::<PathBuf>("config").cloned()
 }

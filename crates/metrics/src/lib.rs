@@ -26,6 +26,7 @@ mod engine;
 pub mod etcd;
 pub mod export;
 pub mod external;
+mod healthcheck;
 pub mod history;
 mod html;
 mod listening;

@@ -6,9 +6,12 @@ mod run;
 mod simulate;
 mod trace;
 
+use std::path::PathBuf;
+
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use program::environment::without_empty_variables;
+use program::manual::{self, Shell};
 use program::nats::Nats;
 use program::{Exit, LogFormat};
 use protocol::text::causes;
@@ -118,6 +121,20 @@ enum CommandArgs {
     Record(RecordArgs),
     /// Reaches into workers that run, over NATS.
     Ctl(Box<CtlArgs>),
+    /// Prints the script by which a shell completes the flags and commands of this program.
+    #[command(
+        after_help = "Example:\n  mock-worker completions bash > /usr/share/bash-completion/completions/mock-worker"
+    )]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Writes a manual page for each command.
+    #[command(hide = true)]
+    Man {
+        /// The folder, which is made if need be.
+        folder: PathBuf,
+    },
 }
 
 /// What the program is to do.
@@ -129,6 +146,8 @@ pub enum Command {
     Simulate(Box<Play>, EndpointPath),
     /// Print this.
     Print(String),
+    /// Write the manual pages into this folder.
+    Manual(PathBuf),
     /// Compare a page with a truth and a scenario.
     Verify(VerifyArgs, Option<Box<Scenario>>),
     /// Record a fleet as a scenario.
@@ -221,6 +240,10 @@ impl Cli {
                 }
                 Command::Print(text)
             }
+            Some(CommandArgs::Completions { shell }) => {
+                Command::Print(manual::completions(Self::command(), shell))
+            }
+            Some(CommandArgs::Man { folder }) => Command::Manual(folder),
             Some(CommandArgs::Verify { verify, scenario }) => {
                 let scenario = scenario.as_deref().map(load).transpose()?;
                 Command::Verify(verify, scenario.map(Box::new))

@@ -1,13 +1,15 @@
 //! One arm for each command.
 
 use anyhow::Context;
+use clap::CommandFactory;
 use program::log::Lines;
+use program::manual::write_manual;
 use program::output::{print, print_text};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use crate::app::App;
-use crate::args::Command;
+use crate::args::{Cli, Command};
 use crate::simulate::simulate;
 use crate::{control, record, verify};
 
@@ -26,6 +28,10 @@ pub async fn run(command: Command, log: &Lines) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::Print(text) => Ok(print_text(&text).map(|()| true)?),
+        Command::Manual(folder) => {
+            write_manual(Cli::command(), &folder)?;
+            Ok(true)
+        }
         // These block, and nothing else is to be done meanwhile; a signal ends them as it ends any program.
         Command::Simulate(play, path) => {
             spawn_blocking(move || print(|out| simulate(&play, &path, out, &report_line))).await??;
