@@ -40,6 +40,8 @@
 //! With the feature `service` the crate also carries the worker SDK, `service::Worker`.
 
 #![warn(missing_docs)]
+// docs.rs shows which feature each item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod aggregate;
 pub mod codec;
@@ -80,3 +82,8 @@ pub use subject::WorkerSubject;
 pub use token::{
     Component, EndpointName, MAX_NAME_BYTES, NameError, Namespace, ServicePrefix, WorkerId, WorkerIdError,
 };
+
+/// The examples of the README.
+#[cfg(all(doctest, feature = "service"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

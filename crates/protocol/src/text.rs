@@ -24,7 +24,15 @@ impl<'a> Shown<'a> {
 
     /// The same with another limit.
     pub fn up_to(self, limit: usize) -> impl fmt::Display + 'a {
-        fmt::from_fn(move |f| write_shown(self.0, limit, f))
+        UpTo(self.0, limit)
+    }
+}
+
+struct UpTo<'a>(&'a str, usize);
+
+impl fmt::Display for UpTo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_shown(self.0, self.1, f)
     }
 }
 
