@@ -10,6 +10,7 @@ mod command_line;
 mod configuration;
 mod conform;
 mod dashboards;
+mod deploy;
 mod diagnosis;
 mod discovery;
 mod doctor;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, demo, docs, e2e, lint, nats, test};
+use crate::commands::{bench, demo, dist, docs, e2e, lint, nats, test};
 use crate::process::Processes;
 use crate::workspace::Workspace;
 
@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Bench(bench::Args),
     Docs(docs::Args),
     Nats(nats::Args),
+    Dist(dist::Args),
 }
 
 impl Command {
@@ -37,6 +38,7 @@ impl Command {
             Self::Bench(args) => bench::run(args, workspace, processes),
             Self::Docs(args) => docs::run(args, workspace, processes),
             Self::Nats(args) => nats::run(args, workspace, processes),
+            Self::Dist(args) => dist::run(args, workspace, processes),
         }
     }
 }
@@ -53,6 +55,7 @@ Examples:
   cargo xtask bench collector         what the collector costs, next to a program that only counts
   cargo xtask bench events            what it uses for each event
   cargo xtask docs                    docs/metrics.md, docs/cli.md and the plots, generated anew
+  cargo xtask dist                    static programs, a Debian package, an image, an SBOM
 
 Exit status: 0 done, 1 something failed, 2 wrong usage, 130 interrupted.";
 

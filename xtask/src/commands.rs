@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod dist;
 pub(crate) mod docs;
 pub(crate) mod e2e;
 pub(crate) mod lint;

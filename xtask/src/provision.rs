@@ -7,6 +7,7 @@ pub(crate) mod checksum;
 pub(crate) mod debian;
 pub(crate) mod docker;
 pub(crate) mod dynamo;
+mod kubernetes;
 pub(crate) mod nats_server;
 pub(crate) mod python;
 mod rotel;
@@ -21,14 +22,15 @@ use anyhow::{Error, Result, bail};
 
 use self::dynamo::{Choice, Release};
 use self::run_image::RunImage;
+use crate::commands::dist;
 use crate::process::{Interrupted, Processes};
 use crate::workspace::Workspace;
 
 /// What must not be absent.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Requirements {
-    /// Fail, rather than leave tests out, when promtool, prometheus, its Pushgateway, etcd, Debian's nats-server,
-    /// Python's nats-py or Rotel is absent
+    /// Fail, rather than leave tests out, when promtool, prometheus, its Pushgateway, etcd, Debian's nats-server, kubectl,
+    /// the schemas of Kubernetes, Python's nats-py or Rotel is absent
     #[arg(long = "require-tools")]
     pub(crate) tools: bool,
     /// Fail, rather than use a local NATS server, when Docker or its NATS image is absent
@@ -37,6 +39,9 @@ pub(crate) struct Requirements {
     /// Run the tests with a real Dynamo too, with every pinned release, and fail when one cannot be installed from PyPI
     #[arg(long = "require-dynamo")]
     pub(crate) dynamo: bool,
+    /// Run the tests of packages and image too, and fail when `cargo xtask dist` cannot make them
+    #[arg(long = "require-dist")]
+    pub(crate) dist: bool,
 }
 
 /// The environment of the tests.
@@ -47,7 +52,7 @@ pub(crate) struct TestEnvironment {
     /// What is otherwise than with everything there.
     effects: Vec<String>,
     /// Held for as long as the tests run.
-    image: Option<RunImage>,
+    images: Vec<RunImage>,
     /// The newest first; none if the tests with a real Dynamo are left out.
     pub(crate) dynamos: Vec<Dynamo>,
 }
@@ -126,6 +131,16 @@ impl TestEnvironment {
             required.tools,
             "the test of the oldest NATS server is left out",
         )?;
+        this.provide_kubernetes(required, workspace, processes)?;
+        if required.dist {
+            this.provide_release(workspace, processes)?;
+        } else {
+            this.variables
+                .extend([("E2E_IMAGE", None), ("E2E_ARTIFACTS", None)]);
+            let effect =
+                "the tests of packages and image are left out; `cargo xtask e2e --require-dist` runs them";
+            this.effects.push(effect.into());
+        }
         if required.dynamo {
             this.provide_dynamo(Choice::All, workspace, processes)?;
         } else {
@@ -155,7 +170,7 @@ impl TestEnvironment {
     fn provide_nats(required: Requirements, workspace: &Workspace, processes: &Processes) -> Result<Self> {
         let mut this = Self::default();
         let image = docker::image(workspace, processes).and_then(|name| RunImage::tag(&name, processes));
-        let image = image.map(|image| this.image.insert(image).name().into());
+        let image = image.map(|image| this.hold(image));
         this.add(
             "E2E_NATS_IMAGE",
             image,
@@ -175,6 +190,13 @@ impl TestEnvironment {
         Ok(this)
     }
 
+    /// Keeps an image until the tests have run, and gives its name.
+    fn hold(&mut self, image: RunImage) -> OsString {
+        let name = image.name().into();
+        self.images.push(image);
+        name
+    }
+
     fn provide_etcd(&mut self, required: Requirements, workspace: &Workspace) -> Result<()> {
         let etcd = debian::program("etcd", "etcd-server", workspace).map(Into::into);
         self.add(
@@ -191,6 +213,28 @@ impl TestEnvironment {
         self.add("E2E_CHROMIUM", browser, required.tools, reason)?;
         let driver = debian::program("chromedriver", "chromium-driver", workspace).map(Into::into);
         self.add("E2E_CHROMEDRIVER", driver, required.tools, reason)
+    }
+
+    /// What `cargo xtask dist` makes.
+    fn provide_release(&mut self, workspace: &Workspace, processes: &Processes) -> Result<()> {
+        let (folder, image) = dist::all(workspace, processes)?;
+        self.add("E2E_ARTIFACTS", Ok(folder.into()), true, "")?;
+        let image = RunImage::tag(&image, processes)?;
+        let image = self.hold(image);
+        self.add("E2E_IMAGE", Ok(image), true, "")
+    }
+
+    fn provide_kubernetes(
+        &mut self,
+        required: Requirements,
+        workspace: &Workspace,
+        processes: &Processes,
+    ) -> Result<()> {
+        let effect = "the check of the Kubernetes manifests is left out";
+        let kubectl = debian::program("kubectl", "kubernetes-client", workspace).map(Into::into);
+        self.add("E2E_KUBECTL", kubectl, required.tools, effect)?;
+        let schemas = kubernetes::schemas(workspace, processes).map(Into::into);
+        self.add("E2E_KUBERNETES_SCHEMAS", schemas, required.tools, effect)
     }
 
     fn provide_dynamo(&mut self, choice: Choice, workspace: &Workspace, processes: &Processes) -> Result<()> {

@@ -38,6 +38,16 @@ impl Workspace {
         &self.root
     }
 
+    /// Where cargo puts what it builds.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// What is given to others.
+    pub(crate) fn artifacts(&self) -> PathBuf {
+        self.target.join("artifacts")
+    }
+
     /// What was downloaded or made for the tests; `cargo clean` removes it.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("tools")

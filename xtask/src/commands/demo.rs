@@ -16,8 +16,8 @@ use self::awaited::Awaited;
 use self::page::{Page, Pool};
 use self::table::Table;
 use self::workers::Workers;
-use super::build_programs;
-use super::parts::Parts;
+use super::parts::{Parts, Programs};
+use super::{build_programs, dist};
 use crate::process::{Interrupted, Processes};
 use crate::provision::nats_server;
 use crate::workspace::Workspace;
@@ -39,6 +39,7 @@ Examples:
   cargo xtask demo --scenario spike              a queue that rises and falls
   cargo xtask demo --scenario my/own.toml        what a file of your own says
   cargo xtask demo --metrics-port 9191           another port for the page
+  cargo xtask demo --image                       both programs from the image, as `cargo xtask dist` makes it
   NATS_URL=nats://127.0.0.1:4222 cargo xtask demo")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -58,14 +59,24 @@ pub(crate) struct Args {
     /// Port of the page, on 127.0.0.1
     #[arg(long, value_name = "PORT", default_value_t = 9091, value_parser = clap::value_parser!(u16).range(1..))]
     metrics_port: u16,
+    /// Run the programs from the image: without root, capabilities or a writable file system. Docker has to run on this
+    /// machine, because the containers share its network
+    #[arg(long)]
+    image: bool,
 }
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
     let here = env::current_dir().context("failed to read the current folder")?;
     let workers = args.workers.command_line(&here)?;
     let server = nats_server::server(workspace, processes)?;
-    build_programs(&[], workspace, processes)?;
-    let mut parts = Parts::new(workspace.demo())?;
+    let programs = match args.image {
+        true => Programs::Image(dist::image(workspace, processes)?),
+        false => {
+            build_programs(&[], workspace, processes)?;
+            Programs::Built
+        }
+    };
+    let mut parts = Parts::new(workspace.demo(), programs)?;
     let shown = show(args, &workers, &server, workspace, processes, &mut parts);
     eprintln!("xtask: stopping ...");
     let stopped = parts.stop();

@@ -17,10 +17,20 @@ use crate::workspace::Workspace;
 const START: Duration = Duration::from_secs(30);
 const NATS: &str = "nats-server";
 
+/// Where the programs of the workspace are.
+#[derive(Debug)]
+pub(crate) enum Programs {
+    /// Where cargo has built them.
+    Built,
+    /// In an image of this name.
+    Image(String),
+}
+
 #[derive(Debug)]
 pub(crate) struct Parts {
     /// The folder of their logs.
     logs: PathBuf,
+    programs: Programs,
     running: Vec<Running>,
     /// Where the server says its port; it takes the file away itself when it ends.
     ports: Option<TempDir>,
@@ -28,11 +38,12 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// None yet; the folder for what they will log is made.
-    pub(crate) fn new(logs: PathBuf) -> Result<Self> {
+    pub(crate) fn new(logs: PathBuf, programs: Programs) -> Result<Self> {
         fs::create_dir_all(&logs).with_context(|| format!("failed to make {}", logs.display()))?;
         eprintln!("xtask: logs are in {}", logs.display());
         Ok(Self {
             logs,
+            programs,
             running: Vec::new(),
             ports: None,
         })
@@ -81,7 +92,10 @@ impl Parts {
         workspace: &Workspace,
         processes: &Processes,
     ) -> Result<()> {
-        let mut command = Command::new(workspace.program(name));
+        let mut command = match &self.programs {
+            Programs::Built => Command::new(workspace.program(name)),
+            Programs::Image(image) => contained(name, image),
+        };
         command.args(args).env("NATS_URL", nats_url);
         let log = self.logs.join(format!("{name}.log"));
         self.running
@@ -144,6 +158,30 @@ impl Parts {
     }
 }
 
+/// A program in a container that may do nothing but use the network, which is this machine's.
+fn contained(program: &str, image: &str) -> Command {
+    let name = format!("worker-metrics-{program}-{}", std::process::id());
+    let mut command = docker(["run", "--rm", "--name", &name, "--network", "host"]);
+    command
+        .args([
+            "--read-only",
+            "--cap-drop",
+            "ALL",
+            "--security-opt",
+            "no-new-privileges",
+        ])
+        .args([
+            "--env",
+            "NATS_URL",
+            "--env",
+            "METRICS_LISTEN=",
+            "--entrypoint",
+            program,
+            image,
+        ]);
+    command
+}
+
 /// The URL in the file that nats-server writes once it accepts connections.
 fn url_in_ports_file(folder: &Path) -> Option<String> {
     let file = fs::read_dir(folder).ok()?.next()?.ok()?;
@@ -183,7 +221,7 @@ mod tests {
         let part = processes
             .start_logged("metrics", &mut script, folder.path().join("log"))
             .unwrap();
-        let mut parts = Parts::new(folder.path().to_owned()).unwrap();
+        let mut parts = Parts::new(folder.path().to_owned(), Programs::Built).unwrap();
         parts.running.push(part);
 
         let look = || Ok(parts.check().err());

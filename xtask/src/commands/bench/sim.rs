@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::super::parts::Parts;
+use super::super::parts::{Parts, Programs};
 use crate::process::Processes;
 use crate::provision::nats_server::{self, Server};
 use crate::workspace::Workspace;
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
     let server = nats_server::server(workspace, processes)?;
-    let mut parts = Parts::new(workspace.bench())?;
+    let mut parts = Parts::new(workspace.bench(), Programs::Built)?;
     let outcome = bench(args, &server, workspace, processes, &mut parts);
     eprintln!("xtask: stopping ...");
     outcome.and(parts.stop())
