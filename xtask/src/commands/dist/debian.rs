@@ -73,8 +73,8 @@ Section: net
 Priority: optional
 Recommends: ca-certificates, systemd
 Description: Prometheus metrics of inference workers and services on NATS
- metrics finds workers that speak Dynamo's wire format, and every other service
- that answers $SRV.STATS, and exports their load. mock-worker simulates workers.
+ metrics finds workers that speak Dynamo's wire format, and every other micro
+ service on NATS, and exports their load. mock-worker simulates workers.
  Both are static programs.
 "
     )

@@ -46,7 +46,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.txt");
         fs::write(&file, "a").unwrap();
-        write(folder.path(), &[file.clone()]).unwrap();
+        write(folder.path(), std::slice::from_ref(&file)).unwrap();
         let check = || {
             let mut command = std::process::Command::new("sha256sum");
             command
