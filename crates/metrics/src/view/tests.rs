@@ -30,8 +30,11 @@ pub(crate) fn pool(path: &str, loads: &[(u64, u64)]) -> PoolView {
     let mut pool = sample::full_pool(path, loads.len() as u64);
     for (worker, (kv, waiting)) in Arc::make_mut(&mut pool.workers).iter_mut().zip(loads) {
         let load = WorkerStats::builder()
-            .requests(1, 4, *waiting)
-            .kv_blocks(*kv, 1000);
+            .slots_active(1)
+            .slots_capacity(4)
+            .requests_waiting(*waiting)
+            .kv_blocks_active(*kv)
+            .kv_blocks_capacity(1000);
         worker.load = Some(load.build().expect("in range"));
     }
     pool
