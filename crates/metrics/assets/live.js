@@ -30,7 +30,10 @@
     const s = Math.floor(Math.max(v, 0)), m = Math.floor(s / 60), h = Math.floor(s / 3600), d = Math.floor(s / 86400);
     return d ? `${d}d ${h % 24}h` : h ? `${h}h ${m % 60}m` : m ? `${m}m ${s % 60}s` : `${s}s`;
   };
-  const workerHref = (id) => "./?" + new URLSearchParams({ pool, worker: id });
+  const PLAIN = { "%2F": "/", "%3A": ":", "%40": "@", "%2C": "," };
+  const query = (pairs) => pairs.map(([name, text]) =>
+    name + "=" + encodeURIComponent(text).replace(/%(2F|3A|40|2C)/g, (c) => PLAIN[c])).join("&");
+  const workerHref = (id) => "./?" + query([["pool", pool], ["worker", id]]);
   const shortId = (row) => (row.hex ? "0x" + row.hex : shown(row.id));
 
   // ---- What is shown, and how: in the address ----
@@ -43,13 +46,13 @@
     state.top = query.get("top") === "all" ? Infinity : Number(query.get("top") || 100);
   }
   function address(changed) {
-    const next = { ...state, ...changed }, query = new URLSearchParams();
-    if (pool) query.set("pool", pool);
-    if (next.sort !== "severity") query.set("sort", next.sort);
-    if (next.filter) query.set("filter", next.filter);
-    if (next.key) query.set("key", next.key);
-    if (next.top !== 100) query.set("top", next.top === Infinity ? "all" : next.top);
-    const text = query.toString();
+    const next = { ...state, ...changed }, pairs = [];
+    if (pool) pairs.push(["pool", pool]);
+    if (next.sort !== "severity") pairs.push(["sort", next.sort]);
+    if (next.filter) pairs.push(["filter", next.filter]);
+    if (next.key) pairs.push(["key", next.key]);
+    if (next.top !== 100) pairs.push(["top", next.top === Infinity ? "all" : next.top]);
+    const text = query(pairs);
     return location.pathname + (text ? "?" + text : "");
   }
   function go(changed, replace) {

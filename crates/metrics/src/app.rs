@@ -111,12 +111,15 @@ impl App {
             }),
         }));
         server.announce("serving", "/metrics");
+        if let Some(url) = &config.external {
+            info!(%url, "people see the page there");
+        }
         let mut sinks = sinks::start(config.sinks, publisher, &sink_books, &pages, &stop_sinks);
         let mut page = Tasks::default();
         page.start("the page", {
-            let stop = stop_page.clone();
+            let (stop, external) = (stop_page.clone(), config.external);
             async move {
-                crate::web::serve(server, pages, stop).await;
+                crate::web::serve(server, pages, external.as_ref(), stop).await;
                 Ok(())
             }
         });

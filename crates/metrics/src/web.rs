@@ -8,13 +8,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRef, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use web::{Cut, Server, shared_body};
 
 use crate::api::{Query, Resource};
 use crate::export::Format;
+use crate::external::ExternalUrl;
 use crate::page::{Encoding, Form, Page, Pages, ScreenError};
 use crate::ready;
 use crate::view::{Ask, Kind};
@@ -37,18 +38,40 @@ impl FromRef<App> for Arc<Pages> {
 }
 
 /// Serves until `stop`, then lets the requests that are under way end.
-pub async fn serve(server: Server, pages: Arc<Pages>, stop: CancellationToken) {
+pub async fn serve(
+    server: Server,
+    pages: Arc<Pages>,
+    external: Option<&ExternalUrl>,
+    stop: CancellationToken,
+) {
     let app = App {
         pages: Arc::clone(&pages),
         stop: stop.clone(),
     };
-    let served = server.serve(router(app), stop);
+    let router = match external.map(ExternalUrl::prefix) {
+        None | Some("") => router(app),
+        Some(prefix) => under(prefix, router(app)),
+    };
+    let served = server.serve(router, stop);
     let mut served = std::pin::pin!(served);
     tokio::select! {
         () = &mut served => {}
         // No more snapshots: the last ones are served until the end.
         () = pages.drop_outdated() => served.await,
     }
+}
+
+/// The same under a prefix as well: some proxies take it off, and some do not.
+fn under(prefix: &str, router: Router) -> Router {
+    let slashed = format!("{prefix}/");
+    let to_root = {
+        let slashed = slashed.clone();
+        async move || Redirect::permanent(&slashed)
+    };
+    let prefixed = Router::new()
+        .route(prefix, get(to_root))
+        .nest_service(&slashed, router.clone());
+    prefixed.fallback_service(router)
 }
 
 fn router(app: App) -> Router {
@@ -213,6 +236,12 @@ mod tests {
 
     /// Sends one request to a server with this snapshot, and ends the server.
     async fn request(snapshot: Snapshot, request: &str) -> Reply {
+        request_under("http://x", snapshot, request).await
+    }
+
+    /// The same of a server whose address outside is this.
+    async fn request_under(external: &str, snapshot: Snapshot, request: &str) -> Reply {
+        let external: ExternalUrl = external.parse().expect("an address");
         let (_publish, snapshots) = watch::channel(Published::now(Arc::new(snapshot)));
         let pages = Pages::new(Source::of(snapshots));
         let free = "127.0.0.1:0".parse().unwrap();
@@ -229,7 +258,10 @@ mod tests {
             stop.cancel();
             reply
         };
-        let ((), reply) = tokio::join!(serve(server, Arc::new(pages), stop.clone()), client);
+        let ((), reply) = tokio::join!(
+            serve(server, Arc::new(pages), Some(&external), stop.clone()),
+            client
+        );
         let end = reply
             .windows(4)
             .position(|window| window == b"\r\n\r\n")
@@ -406,6 +438,74 @@ mod tests {
         }
         let reply = request(ready(), "GET /assets/other HTTP/1.1").await;
         assert!(reply.has("http/1.1 404 not found"), "{}", reply.head);
+    }
+
+    #[tokio::test]
+    async fn everything_is_also_under_the_prefix_of_a_proxy() {
+        for path in [
+            "/a/b/",
+            "/a/b/why",
+            "/a/b/metrics",
+            "/a/b/api/v1/overview",
+            "/a/b/assets/live.js",
+            "/metrics",
+            "/",
+        ] {
+            let reply = request_under("https://x/a/b/", ready(), &format!("GET {path} HTTP/1.1")).await;
+            assert!(reply.has("http/1.1 200 ok"), "{path}: {}", reply.head);
+        }
+        let reply = request_under("https://x/a/b", ready(), "GET /a/b HTTP/1.1").await;
+        assert!(
+            reply.has("location: /a/b/"),
+            "relative links need the slash: {}",
+            reply.head
+        );
+        let reply = request_under("https://x/a/b", ready(), "GET /a/b/c HTTP/1.1").await;
+        assert!(reply.has("http/1.1 404 not found"), "{}", reply.head);
+    }
+
+    #[tokio::test]
+    async fn a_stream_has_a_whole_screen_and_ends_when_the_server_does() {
+        let (publish, snapshots) = watch::channel(Published::now(Arc::new(Snapshot {
+            sequence: 1,
+            ..ready()
+        })));
+        let pages = Arc::new(Pages::new(Source::of(snapshots)));
+        let free = "127.0.0.1:0".parse().unwrap();
+        let listeners = Listeners::bind(&[free]).await.unwrap();
+        let address = listeners.urls("", "").remove(0).replace("://", "");
+        let server = Server::new(listeners, Security::open(None).unwrap(), Limits::default());
+        let stop = CancellationToken::new();
+        let client = async {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream
+                .write_all(b"GET /api/v1/stream?screen=overview HTTP/1.1\r\nHost: x\r\n\r\n")
+                .await
+                .unwrap();
+            let mut seen = String::new();
+            let mut until = async |part: &str| {
+                while !seen.contains(part) {
+                    let mut piece = [0; 4096];
+                    let length = stream.read(&mut piece).await.unwrap();
+                    assert!(length > 0, "it ended: {seen}");
+                    seen.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+                }
+            };
+            until("event: view\nid: 1\ndata: {\"header\":{\"snapshot\":1,").await;
+            publish.send_replace(Published::now(Arc::new(Snapshot {
+                sequence: 2,
+                ..ready()
+            })));
+            until("event: delta\nid: 2\ndata: {\"since\":1,").await;
+            assert!(seen.contains("content-type: text/event-stream"), "{seen}");
+            stop.cancel();
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+        };
+        let both = async { tokio::join!(serve(server, pages, None, stop.clone()), client) };
+        tokio::time::timeout(Duration::from_secs(20), both)
+            .await
+            .expect("the server ends although a stream is open");
     }
 
     #[tokio::test]

@@ -7,6 +7,9 @@ use tests::{Browser, Collector, Micro, NatsServer, TestFleet, load};
 use super::is_clean;
 use crate::TARGET;
 
+/// All have the same queue, which is not to count.
+const KV_DECIDES: [&str; 2] = ["--queue-target", "1000"];
+
 /// The ids of the rows that are drawn.
 const IDS: &str = "[...document.querySelectorAll('#rows tr[data-id]')].map(row => row.dataset.id).join()";
 
@@ -27,7 +30,7 @@ async fn a_page_follows_what_happens_without_being_loaded_again() {
     };
     let server = NatsServer::start().await;
     let fleet = workers(&server, &[100, 100]).await;
-    let collector = Collector::watching(&server, TARGET, &[]).await;
+    let collector = Collector::watching(&server, TARGET, &KV_DECIDES).await;
     collector.has_workers(2).await;
     browser.go(collector.url()).await;
     browser.run("window.isTheSame = true").await;
@@ -67,7 +70,7 @@ async fn rows_that_the_script_draws_are_those_of_the_server() {
     };
     let server = NatsServer::start().await;
     let _fleet = workers(&server, &[100, 640, 900, 333]).await;
-    let collector = Collector::watching(&server, TARGET, &[]).await;
+    let collector = Collector::watching(&server, TARGET, &KV_DECIDES).await;
     collector.has_workers(4).await;
     browser.go(&format!("{}/?pool={TARGET}", collector.url())).await;
     // How long ago something was is another time when the server is asked again.
@@ -120,7 +123,7 @@ async fn sorting_filtering_and_going_back_are_in_the_address() {
     };
     let server = NatsServer::start().await;
     let _fleet = workers(&server, &[500, 100, 900, 300, 200, 10]).await;
-    let collector = Collector::watching(&server, TARGET, &[]).await;
+    let collector = Collector::watching(&server, TARGET, &KV_DECIDES).await;
     collector.has_workers(6).await;
     browser.go(collector.url()).await;
     browser.click("#pools tbody a").await;
@@ -160,6 +163,13 @@ async fn sorting_filtering_and_going_back_are_in_the_address() {
     browser.back().await;
     browser
         .shows(
+            "before that the worst is first",
+            &format!("{IDS} === '3,1,4,5,2,6'"),
+        )
+        .await;
+    browser.back().await;
+    browser
+        .shows(
             "and before that the overview",
             "document.querySelector('#pools') != null",
         )
@@ -193,7 +203,7 @@ async fn a_paused_page_keeps_its_figures_and_goes_on_later() {
     };
     let server = NatsServer::start().await;
     let fleet = workers(&server, &[100]).await;
-    let collector = Collector::watching(&server, TARGET, &[]).await;
+    let collector = Collector::watching(&server, TARGET, &KV_DECIDES).await;
     collector.has_workers(1).await;
     browser
         .go(&format!("{}/?pool={TARGET}&sort=kv", collector.url()))
