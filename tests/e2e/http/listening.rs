@@ -201,15 +201,15 @@ async fn responses_to_head_and_to_what_is_not_there_are_what_clients_expect() {
     assert!(
         missing
             .text
-            .contains("there are /, /metrics, /healthz, /readyz and /api/v1/"),
+            .contains("there are /, /why, /collector, /metrics, /healthz, /readyz and /api/v1/"),
         "{missing:?}"
     );
     let long = format!("X-Long: {}", "x".repeat(20_000));
     assert_eq!(curl(&at("/metrics"), &["--header", &long]).await.status, 431);
-    let landing = curl(&at("/"), &[]).await;
+    let first = curl(&at("/"), &[]).await;
     assert!(
-        landing.text.contains("<a href=\"metrics\">") && landing.text.contains("connected"),
-        "{landing:?}"
+        first.text.contains("<a href=\"metrics\">") && first.text.contains("connected"),
+        "{first:?}"
     );
 }
 

@@ -248,3 +248,57 @@ async fn clients_of_the_json_api_share_an_answer_until_its_age_is_another() {
     let newer = text(Ok(get("").await));
     assert!(newer.contains("\"snapshot\":2"), "{newer}");
 }
+
+/// The name and the number of an event.
+fn event(bytes: &[u8]) -> (String, u64) {
+    let text = std::str::from_utf8(bytes).expect("text");
+    let field = |name: &str| {
+        let mut lines = text.lines();
+        lines
+            .find_map(|line| line.strip_prefix(name))
+            .expect("a field")
+            .to_owned()
+    };
+    (field("event: "), field("id: ").parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn many_that_follow_a_screen_share_each_rendering() {
+    let (publish, pages, renderings) = counted();
+    publish.send_replace(published(1));
+    let ask = crate::view::Ask::of(crate::view::Kind::Collector);
+    let mut followers: Vec<Follower> = (0..200).map(|_| pages.follow(&ask, Form::Json)).collect();
+    for (number, name) in [(1, "view"), (2, "delta"), (3, "delta")] {
+        let next = followers.iter_mut().map(Follower::next);
+        for seen in futures_util::future::join_all(next).await {
+            let seen = seen.expect("an event").expect("rendered");
+            assert_eq!(event(&seen), (name.to_owned(), number));
+        }
+        assert_eq!(renderings.load(Relaxed) as u64, number);
+        publish.send_replace(published(number + 1));
+    }
+    drop(followers);
+    assert_eq!(pages.topics.followers(), 0);
+}
+
+#[tokio::test]
+async fn one_that_was_too_slow_for_a_snapshot_gets_the_whole_screen() {
+    let (publish, pages, _) = counted();
+    publish.send_replace(published(1));
+    let ask = crate::view::Ask::of(crate::view::Kind::Overview);
+    let (mut quick, mut slow) = (pages.follow(&ask, Form::Json), pages.follow(&ask, Form::Json));
+    let next =
+        async |follower: &mut Follower| event(&follower.next().await.expect("an event").expect("rendered"));
+    assert_eq!(next(&mut quick).await, ("view".to_owned(), 1));
+    assert_eq!(next(&mut slow).await, ("view".to_owned(), 1));
+    for number in [2, 3] {
+        publish.send_replace(published(number));
+        assert_eq!(next(&mut quick).await, ("delta".to_owned(), number));
+    }
+    assert_eq!(next(&mut slow).await, ("view".to_owned(), 3));
+    publish.send_replace(published(4));
+    assert_eq!(next(&mut slow).await, ("delta".to_owned(), 4));
+    drop(publish);
+    assert_eq!(next(&mut quick).await, ("delta".to_owned(), 4));
+    assert!(quick.next().await.is_none(), "no more snapshots are published");
+}
