@@ -398,7 +398,7 @@ pub struct CollectArgs {
     pub history: Keep,
 
     /// The address at which a reverse proxy serves the page; a path in it is the prefix under which the page answers, too.
-    /// Example: https://ops.example.com/llm/.
+    /// Example: `https://ops.example.com/llm/`.
     #[arg(
         long,
         visible_alias = "web.external-url",

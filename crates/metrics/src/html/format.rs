@@ -67,7 +67,7 @@ pub(super) fn short_time(seconds: Option<f64>) -> String {
         None => UNKNOWN.to_owned(),
         Some(seconds) if seconds < 0.001 => format!("{} µs", (seconds * 1e6).round()),
         Some(seconds) if seconds < 1.0 => format!("{} ms", (seconds * 1e3).round()),
-        Some(seconds) => format!("{:.1} s", seconds),
+        Some(seconds) => format!("{seconds:.1} s"),
     }
 }
 

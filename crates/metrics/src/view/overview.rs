@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Figure, Header, HeatKey, Level, Moment, Problem, Severity, Spark, problem, rounded};
+use crate::history::PoolPast;
 
 /// The state of everything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -181,7 +182,7 @@ impl PoolRow {
         let [_, kv_spread, waiting, saturation] = &totals.spreads;
         let settings = &pool.settings;
         let past = moment.history.pool(&pool.name);
-        let rates = past.map_or_else(Default::default, |past| past.rates());
+        let rates = past.map_or_else(Default::default, PoolPast::rates);
         let saturation_max = saturation.map(|spread| Figure::new(spread.quantiles[MAX], 1.0));
         let mean_hit = || {
             let ratios = pool.workers.iter().filter_map(|worker| {
@@ -224,7 +225,7 @@ impl PoolRow {
             imbalance: (kv_spread.and_then(|spread| spread.imbalance()))
                 .or_else(|| waiting.and_then(|spread| spread.imbalance()))
                 .map(rounded),
-            changes_last_hour: past.map_or(0, |past| past.changes_last_hour()),
+            changes_last_hour: past.map_or(0, PoolPast::changes_last_hour),
             spark: moment.history.spark(&pool.name, HeatKey::Kv),
         }
     }
@@ -239,7 +240,7 @@ impl ServiceRow {
         moment: &Moment<'_>,
     ) -> Self {
         let past = moment.history.pool(&pool.name);
-        let rates = past.map_or_else(Default::default, |past| past.rates());
+        let rates = past.map_or_else(Default::default, PoolPast::rates);
         let fresh = pool.totals().fresh;
         Self {
             rank: 0,
@@ -254,7 +255,7 @@ impl ServiceRow {
             requests_per_second: rates.requests.map(rounded),
             error_ratio: rates.errors.map(rounded),
             processing_seconds: rates.processing,
-            changes_last_hour: past.map_or(0, |past| past.changes_last_hour()),
+            changes_last_hour: past.map_or(0, PoolPast::changes_last_hour),
             spark: moment.history.spark(&pool.name, HeatKey::Requests),
         }
     }

@@ -92,9 +92,8 @@ fn head(worker: &Worker, reply: &Value, kind: &str) -> Vec<String> {
     must("type", &format!("io.nats.micro.v1.{kind}_response"));
     must("name", &worker.service);
     must("id", &worker.instance);
-    if !reply["version"]
-        .as_str()
-        .is_some_and(|version| version.split('.').count() >= 3)
+    if reply["version"]
+        .as_str().is_none_or(|version| version.split('.').count() < 3)
     {
         wrong.push(format!(
             "`version` is {} and no semantic version",
