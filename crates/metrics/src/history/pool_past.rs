@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fleet::{Change, Measure, PoolView, ReplyResult, Source, WorkerKey, WorkerView};
+use protocol::WorkerStats;
 
 use super::counters::{Counters, Meter, Rates};
 use super::ring::{FIGURES, Point, Ring};
@@ -279,11 +280,11 @@ fn point(worker: &WorkerView, rates: Rates) -> Point {
     });
     let slots = load.and_then(|load| ratio(load.request_slots_active().zip(load.request_slots_capacity())));
     let waiting = load
-        .and_then(protocol::WorkerStats::requests_waiting)
+        .and_then(WorkerStats::requests_waiting)
         .map(|waiting| waiting as f64);
     let hits = rates
         .hits
-        .or_else(|| load.and_then(protocol::WorkerStats::prefix_cache_hit_ratio));
+        .or_else(|| load.and_then(WorkerStats::prefix_cache_hit_ratio));
     match load {
         Some(_) => pack([kv, waiting, slots, rates.requests, rates.errors, hits]),
         // What is stale has no rates: its counters only stand still.

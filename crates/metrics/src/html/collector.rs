@@ -5,13 +5,13 @@ use maud::{Markup, html};
 use super::figures::tile;
 use super::format::{self, shown};
 use super::problems::pool_href;
-use crate::view::CollectorScreen;
+use crate::view::{CollectorScreen, SettingRow};
 
 /// Pools that are shown.
 const POOLS: usize = 200;
 
 /// Results and finishes that are no fault.
-const FINE: [&str; 4] = ["ok", "foreign", "complete", "no_responders"];
+const FINE: [&str; 5] = ["ok", "foreign", "complete", "stall", "no_responders"];
 
 pub(super) fn part(screen: &CollectorScreen) -> Markup {
     let resources = &screen.resources;
@@ -22,7 +22,7 @@ pub(super) fn part(screen: &CollectorScreen) -> Markup {
             (tile("Version", html! { (screen.header.version) }, html! { "revision " (shown(&screen.revision)) }))
             (tile("Uptime", html! { (format::span(resources.started_seconds.map(|started| now - started))) }, html! { "processor time " (format::span(resources.cpu_seconds)) }))
             (tile("Memory", html! { (format::bytes(resources.resident_bytes)) }, html! { "history " (format::bytes(Some(resources.history_bytes))) }))
-            (tile("Open files", html! { (format::count(resources.open_files)) }, html! { (format::count(resources.threads)) " threads, " (resources.streams) " open pages" }))
+            (tile("Open files", html! { (format::count(resources.open_files)) }, html! { (format::count(resources.threads)) " threads, " (format::counted(resources.streams as usize, "open page")) }))
             (tile("Rounds left out", html! { (screen.rounds_skipped) }, html! { "the one before had not ended" }))
             (tile("NATS", html! { (if screen.header.nats.connected { "connected" } else { "lost" }) }, html! {
                 (screen.header.nats.reconnects) " reconnects, " (screen.permission_violations) " denials, " (screen.server_errors) " errors, " (screen.dropped_messages) " dropped"
@@ -74,16 +74,33 @@ pub(super) fn part(screen: &CollectorScreen) -> Markup {
         }
         section class="panel" aria-labelledby="settings-title" {
             h2 id="settings-title" { "Configuration in force" }
-            div class="scroll" { table class="grid settings" {
+            @let defaults = screen.settings.iter().filter(|row| row.is_default).count();
+            (settings(screen.settings.iter().filter(|row| !row.is_default)))
+            @if defaults > 0 {
+                details {
+                    summary { (format::counted(defaults, "default")) }
+                    (settings(screen.settings.iter().filter(|row| row.is_default)))
+                }
+            }
+        }
+    }
+}
+
+fn settings<'a>(rows: impl Iterator<Item = &'a SettingRow>) -> Markup {
+    html! {
+        div class="scroll" {
+            table class="grid settings" {
                 thead { tr { th scope="col" { "Key" } th scope="col" { "Value" } th scope="col" { "From" } } }
-                tbody { @for set in [false, true] { @for row in screen.settings.iter().filter(|row| row.is_default == set) {
-                    tr class=[row.is_default.then_some("is-default")] {
-                        th scope="row" { code { (row.key) } }
-                        td { @if row.value.is_empty() { span class="dim" { "not set" } } @else { code { (shown(&row.value)) } } }
-                        td { (shown(&row.source)) }
+                tbody {
+                    @for row in rows {
+                        tr class=[row.is_default.then_some("is-default")] {
+                            th scope="row" { code { (row.key) } }
+                            td { @if row.value.is_empty() { span class="dim" { "not set" } } @else { code { (shown(&row.value)) } } }
+                            td { (shown(&row.source)) }
+                        }
                     }
-                } } }
-            } }
+                }
+            }
         }
     }
 }

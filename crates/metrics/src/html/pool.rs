@@ -30,8 +30,8 @@ pub(super) fn parts(screen: &PoolScreen) -> Vec<Part> {
 fn title(screen: &PoolScreen) -> Markup {
     html! {
         nav class="crumbs" aria-label="Where this is" { a href="./" { "Pools" } span aria-hidden="true" { "›" } }
-        h1 {
-            (mark(screen.pool.severity)) " " (shown(&screen.name))
+        h1 class="named" {
+            (mark(screen.pool.severity)) " " span { (shown(&screen.name)) }
             @for (name, value) in &screen.pool.labels { " " span class="tag" { (shown(name)) "=" (shown(value)) } }
         }
     }
@@ -172,12 +172,12 @@ pub(super) fn strip(screen: &PoolScreen, ask: &Ask) -> Markup {
             }
             @if rows.len() > CELLS { p class="rest dim" id="strip-rest" { (rows.len() - CELLS) " more workers are not drawn without the script" } }
             p class="legend dim" aria-hidden="true" {
-                span class="cell lv-ok h3" {} " below 80 % of target"
-                span class="cell lv-warn h6" {} " from 80 %"
-                span class="cell lv-bad h8" {} " at target"
-                span class="cell lv-new h3" {} " younger than 60 s"
-                span class="cell lv-stale h8" {} " silent"
-                span class="cell lv-none h5" {} " no target: by share of the largest"
+                span { span class="cell lv-ok h3" {} " below 80 % of target" }
+                span { span class="cell lv-warn h6" {} " from 80 %" }
+                span { span class="cell lv-bad h8" {} " at target" }
+                span { span class="cell lv-new h3" {} " younger than 60 s" }
+                span { span class="cell lv-stale h8" {} " silent" }
+                span { span class="cell lv-none h5" {} " no target: by share of the largest" }
             }
         }
     }

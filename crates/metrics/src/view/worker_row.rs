@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fleet::{PoolView, WorkerState, WorkerView};
+use protocol::WorkerStats;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -69,9 +70,9 @@ impl WorkerRow {
                 .map(|(active, capacity)| active as f64 / capacity as f64)
                 .or(load.kv_usage_ratio())
         });
-        let waiting = load.and_then(protocol::WorkerStats::requests_waiting);
-        let running = load.and_then(protocol::WorkerStats::request_slots_active);
-        let capacity = load.and_then(protocol::WorkerStats::request_slots_capacity);
+        let waiting = load.and_then(WorkerStats::requests_waiting);
+        let running = load.and_then(WorkerStats::request_slots_active);
+        let capacity = load.and_then(WorkerStats::request_slots_capacity);
         let slots = running
             .zip(capacity)
             .filter(|(_, capacity)| *capacity > 0)
@@ -107,7 +108,7 @@ impl WorkerRow {
             requests_per_second: rates.requests.map(rounded),
             error_ratio: rates.errors.map(rounded),
             hit_ratio: (rates.hits)
-                .or_else(|| load.and_then(protocol::WorkerStats::prefix_cache_hit_ratio))
+                .or_else(|| load.and_then(WorkerStats::prefix_cache_hit_ratio))
                 .map(rounded),
             last_seen_seconds: last_seen.map(|seen| (taken - seen).max(0.0) as u64),
             started_seconds: worker.started.map(rounded),
