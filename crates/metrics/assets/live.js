@@ -110,6 +110,14 @@
   // ---- Workers ----
   const rows = new Map();
   let targets = { kv: 0.8, queue: 5 }, taken = 0, sorted = [], largest = 0;
+  // As Packed in src/html/live.rs.
+  const figureOf = (pair) => pair && { value: pair[0], level: pair[1] };
+  const unpack = ([[id, hex, host, level, state], figures, [running, capacity],
+    [saturation, requests_per_second, error_ratio, hit_ratio, started_seconds], [last_seen_seconds, restarts]]) => {
+    const [kv, waiting, slots] = figures.map(figureOf);
+    return { id, hex, host, level, state, kv, waiting, slots, running, capacity, saturation, requests_per_second, error_ratio,
+      hit_ratio, started_seconds, last_seen_seconds, restarts };
+  };
   const value = (figure) => (figure ? figure.value : null);
   const KEYS = {
     kv: [(r) => value(r.kv), (r) => r.kv && r.kv.level, percent],
@@ -403,7 +411,7 @@
   function takeRows(event) {
     const { live, isWhole } = event;
     if (isWhole) rows.clear();
-    for (const row of live.rows) rows.set(row.id, row);
+    for (const packed of live.rows) { const row = unpack(packed); rows.set(row.id, row); }
     for (const id of live.gone) rows.delete(id);
     if (live.kv_target != null) targets = { kv: live.kv_target, queue: live.queue_target };
     taken = live.taken;
