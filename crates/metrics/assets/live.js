@@ -282,8 +282,8 @@
       const height = at === "stale" ? 8 : v == null ? 0 : Math.min(8, Math.max(0, Math.round((target > 0 ? v / target : 0) * 8)));
       const name = `cell lv-${at} h${height}`;
       if (cell.className !== name) cell.className = name;
-      const title = (row.hex ? "0x" + row.hex : plain(row.id)) + " " + (at === "stale" ? row.state : format(v));
-      if (cell.title !== title) cell.title = title;
+      // What a cell says when the pointer is on it is written then.
+      cell.says = () => (row.hex ? "0x" + row.hex : plain(row.id)) + " " + (at === "stale" ? row.state : format(v));
     }
     for (const id of cells.keys()) if (!rows.has(id)) cells.delete(id);
     const next = ordered.map((row) => row.id).join();
@@ -404,6 +404,10 @@
   addEventListener("scroll", () => draw("rows"), { passive: true });
   addEventListener("resize", () => draw("rows"));
   if ($("pause")) $("pause").addEventListener("click", () => setPaused(!paused));
+
+  addEventListener("pointerover", (event) => {
+    if (event.target.says) event.target.title = event.target.says();
+  });
 
   // ---- The stream ----
   const held = [];

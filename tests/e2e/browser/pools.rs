@@ -189,7 +189,7 @@ async fn sorting_filtering_and_going_back_are_in_the_address() {
     other
         .shows(
             "the strip shows another figure",
-            "document.querySelector('#strip a').title.includes('7.0')",
+            "document.querySelector('#strip a').says().includes('7.0')",
         )
         .await;
     is_clean(&browser, &collector, &[]).await;
