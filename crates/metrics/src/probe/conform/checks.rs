@@ -93,7 +93,8 @@ fn head(worker: &Worker, reply: &Value, kind: &str) -> Vec<String> {
     must("name", &worker.service);
     must("id", &worker.instance);
     if reply["version"]
-        .as_str().is_none_or(|version| version.split('.').count() < 3)
+        .as_str()
+        .is_none_or(|version| version.split('.').count() < 3)
     {
         wrong.push(format!(
             "`version` is {} and no semantic version",
