@@ -9,6 +9,7 @@ mod events;
 mod pace;
 mod passes;
 mod pools;
+mod receiver;
 mod requests;
 mod rounds;
 mod subscriber;
@@ -45,11 +46,15 @@ enum Command {
     Passes(passes::Args),
     Requests(requests::Args),
     Pools(pools::Args),
+    Receiver(receiver::Args),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    if let Command::Receiver(_) = cli.command {
+        return receiver::run();
+    }
     let client = connect(&cli.server).await?;
     match cli.command {
         Command::Rounds(args) => rounds::run(args, client).await,
@@ -58,6 +63,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Passes(args) => passes::run(args, client).await,
         Command::Requests(args) => requests::run(args, client).await,
         Command::Pools(args) => pools::run(args, client).await,
+        Command::Receiver(_) => unreachable!("it needs no connection"),
     }
 }
 

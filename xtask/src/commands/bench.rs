@@ -6,6 +6,7 @@ mod figure;
 mod page;
 mod report;
 mod sim;
+mod sinks;
 mod stage;
 mod table;
 mod usage;
@@ -25,6 +26,7 @@ Examples:
   cargo xtask bench collector        the collector, next to programs that only count
   cargo xtask bench events           what it uses for each event of Dynamo 1.x
   cargo xtask bench sim              how fast mock-worker simulates and answers
+  cargo xtask bench sinks            what pushing costs, next to rendering the page
   cargo xtask bench sim -- --help    the flags of that bench")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -36,6 +38,7 @@ enum Name {
     Collector(collector::Args),
     Events(events::Args),
     Sim(sim::Args),
+    Sinks(sinks::Args),
 }
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
@@ -43,6 +46,7 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
         Name::Collector(args) => collector::run(args, workspace, processes),
         Name::Events(args) => events::run(args, workspace, processes),
         Name::Sim(args) => sim::run(args, workspace, processes),
+        Name::Sinks(args) => sinks::run(args, workspace, processes),
     }
 }
 

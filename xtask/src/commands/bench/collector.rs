@@ -5,8 +5,8 @@
 //! of the table and does not end the bench.
 
 mod events;
-mod rhythm;
-mod session;
+pub(super) mod rhythm;
+pub(super) mod session;
 mod size;
 mod targets;
 
@@ -107,7 +107,7 @@ fn of_size(stage: &Stage<'_>, workers: u32, plan: &Plan) -> Result<Vec<Figure>> 
     eprintln!("xtask: {} workers: starting ...", thousands(workers.into()));
     let started = stage
         .simulator(workers)
-        .and_then(|fleet| Session::open(stage, fleet, workers, &[TARGET.to_owned()]));
+        .and_then(|fleet| Session::open(stage, fleet, workers, &[TARGET.to_owned()], &[]));
     let measured = started.and_then(|session| {
         let (mut figures, idle) = size::measure(&session, plan)?;
         if workers == targets::WORKERS {

@@ -47,7 +47,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The collector with its default settings, except that no series is left out; gives the port of its page.
-    pub(super) fn collector(&self, targets: &[String]) -> Result<(Running, u16)> {
+    pub(super) fn collector(&self, targets: &[String], flags: &[String]) -> Result<(Running, u16)> {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .context("failed to find a free port")?
@@ -57,6 +57,7 @@ impl<'a> Stage<'a> {
         for target in targets {
             line.extend(["--target", target]);
         }
+        line.extend(flags.iter().map(String::as_str));
         if self.has_cap {
             line.extend(NO_CAP);
         }
@@ -78,14 +79,14 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Waits until a yardstick says that it is ready.
-    pub(super) fn ready(&self, yardstick: &mut Running, limit: Duration) -> Result<()> {
+    /// Waits until a yardstick says that it is ready, and gives the line in which it does.
+    pub(super) fn ready(&self, yardstick: &mut Running, limit: Duration) -> Result<Value> {
         let ready = self.processes.wait(Some(limit), || {
             if yardstick.ended()?.is_some() {
                 bail!("{}", last_line(&yardstick.output()?));
             }
             let lines = json_lines(&yardstick.output()?);
-            Ok(lines.iter().any(|line| line["ready"] == true).then_some(()))
+            Ok(lines.into_iter().find(|line| line["ready"] == true))
         })?;
         ready.with_context(|| format!("{} is not ready after {limit:?}", yardstick.name()))
     }

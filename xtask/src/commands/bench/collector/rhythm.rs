@@ -10,22 +10,22 @@ use anyhow::{Context, Result, bail};
 use super::page::Scrape;
 
 /// The collector's default.
-pub(super) const INTERVAL: Duration = Duration::from_secs(2);
+pub(in super::super) const INTERVAL: Duration = Duration::from_secs(2);
 /// When the bare loop asks, after the collector.
-pub(super) const BARE_LOOP: Duration = Duration::from_secs(1);
+pub(in super::super) const BARE_LOOP: Duration = Duration::from_secs(1);
 /// When the page is read: the collector's round is over, the bare loop's is not due.
-pub(super) const READING: Duration = Duration::from_millis(850);
+pub(in super::super) const READING: Duration = Duration::from_millis(850);
 
 /// The beat of the collector's rounds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rhythm {
+pub(in super::super) struct Rhythm {
     /// When one of them began.
     beat: Instant,
 }
 
 impl Rhythm {
     /// From the end of the latest round, and how long rounds take.
-    pub(super) fn of(page: &Scrape) -> Result<Self> {
+    pub(in super::super) fn of(page: &Scrape) -> Result<Self> {
         let end = page
             .snapshot_at
             .context("failed to find on the page when the latest round ended")?;
@@ -44,7 +44,7 @@ impl Rhythm {
     }
 
     /// How long it is until so much time has passed since a round's beginning.
-    pub(super) fn until(self, after: Duration) -> Duration {
+    pub(in super::super) fn until(self, after: Duration) -> Duration {
         left(self.beat.elapsed(), after)
     }
 }

@@ -20,27 +20,28 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The programs of one measurement; they end with it, the collector first.
 #[derive(Debug)]
-pub(super) struct Session<'a> {
-    pub(super) stage: &'a Stage<'a>,
-    pub(super) workers: u32,
-    pub(super) page: Page,
+pub(in super::super) struct Session<'a> {
+    pub(in super::super) stage: &'a Stage<'a>,
+    pub(in super::super) workers: u32,
+    pub(in super::super) page: Page,
     rhythm: Rhythm,
     collector: Running,
     _fleet: Running,
 }
 
 impl<'a> Session<'a> {
-    /// Starts a collector on a fleet that runs, and waits until it shows all workers, for two rounds at least.
+    /// Starts a collector with more flags on a fleet that runs, and waits until it shows all workers, for two rounds at least.
     ///
     /// # Errors
     /// Says how many it shows when the time is over.
-    pub(super) fn open(
+    pub(in super::super) fn open(
         stage: &'a Stage<'a>,
         fleet: Running,
         workers: u32,
         targets: &[String],
+        flags: &[String],
     ) -> Result<Self> {
-        let (mut collector, port) = stage.collector(targets)?;
+        let (mut collector, port) = stage.collector(targets, flags)?;
         let page = Page::new(port);
         let first = wait_until_steady(stage, &mut collector, &page, workers)?;
         Ok(Self {
@@ -54,24 +55,24 @@ impl<'a> Session<'a> {
     }
 
     /// Waits until so much time has passed since the beginning of a round.
-    pub(super) fn wait_for(&self, after: Duration) -> Result<()> {
+    pub(in super::super) fn wait_for(&self, after: Duration) -> Result<()> {
         self.wait(self.rhythm.until(after))
     }
 
-    pub(super) fn wait(&self, time: Duration) -> Result<()> {
+    pub(in super::super) fn wait(&self, time: Duration) -> Result<()> {
         self.stage.processes.wait(Some(time), || Ok(None::<()>)).map(drop)
     }
 
-    pub(super) fn cpu(&self) -> Result<Cpu> {
+    pub(in super::super) fn cpu(&self) -> Result<Cpu> {
         Cpu::of(self.collector.pid())
     }
 
-    pub(super) fn memory(&self) -> Result<Memory> {
+    pub(in super::super) fn memory(&self) -> Result<Memory> {
         Memory::of(self.collector.pid())
     }
 
     /// The CPU time of so many rounds, in seconds.
-    pub(super) fn cpu_of_rounds(&self, rounds: u32, after: Duration) -> Result<f64> {
+    pub(in super::super) fn cpu_of_rounds(&self, rounds: u32, after: Duration) -> Result<f64> {
         self.wait_for(after)?;
         let before = self.cpu()?;
         self.wait(rounds * INTERVAL)?;

@@ -42,7 +42,7 @@ fn cpu(stage: &Stage<'_>, pools: u32, rounds: u32) -> Result<f64> {
     let targets: Vec<String> = (1..=pools)
         .map(|pool| format!("dynamo/pool_{pool}/generate"))
         .collect();
-    let session = Session::open(stage, fleet, WORKERS, &targets)?;
+    let session = Session::open(stage, fleet, WORKERS, &targets, &[])?;
     let cpu = session.cpu_of_rounds(rounds, READING)?;
     Ok(cpu / f64::from(rounds * WORKERS))
 }

@@ -33,7 +33,7 @@ impl<'a> Listener<'a> {
     /// Says how many it shows when the time is over.
     pub(super) fn open(stage: &'a Stage<'a>) -> Result<Self> {
         eprintln!("xtask: {} workers: starting ...", thousands(WORKERS.into()));
-        let (collector, port) = stage.collector(&[TARGET.to_owned()])?;
+        let (collector, port) = stage.collector(&[TARGET.to_owned()], &[])?;
         let mut listener = Self {
             stage,
             page: Page::new(port),
