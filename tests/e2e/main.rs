@@ -54,6 +54,7 @@ mod simulator;
 mod sinks;
 mod stdout;
 mod terminal;
+mod top;
 mod trouble;
 mod vectors;
 mod vllm;

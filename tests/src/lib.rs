@@ -12,7 +12,7 @@
 //!   way there.
 //! * [`Page`]: a parsed metrics page, asked by name and labels.
 //! * [`served_page`]: a page that is always the same.
-//! * [`Terminal`]: a program on a pseudo-terminal, as a person sees it.
+//! * [`Terminal`]: a program on a pseudo-terminal, as a person sees it; [`Tmux`]: one in tmux, which shows what it drew.
 //! * [`eventually`]: the one way to wait.
 //!
 //! What a test needs from outside is handed over by environment variables, which `cargo xtask e2e` sets; see
@@ -43,6 +43,7 @@ mod relay;
 mod served;
 mod shared_queue;
 mod terminal;
+mod tmux;
 pub mod tools;
 mod unavailable;
 mod workers;
@@ -70,5 +71,6 @@ pub use relay::{Relay, Seen};
 pub use served::served_page;
 pub use shared_queue::SharedQueue;
 pub use terminal::Terminal;
+pub use tmux::{Left, Tmux};
 pub use unavailable::Unavailable;
 pub use workers::Workers;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::process::{Child, Command};
 
 use crate::eventually;
@@ -19,7 +20,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a program on a terminal of the kind `xterm`, unless the command names another `TERM`.
+    /// Starts a program on a terminal of 120 columns and 36 rows, of the kind `xterm`, unless the command names another `TERM`.
     ///
     /// # Panics
     /// When there are no pseudo-terminals, or the program cannot be started.
@@ -28,6 +29,13 @@ impl Terminal {
             .expect("a pseudo-terminal");
         grantpt(&controller).expect("its other end is granted");
         unlockpt(&controller).expect("its other end is unlocked");
+        let size = Winsize {
+            ws_col: 120,
+            ws_row: 36,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&controller, size).expect("a terminal has a size");
         let name = ptsname(&controller, Vec::new()).expect("its other end has a name");
         let open = || {
             let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;

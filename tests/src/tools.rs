@@ -14,6 +14,7 @@
 //! | `E2E_KUBECTL` | Kubernetes' client, for its kustomize |
 //! | `E2E_KUBERNETES_SCHEMAS` | a folder with a folder of JSON schemas for each release of Kubernetes |
 //! | `E2E_IMAGE`, `E2E_ARTIFACTS` | the image that `cargo xtask dist` builds, and the folder of its files |
+//! | `E2E_TMUX` | a tmux |
 //! | `E2E_DYNAMO_PYTHON` | a Python with a real Dynamo, whose version `E2E_DYNAMO_VERSION` is |
 
 use std::io::Write;

@@ -29,8 +29,8 @@ use crate::workspace::Workspace;
 /// What must not be absent.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Requirements {
-    /// Fail, rather than leave tests out, when promtool, prometheus, its Pushgateway, etcd, Debian's nats-server, kubectl,
-    /// the schemas of Kubernetes, Python's nats-py or Rotel is absent
+    /// Fail, rather than leave tests out, when promtool, prometheus, its Pushgateway, etcd, tmux, Debian's nats-server,
+    /// kubectl, the schemas of Kubernetes, Python's nats-py or Rotel is absent
     #[arg(long = "require-tools")]
     pub(crate) tools: bool,
     /// Fail, rather than use a local NATS server, when Docker or its NATS image is absent
@@ -124,6 +124,13 @@ impl TestEnvironment {
         )?;
         this.provide_etcd(required, workspace)?;
         this.provide_browser(required, workspace)?;
+        let tmux = debian::program("tmux", "tmux", workspace).map(Into::into);
+        this.add(
+            "E2E_TMUX",
+            tmux,
+            required.tools,
+            "the tests of `metrics top` in a terminal are left out",
+        )?;
         let oldest = nats_server::oldest(workspace, processes).map(Into::into);
         this.add(
             "E2E_NATS_SERVER_OLDEST",

@@ -80,6 +80,18 @@ pub enum Command {
   metrics list --watch 5s
   metrics list --watch --json     one JSON document per line")]
     List(ListArgs),
+    /// Show problems, pools, workers and the collector in the terminal, live: the screens of the web page.
+    ///
+    /// They come from a running collector: that of --attach, or else the one whose page this configuration names. Where
+    /// that does not answer, or --server or --context is given, they are gathered from NATS itself, whatever is there.
+    /// `?` shows all keys. Exit code 0; with --once 3 when there is no pool and no service.
+    #[command(after_help = "Examples:
+  metrics top
+  metrics top --attach http://metrics:9091
+  metrics top --server nats://nats:4222
+  metrics top --once              one table
+  metrics top --once --json       what /api/v1/overview has")]
+    Top(TopArgs),
     /// Check that everything is there that the collector needs: the connection, each permission, limits of the server,
     /// clocks, services, and what Dynamo's workers need to be seen.
     ///
@@ -214,6 +226,26 @@ pub struct ListArgs {
     /// Show the list again after each interval, from 200ms to 1h, until Ctrl-C.
     #[arg(long, num_args = 0..=1, default_missing_value = "2s", value_parser = time_within(WATCH), value_name = "INTERVAL")]
     pub watch: Option<Duration>,
+}
+
+/// Flags of `top`.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// The page of a running collector, e.g. http://metrics:9091 or http://USER:PASSWORD@metrics:9091.
+    #[arg(long, value_name = "URL")]
+    pub attach: Option<String>,
+    /// Print one table and end.
+    #[arg(long)]
+    pub once: bool,
+    /// Print JSON in place of the table.
+    #[arg(long, requires = "once")]
+    pub json: bool,
+    /// Time between rounds where there is no collector, from 200ms to 1h.
+    #[arg(long, default_value = "2s", value_parser = time_within(WATCH), value_name = "TIME")]
+    pub interval: Duration,
+    /// Take the mouse: the wheel moves, a click chooses, a second one opens. The terminal selects no text then.
+    #[arg(long)]
+    pub mouse: bool,
 }
 
 /// Flags of commands that look once.
@@ -453,7 +485,7 @@ pub struct SharedArgs {
     pub round_timeout: Option<Duration>,
 
     /// Which log lines to write, e.g. `debug` or `metrics=debug`. The collector writes `info,async_nats=off` by default,
-    /// commands that look once `warn`, and `list --watch` `error`.
+    /// commands that look once `warn`, `list --watch` `error`, and `top` nothing.
     #[arg(long, env = "RUST_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
 

@@ -17,12 +17,14 @@ use tokio_util::sync::CancellationToken;
 use web::Security;
 
 use crate::app::{self, App};
-use crate::args::{Cli, Command, ConfigCommand, ListArgs};
+use crate::args::{Cli, Command, ConfigCommand, ListArgs, TopArgs};
 use crate::config::{self, Config, Wrong};
 use crate::config_file::{self, LoadError, Loaded};
 use crate::healthcheck::{self, Question};
 use crate::probe::{self, Conformity, Copied, Health, Looking};
 use crate::reload::Origin;
+use crate::sinks::Receiver;
+use crate::top::{self, Top};
 
 /// Reads the command line, runs the command, and returns how it ended; see [`Exit`].
 pub async fn main() -> ExitCode {
@@ -43,6 +45,7 @@ pub async fn main() -> ExitCode {
 enum Task {
     Collect(Box<(Config, Security, Loaded, LogFilter)>),
     Once(Box<Once>),
+    Top(Box<Top>),
     /// Nothing is named that could be watched.
     Nothing(Box<Looking>),
     Print(String),
@@ -84,6 +87,7 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
         })
     };
     Ok(match command {
+        Some(Command::Top(args)) => Task::Top(Box::new(on_terminal(args, loaded, looking)?)),
         Some(command) => Task::Once(Box::new(Once {
             command,
             looking: looking(loaded)?,
@@ -96,6 +100,45 @@ fn prepare(arguments: &[OsString], log: &Log) -> Result<Task, LoadError> {
             let security = security(config.web_config.as_ref(), &loaded)?;
             Task::Collect(Box::new((config, security, loaded, filter)))
         }
+    })
+}
+
+/// What a terminal shows, and where it comes from.
+fn on_terminal(
+    args: TopArgs,
+    loaded: Loaded,
+    looking: impl FnOnce(Loaded) -> Result<Looking, LoadError>,
+) -> Result<Top, LoadError> {
+    if !args.once && !top::has_screen() {
+        let message = "`metrics top` draws on a terminal, and stdout is none that can move its cursor; `metrics top --once` prints one table";
+        return Err(loaded.blame(vec![Wrong::new([], message)]));
+    }
+    let attach = args.attach.as_deref().map(|text| {
+        // An address may hold a password, so the error shows no part of it.
+        let text = match text.contains("://") {
+            true => text.to_owned(),
+            false => format!("http://{text}"),
+        };
+        text.parse::<Receiver>().map_err(|error| {
+            let message = format!(
+                "--attach is no address of a collector: {}; write e.g. http://metrics:9091",
+                error.reason()
+            );
+            loaded.blame(vec![Wrong::new([], message)])
+        })
+    });
+    let attach = attach.transpose()?;
+    let names_nats = ["server", "context"]
+        .iter()
+        .any(|id| loaded.matches.value_source(id) == Some(ValueSource::CommandLine));
+    Ok(Top {
+        args,
+        attach,
+        local: (!names_nats)
+            .then(|| config::local_page(&loaded.cli.collect))
+            .flatten(),
+        settings: loaded.rows().into(),
+        looking: looking(loaded)?,
     })
 }
 
@@ -134,6 +177,7 @@ async fn run(task: Task, arguments: Vec<OsString>, log: &Log) -> ExitCode {
             .map(|()| Exit::Done)
         }
         Task::Once(once) => look(*once).await,
+        Task::Top(terminal) => found(top::top(*terminal).await),
         Task::Nothing(looking) => {
             let text = probe::nothing_to_watch(&looking).await;
             log.lines().write_text(&text);
@@ -160,8 +204,12 @@ async fn look(Once { command, looking }: Once) -> anyhow::Result<Exit> {
         }
         Command::Doctor(args) => probe::doctor(args, &looking).await.map(Exit::from),
         Command::Conform(args) => probe::conform(args, &looking).await.map(Exit::from),
-        Command::Config(_) | Command::Healthcheck(_) | Command::Completions { .. } | Command::Man { .. } => {
-            unreachable!("it is done without a connection")
+        Command::Config(_)
+        | Command::Healthcheck(_)
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Top(_) => {
+            unreachable!("it has a task of its own")
         }
     }
 }

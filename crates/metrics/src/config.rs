@@ -17,7 +17,7 @@ use crate::export::ExportOptions;
 use crate::external::ExternalUrl;
 use crate::history::Keep;
 use crate::mapping;
-use crate::sinks::{Sinks, publish};
+use crate::sinks::{Receiver, Sinks, publish};
 use crate::target::Target;
 
 /// Where the page is served unless flags say otherwise.
@@ -253,6 +253,22 @@ pub fn published(collect: &CollectArgs) -> Vec<String> {
         Some(_) => publish::subjects(named.iter().chain(targets)),
         None => Vec::new(),
     }
+}
+
+/// The address of the page on this machine, for a client that runs there too; `None` where the page has no port.
+pub fn local_page(collect: &CollectArgs) -> Option<Receiver> {
+    addresses(collect).into_iter().find_map(|address| {
+        let Address::Tcp { host, port } = address else {
+            return None;
+        };
+        let host = match host.as_str() {
+            "0.0.0.0" => HOST.to_owned(),
+            "::" => "[::1]".to_owned(),
+            host if host.contains(':') => format!("[{host}]"),
+            host => host.to_owned(),
+        };
+        format!("http://{host}:{port}").parse().ok().filter(|_| port > 0)
+    })
 }
 
 /// Where the page is served.

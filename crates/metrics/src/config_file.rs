@@ -32,7 +32,7 @@ use tracing_subscriber::EnvFilter;
 use self::keys::Key;
 use self::masked::{mask_places, masked};
 use self::read::Entries;
-use crate::args::{Cli, ListArgs};
+use crate::args::{Cli, ListArgs, TopArgs};
 use crate::config::{self, Config, Wrong};
 
 pub use check::check;
@@ -271,6 +271,8 @@ impl Loaded {
         let default = match command {
             None => "info,async_nats=off",
             Some(crate::args::Command::List(ListArgs { watch: Some(_), .. })) => "error",
+            // Nor is a screen.
+            Some(crate::args::Command::Top(TopArgs { once: false, .. })) => "off",
             Some(crate::args::Command::Doctor(_) | crate::args::Command::Conform(_)) => "error,link=off",
             Some(_) => "warn",
         };

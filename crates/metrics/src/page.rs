@@ -6,6 +6,7 @@
 //! is still reading keeps its own, as long as there is room for it.
 
 mod answers;
+mod direct;
 mod encoding;
 mod jobs;
 mod screens;

@@ -16,7 +16,6 @@ mod reading;
 mod service;
 mod services;
 mod similar;
-mod table;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -33,10 +32,13 @@ use link::Link;
 use program::nats::Nats;
 use program::output::print_text;
 use protocol::EndpointPath;
+use tokio::sync::watch::Receiver;
 
 use crate::app;
 use crate::args::{ExplainArgs, LookArgs, SharedArgs};
 use crate::engine::Engine;
+use crate::published::Published;
+use crate::view::HOST_KEYS;
 
 pub use conform::{Conformity, conform};
 pub use copied::Copied;
@@ -117,6 +119,31 @@ impl Looking {
             app::options(&self.nats, &plan, &self.published),
         );
         Ok(Engine::new(plan, link, self.nats.service_prefix.clone()).0)
+    }
+
+    /// An engine that watches every pool of workers and every plain service, and what it publishes. Of each instance it knows
+    /// where it runs, if that is in its metadata.
+    pub(crate) fn gathering(&self, settings: Settings) -> anyhow::Result<(Engine, Receiver<Published>)> {
+        let mut plan = Plan {
+            request_traces: Vec::new(),
+            ..self.plan(&[], settings)?
+        };
+        plan.selectors.push(Selector::Services(NameGlob::new("*")));
+        if plan.metadata.is_empty() {
+            let labels = HOST_KEYS.iter().map(|key| key.parse());
+            plan.metadata = labels.collect::<Result<_, _>>()?;
+        }
+        let link = Link::new(self.nats.servers.clone(), app::options(&self.nats, &plan, &[]));
+        Ok(Engine::new(plan, link, self.nats.service_prefix.clone()))
+    }
+
+    /// The rules of looking again and again at this interval.
+    pub(crate) fn rhythm(&self, interval: Duration) -> Settings {
+        Settings {
+            poll_interval: interval,
+            round_timeout: self.shared.round_timeout.unwrap_or(TIMEOUT).min(interval),
+            ..Settings::default()
+        }
     }
 
     /// Takes one look.

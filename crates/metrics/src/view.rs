@@ -8,6 +8,7 @@ mod chart;
 mod collector;
 mod header;
 mod level;
+mod merge;
 mod order;
 mod outliers;
 mod overview;
@@ -41,6 +42,7 @@ pub use screen::{Delta, Kind, Screen};
 pub use why::{FoundPool, FoundService, NearMiss, Refused, Shared, Watched, WhyFacts, WhyScreen};
 pub(crate) use worker::explain_command;
 pub use worker::{ChangeRow, Fact, WorkerScreen};
+pub(crate) use worker_row::HOST_KEYS;
 pub use worker_row::WorkerRow;
 
 /// What screens are computed from.

@@ -13,7 +13,7 @@ use super::in_turn::OneByOne;
 use super::pools::{self, Pool};
 use super::reading;
 use super::services::{self, Service, joined};
-use super::table::{NOTHING, Table};
+use crate::table::{NOTHING, Table};
 
 /// Characters of a path that are shown.
 const PATH: usize = 400;
@@ -150,7 +150,7 @@ impl fmt::Display for Report {
                 "PATH", "FRESH", "KV", "RUNNING", "WAITING", "SOURCE", "VERSION", "DYNAMO", "LAYOUT",
                 "LABELS",
             ];
-            write!(f, "{}", Table::new(head, self.pools.iter().map(Pool::row)))?;
+            write!(f, "{}", Table::of_texts(head, self.pools.iter().map(Pool::row)))?;
         }
         for pool in &self.pools {
             pool.write_remarks(f)?;

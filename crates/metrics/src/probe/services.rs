@@ -7,7 +7,7 @@ use protocol::text::Shown;
 use serde::Serialize;
 
 use super::reading::{self, Reading};
-use super::table::{NOTHING, Table};
+use crate::table::{NOTHING, Table};
 
 /// Endpoints of one service that are named.
 const NAMED_ENDPOINTS: usize = 3;
@@ -60,7 +60,7 @@ pub(super) fn is_of(pool: &PoolName, name: &str) -> bool {
 /// Services, one in each line.
 pub(super) fn table<'a>(services: impl IntoIterator<Item = &'a Service>) -> Table<4> {
     let head = ["SERVICE", "INSTANCES", "VERSION", "ENDPOINTS"];
-    Table::new(head, services.into_iter().map(Service::row))
+    Table::of_texts(head, services.into_iter().map(Service::row))
 }
 
 /// Texts of one cell, safe to show.

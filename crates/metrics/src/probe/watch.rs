@@ -4,12 +4,11 @@ use std::io::stdout;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use fleet::Settings;
 use program::output::offer_text;
 use program::terminal;
 
+use super::Looking;
 use super::list::Report;
-use super::{Looking, TIMEOUT};
 use crate::args::LookArgs;
 
 /// Moves a terminal's cursor to its first place and clears what follows.
@@ -21,12 +20,7 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 /// # Errors
 /// Where NATS cannot be reached or asked at first, or refuses this user later.
 pub async fn watch(looking: &Looking, args: &LookArgs, interval: Duration) -> anyhow::Result<()> {
-    let settings = Settings {
-        poll_interval: interval,
-        round_timeout: looking.shared.round_timeout.unwrap_or(TIMEOUT).min(interval),
-        ..Settings::default()
-    };
-    let mut engine = looking.engine(&[], settings)?;
+    let mut engine = looking.engine(&[], looking.rhythm(interval))?;
     engine.look(args.listen_for.min(interval)).await?;
     engine.has_asked()?;
     loop {

@@ -12,19 +12,26 @@ use crate::client::Trust;
 /// An address over HTTP. `Debug` and `Display` show no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Receiver {
-    pub(super) url: Url,
+    pub(crate) url: Url,
     /// User and password of basic authentication.
-    pub(super) credentials: Option<(String, String)>,
+    pub(crate) credentials: Option<(String, String)>,
     /// A file with a bearer token.
     pub(super) token_file: Option<PathBuf>,
     /// Whose certificates are accepted.
-    pub(super) trust: Trust,
+    pub(crate) trust: Trust,
 }
 
 /// Why a text is no such address. Its message is fixed, so it shows no part of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it is no address of a receiver ({0})")]
 pub struct ReceiverError(&'static str);
+
+impl ReceiverError {
+    /// What is wrong with it.
+    pub(crate) const fn reason(&self) -> &'static str {
+        self.0
+    }
+}
 
 impl FromStr for Receiver {
     type Err = ReceiverError;

@@ -51,7 +51,7 @@ pub struct WorkerRow {
 }
 
 /// Keys of metadata that say where a worker runs, the best first.
-const HOST_KEYS: [&str; 5] = ["host", "hostname", "node", "pod", "pod_name"];
+pub(crate) const HOST_KEYS: [&str; 5] = ["host", "hostname", "node", "pod", "pod_name"];
 
 impl WorkerRow {
     pub(super) fn new(

@@ -20,7 +20,7 @@ fn instance(id: &str) -> fleet::WorkerView {
 }
 
 /// An endpoint with these instances.
-fn endpoint(service: &str, endpoint: &str, ids: &[&str]) -> PoolView {
+pub(crate) fn endpoint(service: &str, endpoint: &str, ids: &[&str]) -> PoolView {
     let name = fleet::PoolName::Service {
         service: service.into(),
         endpoint: endpoint.into(),

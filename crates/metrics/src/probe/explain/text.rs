@@ -6,9 +6,9 @@ use fleet::matching::SubjectLayout;
 use protocol::text::Shown;
 
 use super::super::reading;
-use super::super::table::Table;
 use super::group::Group;
 use super::{Candidate, Endpoint, Instance, Judgement, REASON, Report, SHOWN, Sender, Service};
+use crate::table::Table;
 
 impl fmt::Display for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,7 +85,7 @@ impl Report {
                 rows.push([shown[0].outcome.to_owned(), count.to_string(), text]);
             }
         }
-        writeln!(f, "{}", Table::new(["OUTCOME", "COUNT", "OF"], rows))
+        writeln!(f, "{}", Table::of_texts(["OUTCOME", "COUNT", "OF"], rows))
     }
 
     fn write_senders(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

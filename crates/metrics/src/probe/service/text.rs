@@ -7,8 +7,8 @@ use protocol::text::Shown;
 use super::super::copied;
 use super::super::reading::{Section, counted};
 use super::super::services::{self, first_few, joined};
-use super::super::table::{NOTHING, Table};
 use super::{Endpoint, Instance, Report, SHOWN};
+use crate::table::{NOTHING, Table};
 
 /// Characters of the verdict that are shown.
 const TEXT: usize = 1500;
@@ -74,7 +74,7 @@ impl Report {
         write!(
             f,
             "\n{}",
-            Table::new(head, self.endpoints.iter().map(Endpoint::row))
+            Table::of_texts(head, self.endpoints.iter().map(Endpoint::row))
         )?;
         for endpoint in &self.endpoints {
             if let Some(complaint) = &endpoint.complaint {
@@ -102,7 +102,7 @@ impl Report {
         write!(
             f,
             "\n{}",
-            Table::new(head, self.instances.iter().map(Instance::row))
+            Table::of_texts(head, self.instances.iter().map(Instance::row))
         )?;
         for instance in &self.instances {
             for unreadable in &instance.unreadable_endpoints {
