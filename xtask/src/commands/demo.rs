@@ -1,10 +1,8 @@
-//! `cargo xtask demo`: NATS, mock workers and the collector, and their load in a small live table.
+//! `cargo xtask demo`: NATS, mock workers and the collector, and their load in the table of `metrics top`.
 
 mod awaited;
 mod page;
-mod sparkline;
 mod table;
-mod total;
 mod workers;
 
 use std::env;
@@ -29,7 +27,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// Start NATS, mock workers and the collector, and show their load
 ///
-/// The page is in Prometheus format. The demo ends with Ctrl-C or after the duration, with everything stopped.
+/// The table is that of `metrics top --once`. The demo ends with Ctrl-C or after the duration, with everything stopped.
 /// With NATS_URL set, it uses that server instead of one of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -128,8 +126,8 @@ fn show(
 
     let page = Page::new(args.metrics_port);
     wait_for_workers(args.workers.awaited(), &page, &pool, parts, processes)?;
-    print_addresses(args.metrics_port, &url);
-    watch(args, &page, &pool, parts, processes)
+    print_addresses(args.metrics_port, &url, workspace);
+    watch(args, parts, workspace, processes)
 }
 
 /// Waits until the page shows all workers, with every part alive.
@@ -162,15 +160,19 @@ fn wait_for_workers(
     Ok(())
 }
 
-fn print_addresses(port: u16, url: &str) {
-    println!("\npage     http://127.0.0.1:{port}/metrics");
+fn print_addresses(port: u16, url: &str, workspace: &Workspace) {
+    println!("\npage     http://127.0.0.1:{port}/           for Prometheus http://127.0.0.1:{port}/metrics");
     println!("health   http://127.0.0.1:{port}/healthz   http://127.0.0.1:{port}/readyz");
     println!("NATS     {}", nats_server::without_secrets(url));
-    println!("try      curl -s 127.0.0.1:{port}/metrics | grep llm_worker_\n");
+    let program = workspace.program("metrics");
+    println!(
+        "try      {} top --attach http://127.0.0.1:{port}\n",
+        program.display()
+    );
 }
 
 /// Shows the table until the duration has passed.
-fn watch(args: &Args, page: &Page, pool: &Pool, parts: &mut Parts, processes: &Processes) -> Result<()> {
+fn watch(args: &Args, parts: &mut Parts, workspace: &Workspace, processes: &Processes) -> Result<()> {
     match args.duration {
         Some(duration) => eprintln!(
             "xtask: this goes on for {} (Ctrl-C ends it)",
@@ -178,25 +180,22 @@ fn watch(args: &Args, page: &Page, pool: &Pool, parts: &mut Parts, processes: &P
         ),
         None => eprintln!("xtask: Ctrl-C ends this"),
     }
-    let mut table = Table::new();
+    let mut table = Table::new(args.metrics_port);
     let mut answered = std::time::Instant::now();
     let outcome = processes.wait(args.duration, || {
         parts.check()?;
         if table.is_due() {
-            match page.read(pool) {
-                Ok(view) => {
+            match table.read(workspace, processes) {
+                Ok(text) => {
                     answered = std::time::Instant::now();
-                    table.show(&view)?;
+                    table.show(&text)?;
                 }
-                Err(error) if answered.elapsed() > SILENCE => return Err(error),
+                Err(error) if answered.elapsed() > SILENCE || error.is::<Interrupted>() => return Err(error),
                 Err(error) => eprintln!("xtask: {error:#}"),
             }
         }
         Ok(None::<()>)
     });
-    if let Some(summary) = table.summary() {
-        println!("{summary}");
-    }
     outcome.map(drop)
 }
 

@@ -68,11 +68,7 @@ mod tests {
     use super::*;
 
     fn at(rounds: f64, fresh: f64) -> View {
-        View {
-            fresh,
-            rounds,
-            ..View::default()
-        }
+        View { fresh, rounds }
     }
 
     #[test]

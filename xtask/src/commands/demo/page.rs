@@ -1,4 +1,4 @@
-//! The collector's page, read as classic text, and what the demo shows of it.
+//! The collector's page, read as classic text: whether the workers are there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,18 +13,6 @@ pub(crate) struct View {
     pub(crate) fresh: f64,
     /// How many rounds the collector has made, however they ended.
     pub(crate) rounds: f64,
-    /// The workers by id.
-    pub(crate) workers: BTreeMap<u64, Load>,
-}
-
-/// The load of one worker; what the page does not tell is absent.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Load {
-    pub(crate) slots_active: Option<f64>,
-    pub(crate) slots_capacity: Option<f64>,
-    pub(crate) waiting: Option<f64>,
-    pub(crate) blocks_active: Option<f64>,
-    pub(crate) blocks_capacity: Option<f64>,
 }
 
 /// The labels of one pool.
@@ -105,18 +93,6 @@ fn view(page: &str, pool: &Pool) -> View {
         if sample.name == "llm_collector_rounds_total" {
             view.rounds += sample.value;
         }
-        let Some(Ok(id)) = sample.labels.get("worker_id").map(|id| id.parse()) else {
-            continue;
-        };
-        let field: fn(&mut Load) -> &mut Option<f64> = match sample.name.as_str() {
-            "llm_worker_request_slots_active" => |load| &mut load.slots_active,
-            "llm_worker_request_slots_capacity" => |load| &mut load.slots_capacity,
-            "llm_worker_requests_waiting" => |load| &mut load.waiting,
-            "llm_worker_kv_blocks_active" => |load| &mut load.blocks_active,
-            "llm_worker_kv_blocks_capacity" => |load| &mut load.blocks_capacity,
-            _ => continue,
-        };
-        *field(view.workers.entry(id).or_default()) = Some(sample.value);
     }
     view
 }
@@ -169,8 +145,6 @@ llm_pool_workers{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint=
 llm_pool_workers{state="fresh",dynamo_endpoint="e",dynamo_namespace="dynamo",dynamo_component="c"} 2
 llm_pool_workers{dynamo_namespace="other",dynamo_component="c",dynamo_endpoint="e",state="fresh"} 9
 
-llm_worker_request_slots_active{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="18446744073709551615"} 3
-llm_worker_request_slots_capacity{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="18446744073709551615"} 8
 llm_worker_requests_waiting{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="5"} 1.0
 llm_worker_kv_blocks_active{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="5"} 10 1700000000000
 llm_worker_kv_blocks_capacity{dynamo_namespace="dynamo",dynamo_component="c",dynamo_endpoint="e",worker_id="5"} 20
@@ -182,22 +156,10 @@ llm_collector_nats_connected 1
 "#;
 
     #[test]
-    fn the_view_holds_the_fresh_workers_of_the_pool_and_of_no_other() {
+    fn the_view_counts_the_fresh_workers_of_the_pool_and_of_no_other() {
         let view = view(PAGE, &Pool::new("dynamo", "c", "e"));
         assert_eq!(view.fresh, 2.0);
         assert_eq!(view.rounds, 6.0);
-        let five = Load {
-            waiting: Some(1.0),
-            blocks_active: Some(10.0),
-            blocks_capacity: Some(20.0),
-            ..Load::default()
-        };
-        let last = Load {
-            slots_active: Some(3.0),
-            slots_capacity: Some(8.0),
-            ..Load::default()
-        };
-        assert_eq!(view.workers, BTreeMap::from([(u64::MAX, last), (5, five)]));
     }
 
     #[test]
