@@ -13,7 +13,7 @@ use self::blocks::{Block, Document};
 use self::commands::Session;
 
 /// Languages whose blocks other tests run, or that no program reads.
-const ELSEWHERE: [&str; 4] = ["rust", "python", "text", "text,ignore"];
+const ELSEWHERE: [&str; 5] = ["rust", "python", "ini", "text", "text,ignore"];
 
 #[test]
 fn every_block_has_a_language_that_a_test_knows() {

@@ -4,7 +4,7 @@ use async_nats::{Client, Message, Subscriber};
 use futures_util::{FutureExt, StreamExt};
 use protocol::{Layout, WorkerId, WorkerSubject};
 use serde_json::{Value, json};
-use tests::{Collector, NatsServer, Page, Workers, eventually, free_port};
+use tests::{Collector, NatsServer, Page, Workers, eventually, free_port, http_client};
 
 use crate::TARGET;
 
@@ -414,7 +414,11 @@ async fn the_engines_own_page_says_what_the_workers_say() {
         .to_owned();
     let status = workers.ctl(&["advance", "10s"]).await;
     let get = async |accept: &str| {
-        let asked = reqwest::Client::new().get(&url).header("accept", accept);
+        let asked = http_client()
+            .build()
+            .expect("a client can be made")
+            .get(&url)
+            .header("accept", accept);
         let reply = asked.send().await.expect("it is served");
         let kind = reply.headers()["content-type"]
             .to_str()

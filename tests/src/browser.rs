@@ -29,7 +29,7 @@ impl Browser {
         let mut command = Command::new(driver);
         command.arg(format!("--port={port}"));
         let driver = Program::start_leashed("chromedriver", command);
-        let http = reqwest::Client::new();
+        let http = crate::http_client().build().expect("a client can be made");
         let url = format!("http://127.0.0.1:{port}");
         eventually("the driver answers", async || {
             let reply = http.get(format!("{url}/status")).send().await;

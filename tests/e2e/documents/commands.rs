@@ -32,6 +32,12 @@ const REPLACED: &[(&str, &str)] = &[
 const LEFT_OUT: &[(&str, &str)] = &[
     ("cargo xtask ", "xtask's tests read these"),
     ("cargo install ", "it builds everything once more"),
+    ("docker ", "the tests of deploy/ run images and compose"),
+    (
+        "kubectl ",
+        "no cluster is at hand; the tests of deploy/ render the manifests",
+    ),
+    ("sudo", "no test changes the machine"),
     (
         "tls://nats-0:4222",
         "a secured cluster: the tests of logins have one",
@@ -170,10 +176,15 @@ impl Session {
     }
 }
 
-/// The commands of a block, each with the output that follows it in a `console`.
+/// The commands of a block, each with the output that follows it in a `console`. A line that ends in a backslash goes on in
+/// the next.
 fn steps(block: &Block) -> Vec<(&str, Vec<String>)> {
     let mut steps: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut goes_on = false;
     for line in block.text.lines().filter(|line| !line.trim().is_empty()) {
+        if std::mem::replace(&mut goes_on, line.ends_with('\\')) {
+            continue;
+        }
         match (block.language.as_str(), line.strip_prefix("$ ")) {
             ("console", Some(command)) => steps.push((command, Vec::new())),
             ("console", None) => {

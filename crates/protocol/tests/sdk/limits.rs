@@ -90,8 +90,8 @@ on_nats! {
         for _ in 0..500 {
             answers.push(bench.ask_for_many(&worker, "").await);
         }
-        bench.user_side.flush().await.expect("connected");
-        // The server has all of them, and the worker has read some.
+        // When this is answered, the server has had all of them, and the worker has read some.
+        bench.stats().await;
         worker.shutdown(PATIENCE).await.expect("all are finished");
         for answer in join_all(answers.iter_mut().map(next)).await {
             assert_eq!(answer.payload, "done");
