@@ -118,7 +118,7 @@ async fn runs_and_ends(program: &str, log: &str, stderr: Stdio) {
     if program == "metrics" {
         let url = format!("http://127.0.0.1:{port}/metrics");
         let page = eventually("the page was served", async || {
-            reqwest::get(&url).await.map_err(|error| error.to_string())
+            tests::get(&url).await.map_err(|error| error.to_string())
         });
         assert_eq!(page.await.status(), 200);
     }

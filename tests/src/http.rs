@@ -16,3 +16,11 @@ pub fn http_client() -> reqwest::ClientBuilder {
         .with_no_client_auth();
     reqwest::Client::builder().tls_backend_preconfigured(tls)
 }
+
+/// Gets a page without TLS.
+///
+/// # Errors
+/// Where there is no answer.
+pub async fn get(url: &str) -> reqwest::Result<reqwest::Response> {
+    http_client().build()?.get(url).send().await
+}

@@ -55,7 +55,7 @@ pub use cluster::NatsCluster;
 pub use collector::{Collector, HttpReply};
 pub use etcd::Etcd;
 pub use fleet::TestFleet;
-pub use http::http_client;
+pub use http::{get, http_client};
 pub use micro::{Micro, load};
 pub use nats_server::{NatsServer, Setup, free_port};
 pub use operator::{Account, Operator, User};

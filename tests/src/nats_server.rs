@@ -252,7 +252,7 @@ impl NatsServer {
 
     async fn try_monitor(&self, page: &str) -> Result<Value, String> {
         let url = format!("http://{}/{page}", self.addresses.monitor);
-        let reply = reqwest::get(&url)
+        let reply = crate::get(&url)
             .await
             .and_then(reqwest::Response::error_for_status);
         let body = match reply {

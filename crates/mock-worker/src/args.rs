@@ -176,6 +176,7 @@ impl Command {
         // What is wrong with a value has nothing to do with the usage.
         cli.resolve(&matches).map_err(|message| {
             clap::Error::raw(ErrorKind::ValueValidation, format!("{}\n", message.trim_end()))
+                .with_cmd(&command)
         })
     }
 

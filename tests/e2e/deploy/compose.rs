@@ -85,7 +85,7 @@ async fn compose_brings_up_workers_and_a_collector_that_finds_them() {
     assert_eq!(started.code, Some(0), "{}", started.stderr);
     let url = format!("http://127.0.0.1:{port}/metrics");
     eventually("the page shows the workers", async || {
-        let page = reqwest::get(&url).await.map_err(|error| error.to_string())?;
+        let page = tests::get(&url).await.map_err(|error| error.to_string())?;
         let page = Page::parse(&page.text().await.map_err(|error| error.to_string())?);
         match page.value("llm_pool_workers", &[("state", "fresh")]) {
             Some(8.0) => Ok(()),

@@ -153,7 +153,7 @@ async fn both_programs_find_nats_by_name_with_no_rights_at_all_and_end_in_good_o
     let address = answer(&["port", &collector, "9091/tcp"]).await;
     let url = format!("http://{address}/metrics");
     eventually("the page shows the worker", async || {
-        let page = reqwest::get(&url).await.map_err(|error| error.to_string())?;
+        let page = tests::get(&url).await.map_err(|error| error.to_string())?;
         let page = Page::parse(&page.text().await.map_err(|error| error.to_string())?);
         match page.value("llm_pool_workers", &[("state", "fresh")]) {
             Some(1.0) => Ok(()),
