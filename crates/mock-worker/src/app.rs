@@ -53,7 +53,7 @@ impl App {
     /// Opens all files and takes the port of the page.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::args::InvalidInput) where a file cannot be had; else where the port is in use.
+    /// [`InvalidInput`] where a file cannot be had; else where the port is in use.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let page = page::bind(&config).await?;
         let (hear, heard) = mpsc::channel(1024);
