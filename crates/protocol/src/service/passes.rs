@@ -23,7 +23,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The largest id of a publisher, as Dynamo draws them: 53 bits, so that a float holds each.
 const MOST_PUBLISHER_ID: u64 = (1 << 53) - 1;
 
-/// What an engine computed in one pass, and what waits. [`Worker::forward_pass`](super::Worker::forward_pass) adds whose
+/// What an engine computed in one pass, and what waits. [`Reporter::forward_pass`](super::Reporter::forward_pass) adds whose
 /// engine it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct EnginePass {
