@@ -53,6 +53,37 @@ proptest! {
     }
 }
 
+#[test]
+fn another_instance_may_take_the_id_of_one_that_describes_itself_as_something_else() {
+    let mut bench = watched(Bench::new(plan_of(0)));
+    let steps = [
+        Step::Wait(251),
+        Step::Work(2, 1),
+        Step::Hits(0, 0),
+        Step::Wait(0),
+        Step::Counters(0, 0),
+        Step::Server(true),
+        Step::Wait(0),
+        Step::Wait(0),
+        Step::Info(2, 2),
+        Step::Wait(0),
+        Step::Wait(1),
+        Step::Plan(5),
+        Step::Wait(0),
+    ];
+    run(&mut bench, &steps);
+    bench.rounds(2);
+    let pool = bench
+        .snapshot()
+        .pools
+        .iter()
+        .find(|pool| pool.name.to_string() == POOL);
+    let workers = &pool.expect("it is watched").workers;
+    let is_it = |worker: &&crate::WorkerView| &*worker.identity.worker_id == "1";
+    let worker = workers.iter().find(is_it).expect("the id is there");
+    assert_eq!(&*worker.identity.service_id, "a");
+}
+
 proptest! {
     #![proptest_config(config(64))]
 

@@ -62,7 +62,12 @@ fn in_order(before: &Snapshot, after: &Snapshot) {
         for worker in pool.workers.iter() {
             let is_it = |known: &&WorkerView| known.identity.key == worker.identity.key;
             let known = known.workers.iter().find(is_it);
-            if let Some(known) = known.filter(|known| !was_gone(known, pool, before, after)) {
+            let is_another = |known: &WorkerView| known.identity.service_id != worker.identity.service_id;
+            let has_left = |known: &WorkerView| {
+                left_between(known, pool, before, after)
+                    && (is_another(known) || was_gone(known, pool, after))
+            };
+            if let Some(known) = known.filter(|known| !has_left(known)) {
                 let rises = rises(&numbers(known, 0.0), &numbers(worker, f64::INFINITY));
                 assert!(rises, "{known:?} {worker:?}");
             }
@@ -128,15 +133,9 @@ fn changes_show(before: &PoolView, after: &PoolView) {
     assert!(added(Change::Recovered) <= recovered + added(Change::Left));
 }
 
-/// Whether a worker that is known by its events alone left between two snapshots, in due time, and may have begun anew. What
-/// routers publish about it shows no life.
-fn was_gone(worker: &WorkerView, pool: &PoolView, before: &Snapshot, after: &Snapshot) -> bool {
-    let has_left = after.changes.iter().any(|known| {
-        known.change == Change::Left
-            && known.at >= before.taken
-            && *known.pool == pool.name
-            && known.worker.key == worker.identity.key
-    });
+/// Whether a worker that left was known by its events alone and left in due time, so that it may have begun anew. What routers
+/// publish about it shows no life.
+fn was_gone(worker: &WorkerView, pool: &PoolView, after: &Snapshot) -> bool {
     let settings = &pool.settings;
     let limit = settings.event_gone_after.min(settings.event_idle_gone_after);
     let of = |topic: Topic| {
@@ -148,7 +147,18 @@ fn was_gone(worker: &WorkerView, pool: &PoolView, before: &Snapshot, after: &Sna
     let heard = of(Topic::ForwardPass)
         .chain(of(Topic::KvEvents))
         .fold(0.0, f64::max);
-    has_left && worker.last_seen.is_none() && after.taken.as_secs_f64() - heard > limit.as_secs_f64()
+    worker.last_seen.is_none() && after.taken.as_secs_f64() - heard > limit.as_secs_f64()
+}
+
+/// Whether the changes of the later snapshot say that a worker left since the earlier one. The instance that spoke for it may
+/// belong elsewhere by its new description; another one with its id joins as a worker of its own then.
+fn left_between(worker: &WorkerView, pool: &PoolView, before: &Snapshot, after: &Snapshot) -> bool {
+    after.changes.iter().any(|known| {
+        known.change == Change::Left
+            && known.at >= before.taken
+            && *known.pool == pool.name
+            && known.worker.key == worker.identity.key
+    })
 }
 
 fn counts(pool: &Arc<PoolView>) -> Vec<f64> {
