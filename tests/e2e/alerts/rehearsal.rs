@@ -44,6 +44,20 @@ struct Seen {
 /// # Panics
 /// When other alerts fired than a scenario expects.
 pub(super) async fn rehearse(program: &Path, names: &[&'static str], factor: u32) {
+    let mut seen = play(program, names, factor).await;
+    let (right, wrong): (Vec<Seen>, Vec<Seen>) =
+        seen.into_iter().partition(|seen| seen.expected == seen.fired);
+    seen = right;
+    if !wrong.is_empty() {
+        // A busy machine that plays all of them can miss what lasts for seconds; it plays these few on their own.
+        let again: Vec<&'static str> = wrong.iter().map(|seen| seen.name).collect();
+        seen.extend(play(program, &again, factor).await);
+    }
+    report(&seen, names);
+}
+
+/// Plays scenarios all at once, and returns which alerts fired.
+async fn play(program: &Path, names: &[&'static str], factor: u32) -> Vec<Seen> {
     let servers = [NatsServer::start().await, NatsServer::start().await];
     let mut scenes = Vec::new();
     for name in names {
@@ -73,7 +87,7 @@ pub(super) async fn rehearse(program: &Path, names: &[&'static str], factor: u32
             seen.push(scene.end(&prometheus).await);
         }
     }
-    report(&seen, names);
+    seen
 }
 
 /// One collector for all scenarios whose replies can be read, and one for each other on a server of their own: a reply that
