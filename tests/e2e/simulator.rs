@@ -405,13 +405,7 @@ async fn the_engines_own_page_says_what_the_workers_say() {
         "0",
     ];
     let mut workers = Workers::start(&server, &arguments).await;
-    let line = workers.program().says(&["engines' own metrics", "url="]).await;
-    let url = line
-        .split("url=")
-        .nth(1)
-        .expect("a url follows")
-        .trim_matches('"')
-        .to_owned();
+    let url = workers.engines_page().await;
     let status = workers.ctl(&["advance", "10s"]).await;
     let get = async |accept: &str| {
         let asked = http_client()

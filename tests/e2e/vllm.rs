@@ -64,12 +64,7 @@ async fn every_panel_of_vllms_dashboard_has_data() {
         "0",
     ];
     let mut workers = Workers::start(&server, &arguments).await;
-    let line = workers.program().says(&["engines' own metrics", "url="]).await;
-    let url = line
-        .split("url=")
-        .nth(1)
-        .expect("a url follows")
-        .trim_matches('"');
+    let url = workers.engines_page().await;
     let address = url.trim_start_matches("http://").trim_end_matches("/metrics");
     let job = json!({"job_name": "engines", "static_configs": [{"targets": [address]}]});
     let prometheus = Prometheus::start(&program, &[job]).await;

@@ -38,6 +38,16 @@ impl Workers {
         &mut self.program
     }
 
+    /// Where the engines' own page is, with `--metrics-port`.
+    ///
+    /// # Panics
+    /// When its address is not in the log.
+    pub async fn engines_page(&mut self) -> String {
+        let line = self.program.says(&["engines' own metrics", "url="]).await;
+        let url = line.split("url=").nth(1).expect("a url follows");
+        url.trim_matches('"').to_owned()
+    }
+
     /// Reaches into it by `mock-worker ctl`.
     pub async fn try_ctl(&self, arguments: &[&str]) -> Finished {
         let mut command = built("mock-worker");

@@ -140,13 +140,13 @@ mod tests {
     use super::*;
 
     const TREE: &str = "\
-0metrics v0.1.0 (/work/crates/metrics)|Apache-2.0|
+0metrics v0.1.0 (/src/crates/metrics)|Apache-2.0|
 1serde v1.0.1|MIT/Apache-2.0|
 2serde_core v1.0.2|MIT OR Apache-2.0|
-1link v0.1.0 (/work/crates/link)|Apache-2.0|
+1link v0.1.0 (/src/crates/link)|Apache-2.0|
 2serde v1.0.1|MIT/Apache-2.0| (*)
 
-0mock-worker v0.1.0 (/work/crates/mock-worker)|Apache-2.0|
+0mock-worker v0.1.0 (/src/crates/mock-worker)|Apache-2.0|
 1derive v2.0.0 (proc-macro)|MIT|
 ";
 
