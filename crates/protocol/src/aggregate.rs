@@ -3,7 +3,7 @@
 //!
 //! There are two forms. [`upstream`] is the JSON of Dynamo's `metrics` component, which its readers expect byte for byte.
 //! [`Aggregate`] is a MessagePack map with all that the collector knows, which a collector splits where a message would be
-//! too large for the server. The first byte tells them apart: `{` begins the JSON.
+//! too large for the server. The first byte shows which of them it is: `{` begins the JSON.
 
 mod native;
 pub mod upstream;

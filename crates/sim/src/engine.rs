@@ -61,7 +61,7 @@ pub(crate) struct Engine {
     before: Counters,
     has_been_up: bool,
     shown: Shown,
-    /// Where somebody wants to know.
+    /// Recorded only if it is asked for.
     latencies: Option<Box<Latencies>>,
 }
 

@@ -6,7 +6,7 @@ use crate::view::{Figure, Level, Spark};
 /// Bars of a spark line and of the heat strip, the lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// What is beside a figure or a name, so that its level is seen without its colour.
+/// The mark next to a figure or a name, which shows its level without its colour.
 pub(super) const fn mark(level: Level) -> &'static str {
     match level {
         Level::None | Level::Ok => "",

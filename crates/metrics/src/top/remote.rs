@@ -161,7 +161,7 @@ fn changed(kind: Kind, before: &Screen, data: &[u8]) -> Result<Screen, Unanswere
     before.with(delta).ok_or_else(missed)
 }
 
-/// The address is shown beside it, and an error has all of it, with secrets.
+/// The address is shown next to it. An error contains the whole address, with secrets.
 fn unreachable(error: reqwest::Error) -> Unanswered {
     Unanswered::Unreachable(causes(&error.without_url()))
 }

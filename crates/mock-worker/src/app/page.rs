@@ -19,7 +19,7 @@ use crate::args::{Config, InvalidInput};
 pub(super) use text::Format;
 pub(super) use vllm::render;
 
-/// Somebody asks for the page, in a format.
+/// A request for the page, in a format.
 #[derive(Debug)]
 pub(super) struct Ask {
     pub(super) format: Format,

@@ -86,7 +86,7 @@ impl Discovery {
     }
 
     async fn answer(&mut self, request: Message, reading: &mut Option<BoxFuture<'static, Value>>) {
-        // Without a reply subject there is nobody to answer.
+        // Without a reply subject there is nothing to answer to.
         let Some(reply) = request.reply else { return };
         let verb = ServiceRequest::read(&request.subject, &self.prefix).map(|request| request.verb);
         let max_payload = self.client.max_payload();

@@ -86,7 +86,7 @@ fn figures(screen: &WorkerScreen) -> Vec<Cell> {
 }
 
 /// Columns of what is next to a chart.
-const BESIDE: usize = 34;
+const LABELS: usize = 34;
 
 /// The last 15 minutes, a line for each figure.
 fn charts(charts: &[Chart], room: usize, rows: &mut Vec<Row<'_>>) {
@@ -94,7 +94,7 @@ fn charts(charts: &[Chart], room: usize, rows: &mut Vec<Row<'_>>) {
         return;
     }
     title("The last 15 minutes", rows);
-    let width = room.saturating_sub(BESIDE).max(10);
+    let width = room.saturating_sub(LABELS).max(10);
     for chart in charts {
         let write = |value: f64| match chart.key {
             HeatKey::Kv | HeatKey::Slots | HeatKey::Hits => percent(value),
