@@ -10,6 +10,8 @@ pub(crate) mod nats;
 mod parts;
 pub(crate) mod test;
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use crate::process::Processes;
@@ -21,6 +23,9 @@ const SCOPE: [&str; 2] = ["--workspace", "--all-features"];
 
 /// What the integration tests start besides the programs, and themselves, so that one build makes all of it.
 const TESTED: [&str; 6] = ["--example", "full_worker", "--test", "e2e", "--test", "dynamo"];
+
+/// Tests that write nothing for so long hang: the slowest one takes less than half of it.
+const SILENCE: Duration = Duration::from_mins(15);
 
 /// Builds the programs of the workspace, with `more` for cargo.
 fn build_programs(more: &[&str], workspace: &Workspace, processes: &Processes) -> Result<()> {
@@ -50,7 +55,7 @@ fn test_with(
         eprintln!("xtask: running the integration tests with {} ...", dynamo.release);
         let mut tests = workspace.cargo(["test"]);
         tests.args(SCOPE).args(["--test", "dynamo", "--"]).args(filter);
-        processes.run(dynamo.apply(environment.apply(&mut tests)))?;
+        processes.run_tests(dynamo.apply(environment.apply(&mut tests)), SILENCE)?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! Every child leads a process group of its own, so Ctrl-C reaches xtask alone, which then ends the groups in an
 //! order: SIGTERM, a bounded wait for the whole group, SIGKILL. What a child has started ends with it.
 
+mod silence;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};

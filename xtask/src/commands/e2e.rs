@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{SCOPE, TESTED, build_programs, test_with};
+use super::{SCOPE, SILENCE, TESTED, build_programs, test_with};
 use crate::process::Processes;
 use crate::provision::dynamo::Choice;
 use crate::provision::{Requirements, TestEnvironment};
@@ -62,7 +62,7 @@ fn run_tests(
         eprintln!("xtask: running the integration tests ...");
         let mut tests = workspace.cargo(["test"]);
         tests.args(SCOPE).args(["--test", "e2e", "--"]).args(&args.filter);
-        processes.run(environment.apply(&mut tests))?;
+        processes.run_tests(environment.apply(&mut tests), SILENCE)?;
     }
     test_with(
         &environment.dynamos,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{SCOPE, TESTED, build_programs, docs, test_with};
+use super::{SCOPE, SILENCE, TESTED, build_programs, docs, test_with};
 use crate::process::Processes;
 use crate::provision::{Requirements, TestEnvironment};
 use crate::workspace::Workspace;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     eprintln!("xtask: running the tests ...");
     let mut tests = workspace.cargo(["test"]);
     let outcome = processes
-        .run(environment.apply(tests.args(SCOPE)))
+        .run_tests(environment.apply(tests.args(SCOPE)), SILENCE)
         .and_then(|()| {
             // The newest release was among the tests of the workspace.
             let older = environment.dynamos.get(1..).unwrap_or_default();
