@@ -137,3 +137,30 @@ async fn a_real_collector_of_opentelemetry_receives_what_the_page_shows() {
     .await;
     assert_eq!(collector.stop().await, Some(0));
 }
+
+#[tokio::test]
+async fn what_happened_since_the_last_export_is_exported_at_shutdown() {
+    let test = "what_happened_since_the_last_export_is_exported_at_shutdown";
+    let Some(program) = tools::program("E2E_ROTEL", test) else {
+        return;
+    };
+    let receiver = OtlpReceiver::start(&program).await;
+    let server = NatsServer::start().await;
+    let fleet = TestFleet::connect(&server).await;
+    let endpoint = ["--otlp-endpoint", receiver.endpoint(), "--otlp-interval", "1h"];
+    let collector = Collector::watching(&server, TARGET, &endpoint).await;
+    let arrived = [("sink", "otlp"), ("result", "success")];
+    collector
+        .has("llm_collector_pushes_total", &arrived, 1.0)
+        .await;
+    workers(3).iter().for_each(|worker| fleet.join(worker));
+    collector.has_workers(3).await;
+    assert_eq!(collector.stop().await, Some(0));
+    eventually("the workers that came later are received", async || {
+        match by_worker(&receiver.latest(), "llm_worker_info").len() {
+            3 => Ok(()),
+            others => Err(format!("{others} workers")),
+        }
+    })
+    .await;
+}

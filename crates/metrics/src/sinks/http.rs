@@ -1,6 +1,6 @@
 //! [`Http`]: one request to a receiver, and what its answer means for the next one.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use link::{Limiter, reconnect_delay};
@@ -211,8 +211,15 @@ impl Http {
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    pause(response.headers().get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
+}
+
+/// A pause as HTTP has it: in seconds, or until a date.
+fn pause(text: &str, now: SystemTime) -> Option<Duration> {
+    match text.trim().parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).ok(),
+    }
 }
 
 /// What an answer begins with. Where it breaks off, that is all of it: its status has come.
@@ -267,4 +274,19 @@ fn is_untrusted(error: &reqwest::Error) -> bool {
     });
     let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
     causes.any(|error| error.downcast_ref::<rustls::Error>() == Some(&unknown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_until_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let seconds = |text: &str| pause(text, now).map(|pause| pause.as_secs());
+        assert_eq!(seconds("30"), Some(30));
+        assert_eq!(seconds("Thu, 01 Jan 1970 00:17:00 GMT"), Some(20));
+        assert_eq!(seconds("Thu, 01 Jan 1970 00:16:00 GMT"), None, "it is over");
+        assert_eq!(seconds("soon"), None);
+    }
 }

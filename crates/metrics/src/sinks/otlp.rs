@@ -9,7 +9,7 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
-use reqwest::{StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,8 @@ use super::export_request::{self, Times};
 use super::http::{Http, Outcome};
 use super::queue::{Queue, Waiting};
 use super::receiver::Receiver;
-use crate::page::Pages;
+use crate::export::Format;
+use crate::page::{Encoding, Page, Pages};
 
 const HEADERS: [(HeaderName, &str); 2] = [
     (CONTENT_ENCODING, "gzip"),
@@ -38,7 +39,7 @@ pub(super) struct Otlp {
     pub(super) attributes: BTreeMap<String, String>,
 }
 
-/// Exports until `stop`.
+/// Exports until `stop`, and then what is the latest.
 pub(super) async fn run(
     config: Otlp,
     pages: Arc<Pages>,
@@ -57,6 +58,7 @@ pub(super) async fn run(
         () = queue.collect(&pages, config.interval) => {}
         () = exporting.export_all(&queue) => {}
     }
+    exporting.end(&pages).await;
     Ok(())
 }
 
@@ -93,11 +95,8 @@ impl Exporting {
     }
 
     async fn export(&mut self, Waiting { page, millis, since }: Waiting) {
-        let (times, attributes) = (Times::new(self.started, millis), Arc::clone(&self.attributes));
-        let bodies = spawn_blocking(move || export_request::bodies(&page.chunks, times, &attributes));
         let mut is_whole = true;
-        for body in bodies.await.unwrap_or_default() {
-            let body = Bytes::from(body);
+        for body in self.bodies(page, millis).await {
             match self.http.deliver(&HEADERS, &body, since, &self.books).await {
                 Outcome::Arrived(answer) => self.look_at(&answer),
                 Outcome::Refused => is_whole = false,
@@ -107,6 +106,27 @@ impl Exporting {
         if is_whole {
             self.http.succeeded(&self.books);
         }
+    }
+
+    /// Exports the latest page, without which what was counted since the last export would be lost. It is tried once.
+    async fn end(&mut self, pages: &Pages) {
+        let Ok(page) = pages.get(Format::OpenMetrics, Encoding::Identity).await else {
+            return;
+        };
+        for body in self.bodies(page, unix_millis()).await {
+            let url = self.http.url().clone();
+            match self.http.send(Method::POST, url, &HEADERS, body).await {
+                Ok(answer) => self.look_at(&answer),
+                Err(_) => return self.books.failed(),
+            }
+        }
+    }
+
+    async fn bodies(&self, page: Page, millis: u64) -> Vec<Bytes> {
+        let (times, attributes) = (Times::new(self.started, millis), Arc::clone(&self.attributes));
+        let bodies = spawn_blocking(move || export_request::bodies(&page.chunks, times, &attributes));
+        let bodies = bodies.await.unwrap_or_default();
+        bodies.into_iter().map(Bytes::from).collect()
     }
 
     /// Counts the points that a receiver rejected of a request that it took.
