@@ -19,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use self::samples::Run;
 use super::build;
 use crate::process::Processes;
+use crate::tidy::messages;
 use crate::workspace::Workspace;
 
 /// Scenarios that are worth a picture, and what each one shows.
@@ -41,6 +42,12 @@ const RESOURCES: [&str; 9] = [
 ];
 /// What other languages validate: the load, and the events that a worker's author writes by hand.
 const PAYLOADS: [&str; 3] = ["load", "kv-hit-rate", "kv_metrics"];
+/// The scenario of the picture of the dashboard, for how long, and what it shows.
+const DASHBOARD: (&str, &str, &str) = (
+    "imbalance",
+    "2m",
+    "users stick to workers, and one worker is full",
+);
 const SEED: &str = "42";
 /// How long a simulation may take, which a debug build makes slow.
 const SIMULATION: Duration = Duration::from_secs(600);
@@ -50,12 +57,12 @@ const CATALOGUE: Duration = Duration::from_secs(60);
 /// A generated file: its path in the repository, and its text.
 type Document = (String, String);
 
-/// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml, docs/api, docs/vectors.json, docs/schemas, the plots in
-/// docs/images and deploy/grafana
+/// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml, docs/messages.txt, docs/api, docs/vectors.json, docs/schemas,
+/// the plots in docs/images and deploy/grafana
 ///
 /// The list of metrics is printed by the collector's catalogue, the command line by the programs' `--help`, the schemas of
-/// the JSON API by its types. Each plot is made from `mock-worker simulate` and has the same bytes every time. The
-/// dashboards are written down in xtask.
+/// the JSON API by its types. The list of messages is read from the sources. Each plot is made from `mock-worker simulate` and
+/// has the same bytes every time. The dashboards are defined in xtask.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -124,7 +131,12 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
             picture(scenario, about, workspace, processes)?,
         ));
     }
+    documents.push((
+        "docs/images/llm-pools.svg".to_owned(),
+        dashboard(workspace, processes)?,
+    ));
     documents.extend(dashboards::all());
+    documents.push(("docs/messages.txt".to_owned(), messages::list(workspace.root())?));
     if args.check {
         check(&documents, workspace.root())
     } else {
@@ -159,22 +171,45 @@ fn configuration(workspace: &Workspace, processes: &Processes) -> Result<String>
 }
 
 fn picture(scenario: &str, about: &str, workspace: &Workspace, processes: &Processes) -> Result<String> {
+    let run = simulated(scenario, &[], workspace, processes)?;
+    Ok(plot::draw(
+        &title(scenario, about, &run),
+        run.seconds(),
+        &plot::panels(&run),
+    ))
+}
+
+/// What panels of the dashboard show. The simulation has the numbers that Grafana would get from Prometheus.
+fn dashboard(workspace: &Workspace, processes: &Processes) -> Result<String> {
+    let (scenario, duration, about) = DASHBOARD;
+    let run = simulated(scenario, &["--duration", duration], workspace, processes)?;
+    Ok(plot::draw(
+        &title(scenario, about, &run),
+        run.seconds(),
+        &plot::dashboard(&run),
+    ))
+}
+
+fn title(scenario: &str, about: &str, run: &Run) -> String {
+    format!("{scenario}: {about} ({} workers, seed {SEED})", run.workers())
+}
+
+fn simulated(scenario: &str, more: &[&str], workspace: &Workspace, processes: &Processes) -> Result<Run> {
     eprintln!("xtask: simulating {scenario} ...");
     let mut simulate = Command::new(workspace.program("mock-worker"));
-    simulate.args([
-        "simulate",
-        scenario,
-        "--seed",
-        SEED,
-        "--interval",
-        "1s",
-        "--quiet",
-    ]);
+    simulate
+        .args([
+            "simulate",
+            scenario,
+            "--seed",
+            SEED,
+            "--interval",
+            "1s",
+            "--quiet",
+        ])
+        .args(more);
     let lines = processes.capture(&mut simulate, SIMULATION)?;
-    let run =
-        Run::read(&lines).with_context(|| format!("failed to read what `simulate {scenario}` wrote"))?;
-    let title = format!("{scenario}: {about} ({} workers, seed {SEED})", run.workers());
-    Ok(plot::draw(&title, run.seconds(), &plot::panels(&run)))
+    Run::read(&lines).with_context(|| format!("failed to read what `simulate {scenario}` wrote"))
 }
 
 fn write(documents: &[Document], folder: &Path) -> Result<()> {

@@ -8,12 +8,14 @@ const STEPS: u32 = 5;
 /// Lines at the marks, so pale that they are never taken for a value.
 pub(crate) const GRID: &str = "#dddddd";
 const FRAME: &str = "#888888";
-/// How far the entries of a legend stand apart.
+/// Distance between two entries of a legend, at least, and the width of a letter.
 const ENTRY: f64 = 130.0;
+const LETTER: f64 = 6.5;
 
 /// One line of a panel.
 #[derive(Debug)]
 pub(crate) struct Series {
+    /// Empty for a line that the legend leaves out.
     pub(crate) name: &'static str,
     pub(crate) colour: &'static str,
     /// Seconds, and the value then.
@@ -28,7 +30,7 @@ pub(crate) struct Panel {
     series: Vec<Series>,
 }
 
-/// Where a panel stands on the page, and which time it spans.
+/// Where a panel is on the page, and which time it spans.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) left: f64,
@@ -47,7 +49,7 @@ impl Place {
         self.left + self.width
     }
 
-    /// How far from the left a time stands.
+    /// How far from the left a time is.
     pub(crate) fn x(&self, seconds: f64) -> f64 {
         let whole = if self.seconds > 0.0 { self.seconds } else { 1.0 };
         self.left + self.width * seconds / whole
@@ -93,10 +95,11 @@ impl Panel {
 
     fn legend(&self, place: Place, svg: &mut Svg) {
         let y = place.top - 10.0;
-        for (number, series) in (0_u32..).zip(&self.series) {
-            let x = place.left + f64::from(number) * ENTRY;
+        let mut x = place.left;
+        for series in self.series.iter().filter(|series| !series.name.is_empty()) {
             svg.line((x, y), (x + 20.0, y), series.colour, 3.0);
             svg.text((x + 26.0, y + 4.0), Anchor::Start, series.name);
+            x += ENTRY.max(46.0 + LETTER * series.name.len() as f64);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::panel::{GRID, Panel, Place, Series};
 use super::samples::{Run, Sample};
-use super::svg::{Anchor, Svg};
+use super::svg::{Anchor, Point, Svg};
 use super::ticks::Ticks;
 
 const WIDTH: f64 = 800.0;
@@ -10,7 +10,7 @@ const LEFT: f64 = 72.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 72.0;
 const HEIGHT: f64 = 130.0;
-/// Between two panels, where the lower one's legend stands.
+/// Between two panels, for the legend of the lower one.
 const GAP: f64 = 42.0;
 const BOTTOM: f64 = 50.0;
 /// Steps of the time axis, at most.
@@ -21,6 +21,8 @@ const BLUE: &str = "#0072b2";
 const ORANGE: &str = "#d55e00";
 const GREEN: &str = "#009e73";
 const PURPLE: &str = "#8a4fa0";
+/// One of many lines, of which none is looked at alone.
+const PALE: &str = "#9bb8cc";
 
 /// The panels of a run, from the cause at the top to the effect at the bottom.
 pub(crate) fn panels(run: &Run) -> [Panel; 3] {
@@ -38,6 +40,27 @@ pub(crate) fn panels(run: &Run) -> [Panel; 3] {
         Panel::new("requests/s", vec![arrivals]),
         Panel::of_ratios("ratio", vec![kv_use]),
         Panel::new("requests", requests),
+    ]
+}
+
+/// What the panels of the dashboard `llm-pools` show, under their titles: a pool by worker, and as a whole.
+pub(crate) fn dashboard(run: &Run) -> [Panel; 2] {
+    let series = |name, colour, points| Series { name, colour, points };
+    let total = |points: &[Point]| points.iter().map(|(_, value)| value).sum::<f64>();
+    let mut workers: Vec<&Vec<Point>> = run.kv_use.values().collect();
+    // The busiest worker is drawn over the others.
+    workers.sort_by(|one, other| total(one).total_cmp(&total(other)));
+    let busiest = workers.pop().cloned().unwrap_or_default();
+    let others = workers.iter().map(|points| series("", PALE, (*points).clone()));
+    let mut by_worker: Vec<Series> = others.collect();
+    if let Some(first) = by_worker.first_mut() {
+        first.name = "KV Cache Utilization by Worker";
+    }
+    by_worker.push(series("the busiest worker", ORANGE, busiest));
+    let mean = run.over_time(Sample::kv_use);
+    [
+        Panel::of_ratios("ratio", by_worker),
+        Panel::of_ratios("ratio", vec![series("Average KV Cache Utilization", GREEN, mean)]),
     ]
 }
 
@@ -108,6 +131,9 @@ mod tests {
         };
         Run {
             samples: vec![sample(1, 2, 2, 0), sample(2, 11, 8, 3)],
+            kv_use: [("1", 0.2), ("2", 0.9), ("3", 0.3)]
+                .map(|(worker, share)| (worker.to_owned(), vec![(1.0, share), (2.0, share)]))
+                .into(),
         }
     }
 
@@ -140,6 +166,24 @@ mod tests {
             ">time (s)<",
         ] {
             assert!(svg.contains(part), "{part}: {svg}");
+        }
+    }
+
+    #[test]
+    fn the_busiest_worker_is_drawn_last_and_named() {
+        let svg = draw("pool", 2.0, &dashboard(&run()));
+        let lines = svg.lines().filter(|line| line.starts_with("<polyline"));
+        let colours: Vec<bool> = lines.map(|line| line.contains(ORANGE)).collect();
+        assert_eq!(colours, [false, false, true, false], "{svg}");
+        let busiest = svg.lines().find(|line| line.contains(ORANGE)).unwrap();
+        // 0.9 of the panel's height, from its bottom at 202.
+        assert!(busiest.contains(",85.0 "), "{busiest}");
+        for name in [
+            "KV Cache Utilization by Worker",
+            "the busiest worker",
+            "Average KV Cache Utilization",
+        ] {
+            assert_eq!(svg.matches(&format!(">{name}<")).count(), 1, "{name}: {svg}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! What `mock-worker simulate` writes, added up over the workers.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
@@ -7,6 +9,7 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 struct Line {
     time_ns: u64,
+    worker: String,
     /// Absent while the worker is down.
     stats: Option<Stats>,
     counters: Counters,
@@ -40,29 +43,31 @@ pub(crate) struct Sample {
 }
 
 /// A run of a simulation.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Run {
     pub(crate) samples: Vec<Sample>,
+    /// The share of its blocks that each worker holds, over time.
+    pub(crate) kv_use: BTreeMap<String, Vec<(f64, f64)>>,
 }
 
 impl Run {
     /// # Errors
     /// When a line is not as agreed, the times go back, or there are none.
     pub(crate) fn read(lines: &str) -> Result<Self> {
-        let mut samples: Vec<Sample> = Vec::new();
+        let mut run = Self::default();
         for (number, text) in (1..).zip(lines.lines()) {
             let line: Line = serde_json::from_str(text).with_context(|| format!("line {number}"))?;
-            let last = samples.last().map(|sample| sample.time_ns);
+            let last = run.samples.last().map(|sample| sample.time_ns);
             if last.is_some_and(|last| line.time_ns < last) {
                 bail!("line {number}: the lines are not ordered by time");
             }
             if last != Some(line.time_ns) {
-                samples.push(Sample {
+                run.samples.push(Sample {
                     time_ns: line.time_ns,
                     ..Sample::default()
                 });
             }
-            let Some(sample) = samples.last_mut() else {
+            let Some(sample) = run.samples.last_mut() else {
                 continue;
             };
             sample.workers += 1;
@@ -72,12 +77,17 @@ impl Run {
                 sample.waiting += stats.num_requests_waiting;
                 sample.blocks_held += stats.kv_active_blocks;
                 sample.blocks += stats.kv_total_blocks;
+                if stats.kv_total_blocks > 0 {
+                    let share = stats.kv_active_blocks as f64 / stats.kv_total_blocks as f64;
+                    let worker = run.kv_use.entry(line.worker).or_default();
+                    worker.push((sample.seconds(), share));
+                }
             }
         }
-        if samples.is_empty() {
+        if run.samples.is_empty() {
             bail!("there are no samples");
         }
-        Ok(Self { samples })
+        Ok(run)
     }
 
     /// How many workers took part.
@@ -160,6 +170,13 @@ mod tests {
     fn the_rate_is_what_arrived_by_the_time_that_passed() {
         let run = Run::read(LINES).unwrap();
         assert_eq!(run.arrival_rate(), [(2.0, 4.0), (4.0, 0.5)]);
+    }
+
+    #[test]
+    fn each_worker_has_its_own_use_of_the_cache() {
+        let run = Run::read(LINES).unwrap();
+        assert_eq!(run.kv_use["1"], [(0.0, 0.0), (2.0, 0.5)]);
+        assert_eq!(run.kv_use["18446744073709551615"], [(2.0, 0.125)]);
     }
 
     #[test]
