@@ -87,33 +87,33 @@ impl Config {
                 "there is nothing to watch: name pools with --target, or services with --service; `metrics list` shows what there is",
             ));
         }
-        let sinks = collect.push.resolve(collect.poll_interval);
+        let sinks = collect.push.resolve(collect.rounds.poll_interval);
         let (Ok(etcd), Ok(named), Ok(sinks), true) =
             (etcd_servers(&collect), named(&collect), sinks, wrong.is_empty())
         else {
             return Err(wrong);
         };
-        let round_timeout = shared.round_timeout.unwrap_or(collect.poll_interval);
+        let round_timeout = shared.round_timeout.unwrap_or(collect.rounds.poll_interval);
         let settings = Settings {
-            poll_interval: collect.poll_interval,
+            poll_interval: collect.rounds.poll_interval,
             round_timeout,
-            stale_after: collect.stale_after,
-            gone_after: collect.gone_after,
-            queue_target: collect.queue_target,
-            kv_target: collect.kv_target,
-            event_max_age: collect.event_max_age,
-            event_gone_after: collect.event_gone_after,
-            event_idle_gone_after: collect.event_idle_gone_after,
+            stale_after: collect.rounds.stale_after,
+            gone_after: collect.rounds.gone_after,
+            queue_target: collect.reports.queue_target,
+            kv_target: collect.reports.kv_target,
+            event_max_age: collect.rounds.event_max_age,
+            event_gone_after: collect.rounds.event_gone_after,
+            event_idle_gone_after: collect.rounds.event_idle_gone_after,
             topics: OptInTopics {
-                kv_events: collect.kv_events,
-                active_sequences: collect.active_sequences,
+                kv_events: collect.reports.kv_events,
+                active_sequences: collect.reports.active_sequences,
             },
             ..Settings::default()
         };
         let rules = rules(&collect, shared);
-        let every_service = collect.all_services.then(|| NameGlob::new("*"));
-        let (listen, limits) = (addresses(&collect), collect.web.limits());
-        let services = collect.service.into_iter().chain(every_service);
+        let every_service = collect.watch.all_services.then(|| NameGlob::new("*"));
+        let (listen, limits) = (addresses(&collect), collect.page.web.limits());
+        let services = collect.watch.service.into_iter().chain(every_service);
         let forms = |form, selectors: &mut dyn Iterator<Item = &Selector>| -> Vec<_> {
             let path = |selector: &Selector| match selector {
                 Selector::Path(path) => Some((path.clone(), form)),
@@ -122,15 +122,15 @@ impl Config {
             selectors.filter_map(path).collect()
         };
         let of_names = forms(Form::Names(given("component")), &mut named.iter());
-        let targets = &mut collect.target.iter().map(|target| &target.selector);
+        let targets = &mut collect.watch.target.iter().map(|target| &target.selector);
         let of_targets = forms(Form::Target(given("target")), targets);
         let selectors = named
             .into_iter()
-            .chain(collect.target.iter().map(|target| target.selector.clone()))
+            .chain(collect.watch.target.iter().map(|target| target.selector.clone()))
             .chain(services.map(Selector::Services))
             .collect();
         let mut buckets = Buckets::default();
-        for measure in collect.buckets {
+        for measure in collect.reports.buckets {
             buckets.set(measure);
         }
         Ok(Self {
@@ -138,10 +138,10 @@ impl Config {
                 selectors,
                 forms: of_targets.into_iter().chain(of_names).collect(),
                 services_given: given("service"),
-                excludes: collect.exclude,
-                request_traces: match collect.request_trace_subject.is_empty() {
+                excludes: collect.watch.exclude,
+                request_traces: match collect.reports.request_trace_subject.is_empty() {
                     true => vec![subject::REQUEST_TRACE.to_owned()],
-                    false => collect.request_trace_subject,
+                    false => collect.reports.request_trace_subject,
                 },
                 buckets,
                 settings,
@@ -150,40 +150,40 @@ impl Config {
             nats,
             etcd,
             listen,
-            web_config: collect.web.web_config_file,
+            web_config: collect.page.web.web_config_file,
             limits,
             export: ExportOptions {
-                compat: collect.compat,
-                worker_series: collect.worker_series,
-                instance_series: collect.instance_series,
-                max_series: collect.max_series,
+                compat: collect.page.compat,
+                worker_series: collect.page.worker_series,
+                instance_series: collect.page.instance_series,
+                max_series: collect.page.max_series,
             },
-            history: collect.history,
-            external: collect.web_external_url,
-            grace: collect.grace,
+            history: collect.page.history,
+            external: collect.page.web_external_url,
+            grace: collect.page.grace,
             sinks,
         })
     }
 
     /// Whether these flags name anything to watch.
     pub fn has_something_to_watch(collect: &CollectArgs) -> bool {
-        collect.component.is_some()
-            || collect.endpoint.is_some()
-            || !collect.target.is_empty()
-            || !collect.service.is_empty()
-            || collect.all_services
+        collect.watch.component.is_some()
+            || collect.watch.endpoint.is_some()
+            || !collect.watch.target.is_empty()
+            || !collect.watch.service.is_empty()
+            || collect.watch.all_services
     }
 }
 
 /// What the collector and the commands that look once have in common: how they read what is there, whatever they watch.
 pub fn rules(collect: &CollectArgs, shared: &SharedArgs) -> Plan {
     Plan {
-        excluded_services: collect.exclude_service.clone(),
-        metadata: collect.metadata_labels.clone(),
+        excluded_services: collect.watch.exclude_service.clone(),
+        metadata: collect.reports.metadata_labels.clone(),
         mappings: shared.mapping.clone(),
-        labels: labels(&collect.target),
+        labels: labels(&collect.watch.target),
         patterns: shared.subject_pattern.clone(),
-        capacities: collect.capacity.clone(),
+        capacities: collect.reports.capacity.clone(),
         ..Plan::watching(Vec::new())
     }
 }
@@ -200,7 +200,7 @@ pub fn contradictions_of_rules(collect: &CollectArgs, shared: &SharedArgs) -> Ve
         );
         wrong.push(Wrong::new(["mapping", "target"], message));
     }
-    if let Err(error) = MetadataLabel::check(&collect.metadata_labels) {
+    if let Err(error) = MetadataLabel::check(&collect.reports.metadata_labels) {
         wrong.push(Wrong::new(
             ["metadata_labels"],
             format!("--metadata-labels: {error}"),
@@ -212,22 +212,22 @@ pub fn contradictions_of_rules(collect: &CollectArgs, shared: &SharedArgs) -> Ve
 /// All that is wrong with flags that are each valid, apart from there being too few of them.
 pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> {
     let mut wrong = Vec::new();
-    let (stale, gone) = (collect.stale_after, collect.gone_after);
+    let (stale, gone) = (collect.rounds.stale_after, collect.rounds.gone_after);
     if stale >= gone {
         let message = format!("--stale-after {stale} must be less than --gone-after {gone}");
         wrong.push(Wrong::new(["stale_after", "gone_after"], message));
     }
-    let round_timeout = shared.round_timeout.unwrap_or(collect.poll_interval);
-    if round_timeout > collect.poll_interval {
+    let round_timeout = shared.round_timeout.unwrap_or(collect.rounds.poll_interval);
+    if round_timeout > collect.rounds.poll_interval {
         let message = format!(
             "--round-timeout {} must not be longer than --poll-interval {}: a round ends before the next begins; raise --poll-interval",
             humantime::format_duration(round_timeout),
-            humantime::format_duration(collect.poll_interval)
+            humantime::format_duration(collect.rounds.poll_interval)
         );
         wrong.push(Wrong::new(["round_timeout", "poll_interval"], message));
     }
-    let WebArgs { listen, .. } = &collect.web;
-    if !listen.is_empty() && (collect.host.is_some() || collect.metrics_port.is_some()) {
+    let WebArgs { listen, .. } = &collect.page.web;
+    if !listen.is_empty() && (collect.page.host.is_some() || collect.page.metrics_port.is_some()) {
         let message = "--listen takes the place of --host and --metrics-port: give one or the other, in flags, environment and file together";
         wrong.push(Wrong::new(["listen", "host", "metrics_port"], message));
     }
@@ -237,7 +237,7 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
     wrong.extend(
         collect
             .push
-            .resolve(collect.poll_interval)
+            .resolve(collect.rounds.poll_interval)
             .err()
             .into_iter()
             .flatten(),
@@ -248,7 +248,7 @@ pub fn contradictions(collect: &CollectArgs, shared: &SharedArgs) -> Vec<Wrong> 
 /// The subjects, as patterns, to which aggregates are published; none unless they are asked for.
 pub fn published(collect: &CollectArgs) -> Vec<String> {
     let named = named(collect).ok().flatten();
-    let targets = collect.target.iter().map(|target| &target.selector);
+    let targets = collect.watch.target.iter().map(|target| &target.selector);
     match collect.push.publish {
         Some(_) => publish::subjects(named.iter().chain(targets)),
         None => Vec::new(),
@@ -273,13 +273,13 @@ pub fn local_page(collect: &CollectArgs) -> Option<Receiver> {
 
 /// Where the page is served.
 pub fn addresses(collect: &CollectArgs) -> Vec<Address> {
-    if !collect.web.listen.is_empty() {
-        return collect.web.listen.clone();
+    if !collect.page.web.listen.is_empty() {
+        return collect.page.web.listen.clone();
     }
-    let host = collect.host.as_deref().unwrap_or(HOST);
+    let host = collect.page.host.as_deref().unwrap_or(HOST);
     vec![Address::Tcp {
         host: host.to_owned(),
-        port: collect.metrics_port.unwrap_or(PORT),
+        port: collect.page.metrics_port.unwrap_or(PORT),
     }]
 }
 
@@ -292,7 +292,7 @@ fn label_of_both<'a>(collect: &'a CollectArgs, shared: &SharedArgs) -> Option<&'
             metric.labels.iter().chain(constant).any(|known| known == name)
         })
     };
-    let labels = collect.target.iter().flat_map(|target| &target.labels);
+    let labels = collect.watch.target.iter().flat_map(|target| &target.labels);
     labels.map(|(name, _)| name.as_str()).find(|name| is_mapped(name))
 }
 
@@ -307,13 +307,13 @@ fn labels(targets: &[Target]) -> Vec<Labelled> {
 
 /// What the flags for one path name, if they name one; each may be a pattern.
 fn named(collect: &CollectArgs) -> Result<Option<Selector>, Wrong> {
-    let (component, endpoint) = match (&collect.component, &collect.endpoint) {
+    let (component, endpoint) = match (&collect.watch.component, &collect.watch.endpoint) {
         (Some(component), Some(endpoint)) => (component.as_str(), endpoint.as_str()),
         (Some(_), None) => return Err(Wrong::new(["component"], "--component needs --endpoint")),
         (None, Some(_)) => return Err(Wrong::new(["endpoint"], "--endpoint needs --component")),
         (None, None) => return Ok(None),
     };
-    let names = [&collect.namespace, component, endpoint];
+    let names = [&collect.watch.namespace, component, endpoint];
     if names.iter().any(|name| name.contains('*')) {
         return Ok(Some(Selector::Glob(PathGlob::new(names))));
     }
@@ -343,5 +343,5 @@ fn etcd_servers(collect: &CollectArgs) -> Result<Option<EtcdServers>, Wrong> {
             Wrong::new(["etcd"], message)
         })
     };
-    collect.etcd.as_ref().map(parse).transpose()
+    collect.reports.etcd.as_ref().map(parse).transpose()
 }

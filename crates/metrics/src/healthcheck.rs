@@ -30,7 +30,7 @@ pub(crate) struct Question {
 /// Where the web configuration file, which says whether there is TLS, cannot be used.
 pub(crate) fn prepare(args: &HealthcheckArgs, loaded: &Loaded) -> Result<Question, LoadError> {
     let collect = &loaded.cli.collect;
-    let security = security(collect.web.web_config_file.as_ref(), loaded)?;
+    let security = security(collect.page.web.web_config_file.as_ref(), loaded)?;
     let first = addresses(collect).into_iter().next();
     Ok(Question {
         address: first.expect("there is an address without any flag"),

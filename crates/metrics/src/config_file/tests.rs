@@ -118,13 +118,13 @@ fn a_flag_comes_before_the_file_and_the_file_before_the_default() {
     let collect = &loaded.cli.collect;
     assert_eq!(
         (
-            collect.poll_interval.as_secs(),
-            collect.stale_after,
-            collect.gone_after
+            collect.rounds.poll_interval.as_secs(),
+            collect.rounds.stale_after,
+            collect.rounds.gone_after
         ),
         (3, 3, 5)
     );
-    let excludes: Vec<String> = collect.exclude.iter().map(ToString::to_string).collect();
+    let excludes: Vec<String> = collect.watch.exclude.iter().map(ToString::to_string).collect();
     assert_eq!(
         excludes,
         ["a,b/c/d", "x/*/z"],
@@ -144,7 +144,7 @@ fn a_flag_comes_before_the_file_and_the_file_before_the_default() {
     assert_eq!(shown["exclude"]["source"]["line"], 3);
     let loaded = started(text, &["--target", "d/e/f"]).expect("valid");
     assert_eq!(
-        loaded.cli.collect.target.len(),
+        loaded.cli.collect.watch.target.len(),
         1,
         "a list replaces the one that it comes before"
     );

@@ -36,41 +36,12 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RunFlags {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Workers")]
     path: PathArgs,
-    #[command(flatten)]
-    scenario: ScenarioArgs,
-
-    /// Seed of the load, the faults and the workers' ids [default: drawn, and logged]
-    ///
-    /// The same seed gives the same ids and load to the same path and layout, so two processes that serve one path
-    /// side by side need two seeds.
-    #[arg(long, env = "MOCK_WORKER_SEED")]
-    seed: Option<u64>,
 
     /// Id of the first worker; the next ones follow it [default: ids from the seed]
     #[arg(long, env = "MOCK_WORKER_FIRST_ID", value_name = "ID")]
     first_id: Option<WorkerId>,
-
-    /// Ends after so much of the workers' time [default: goes on until it is stopped]
-    #[arg(long, env = "MOCK_WORKER_DURATION", value_name = "TIME", value_parser = some_time)]
-    duration: Option<Nanos>,
-
-    /// Lets the scenario begin anew whenever its duration is over; workers and their ids stay
-    #[arg(id = "begins_anew", long = "repeat", env = "MOCK_WORKER_REPEAT")]
-    repeat: bool,
-
-    /// How the workers' time goes
-    #[arg(long, env = "MOCK_WORKER_CLOCK", value_enum, default_value = "real")]
-    clock: ClockArg,
-
-    /// How many times faster than real time the workers' time goes
-    #[arg(long, env = "MOCK_WORKER_SPEED", default_value_t = 1.0, value_name = "FACTOR", value_parser = speed)]
-    speed: f64,
-
-    /// Writes what is true, and what was said, to this file: one JSON line for each worker and request for statistics
-    #[arg(long, env = "MOCK_WORKER_TRUTH", value_name = "FILE")]
-    truth: Option<PathBuf>,
 
     /// Over how many NATS connections the workers are spread [default: the scenario's]
     #[arg(long, env = "MOCK_WORKER_CONNECTIONS", value_name = "COUNT",
@@ -123,6 +94,39 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_EVENT_INTERVAL", value_name = "TIME")]
     event_interval: Option<Nanos>,
 
+    #[command(flatten, next_help_heading = "Scenario")]
+    scenario: ScenarioArgs,
+
+    /// Seed of the load, the faults and the workers' ids [default: drawn, and logged]
+    ///
+    /// The same seed gives the same ids and load to the same path and layout, so two processes that serve one path
+    /// side by side need two seeds.
+    #[arg(long, env = "MOCK_WORKER_SEED")]
+    seed: Option<u64>,
+
+    /// Ends after so much of the workers' time [default: goes on until it is stopped]
+    #[arg(long, env = "MOCK_WORKER_DURATION", value_name = "TIME", value_parser = some_time)]
+    duration: Option<Nanos>,
+
+    /// Lets the scenario begin anew whenever its duration is over; workers and their ids stay
+    #[arg(id = "begins_anew", long = "repeat", env = "MOCK_WORKER_REPEAT")]
+    repeat: bool,
+
+    /// How the workers' time goes
+    #[arg(long, env = "MOCK_WORKER_CLOCK", value_enum, default_value = "real")]
+    clock: ClockArg,
+
+    /// How many times faster than real time the workers' time goes
+    #[arg(long, env = "MOCK_WORKER_SPEED", default_value_t = 1.0, value_name = "FACTOR", value_parser = speed)]
+    speed: f64,
+
+    /// Writes what is true, and what was said, to this file: one JSON line for each worker and request for statistics
+    #[arg(long, env = "MOCK_WORKER_TRUTH", value_name = "FILE")]
+    truth: Option<PathBuf>,
+
+    #[command(flatten, next_help_heading = "Page of the engines")]
+    web: MockWorker,
+
     /// Port of a page in Prometheus' format with the engines' own metrics, as vLLM has them; 0 takes a free one
     /// [default: no page]
     #[arg(long, env = "MOCK_WORKER_METRICS_PORT_NUMBER", value_name = "PORT")]
@@ -137,8 +141,9 @@ pub(super) struct RunFlags {
     )]
     metrics_host: String,
 
+    // It ends the heading, which clap gives to every flag that follows.
     #[command(flatten)]
-    web: MockWorker,
+    pub(super) nats: NatsSeed<NatsArgs>,
 
     /// The name by which `mock-worker ctl` finds this process
     #[arg(long, env = "MOCK_WORKER_NAME", default_value = "default", value_parser = super::ctl::name)]
@@ -155,9 +160,6 @@ pub(super) struct RunFlags {
     /// How long requests in flight may take at shutdown
     #[arg(long, env = "MOCK_WORKER_GRACE", default_value = "5s", value_name = "TIME")]
     grace: Nanos,
-
-    #[command(flatten)]
-    pub(super) nats: NatsSeed<NatsArgs>,
 
     #[command(flatten)]
     log: LogArg,

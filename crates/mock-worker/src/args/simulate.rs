@@ -16,18 +16,6 @@ use crate::simulate::Play;
 pub(super) struct SimulateArgs {
     /// A shipped scenario (`mock-worker list`), or a file
     scenario: String,
-    #[command(flatten)]
-    path: PathArgs,
-    #[command(flatten)]
-    set: ScenarioArgs,
-
-    /// Seed of the load, the faults and the workers' ids
-    #[arg(long, env = "MOCK_WORKER_SEED", default_value_t = 0)]
-    seed: u64,
-
-    /// Up to when [default: the scenario's duration]
-    #[arg(long, value_name = "TIME", value_parser = some_time)]
-    duration: Option<Nanos>,
 
     /// Time from one sample of all workers to the next
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = some_time)]
@@ -44,6 +32,19 @@ pub(super) struct SimulateArgs {
     /// Says nothing on stderr
     #[arg(long)]
     quiet: bool,
+
+    #[command(flatten, next_help_heading = "Workers")]
+    path: PathArgs,
+    #[command(flatten, next_help_heading = "Scenario")]
+    set: ScenarioArgs,
+
+    /// Seed of the load, the faults and the workers' ids
+    #[arg(long, env = "MOCK_WORKER_SEED", default_value_t = 0)]
+    seed: u64,
+
+    /// Up to when [default: the scenario's duration]
+    #[arg(long, value_name = "TIME", value_parser = some_time)]
+    duration: Option<Nanos>,
 }
 
 impl SimulateArgs {
