@@ -3,6 +3,7 @@
 
 mod links;
 mod literals;
+pub(crate) mod messages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -110,8 +111,7 @@ fn in_source(name: &str, text: &str) -> Vec<String> {
             "{name}:1: begin with a `//!` comment that says what the file is for"
         ));
     }
-    let is_test = name.starts_with("tests/") || name.contains("/tests/") || name.ends_with("/tests.rs");
-    if is_test {
+    if is_test(name) {
         return found;
     }
     if !SUBJECTS.iter().any(|part| name.starts_with(part)) && !name.starts_with("xtask/src/tidy") {
@@ -162,6 +162,10 @@ fn in_source(name: &str, text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+fn is_test(name: &str) -> bool {
+    name.starts_with("tests/") || name.contains("/tests/") || name.ends_with("/tests.rs")
 }
 
 fn in_manifest(name: &str, text: &str) -> Vec<String> {
