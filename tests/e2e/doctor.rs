@@ -56,12 +56,12 @@ async fn a_user_who_may_not_publish_is_given_the_lines_that_mend_it_and_they_do(
         let mut lines = ill.stdout.lines().map(str::trim);
         lines
             .find(|line| line.starts_with(start))
-            .expect("the line that mends it")
+            .expect("the line that fixes it")
             .to_owned()
     };
     // As an operator does it: the two lines are copied into the configuration.
-    let mended = [line("publish: ["), line("subscribe: [")].join("\n");
-    server.reconfigure(&config(&mended)).await;
+    let fixed = [line("publish: ["), line("subscribe: [")].join("\n");
+    server.reconfigure(&config(&fixed)).await;
 
     let well = doctor(server.url(), &[]).await;
     assert_eq!(well.code, Some(0), "{well:?}");

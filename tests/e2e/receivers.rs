@@ -200,7 +200,7 @@ async fn a_series_ends_at_once_although_the_write_that_had_its_end_was_refused()
     relay.answer(None);
     has(&prometheus, active, &[("1", "10"), ("3", "30")]).await;
 
-    // What is refused at the end of the program cannot be mended; what was refused before it can.
+    // What is refused at the end of the program cannot be fixed; what was refused before it can.
     relay.answer(Some("HTTP/1.1 400 Bad Request"));
     fleet.leave(&workers[2]);
     collector

@@ -1,4 +1,4 @@
-//! What to type, or to mend, so that a near miss becomes a match.
+//! What to type, or to fix, so that a near miss becomes a match.
 
 use std::borrow::Cow;
 
@@ -76,7 +76,7 @@ fn quoted(name: &str) -> Cow<'_, str> {
     shlex::try_quote(name).unwrap_or_else(|_| "''".into())
 }
 
-/// What to type, or to mend, so that the near miss becomes a match, in the form in which the path was asked for. Names in
+/// What to type, or to fix, so that the near miss becomes a match, in the form in which the path was asked for. Names in
 /// it are quoted for a shell.
 pub(crate) fn remedy(wanted: &EndpointPath, form: Form, miss: &NearMiss) -> Option<String> {
     match (&miss.reason, &miss.found) {

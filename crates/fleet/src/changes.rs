@@ -215,7 +215,7 @@ impl fmt::Display for Detail {
         match self {
             Self::None => Ok(()),
             Self::Silent => f.write_str("silent for too long"),
-            Self::Elsewhere => f.write_str("not of this pool any more"),
+            Self::Elsewhere => f.write_str("no longer in this pool"),
             Self::InPlaceOf(instance) => write!(f, "in place of {instance}"),
         }
     }

@@ -165,7 +165,7 @@ impl Found {
                     let value = mapping.value(found)?;
                     let keys: SmallVec<[Box<str>; 1]> = keys.iter().map(|key| label(key)).collect();
                     if !seen.insert((&mapping.metric.name, keys.clone())) {
-                        return Err((MappingFault::Duplicate, "is there twice".to_owned()));
+                        return Err((MappingFault::Duplicate, "occurs twice".to_owned()));
                     }
                     let over = || {
                         let limit = mapping.max_series;

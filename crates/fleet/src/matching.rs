@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(outcome(&target, "dynamo_backend.gen-7", None), "plain 7");
         assert_eq!(
             outcome(&target, "w.dynamo.backend.gen.x", None),
-            "the worker id \"x\" is not one: the worker id has a character that is no lower-case digit of its base"
+            "the worker id \"x\" is not one: the worker id has a character that is not a lower-case digit of its base"
         );
         assert_eq!(
             outcome(&target, "w.dynamo.backend.gen2.7", None),
@@ -310,18 +310,18 @@ mod tests {
         check(
             "dynamo_my_component.gen-",
             mine,
-            "no worker id behind the endpoint",
+            "no worker id after the endpoint",
         );
         check(
             "dynamo_my_component.gen-xyz",
             mine,
-            "the worker id \"xyz\" is not one: the worker id has a character that is no lower-case digit of its base",
+            "the worker id \"xyz\" is not one: the worker id has a character that is not a lower-case digit of its base",
         );
         check("dynamo_my_component_00000000.gen-1", None, "hash differs");
         check(
             "dynamo_my_component.gen-1",
             Some("Dynamo component component in namespace dynamo_my"),
-            "namespace and component are divided elsewhere",
+            "namespace and component are split at a different place",
         );
         check(
             "prod_planner.encode-1",

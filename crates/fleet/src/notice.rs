@@ -10,9 +10,9 @@ pub enum Level {
     Debug,
     /// News.
     Info,
-    /// Something an operator should mend.
+    /// Something an operator should fix.
     Warn,
-    /// The collector cannot do its work until it is mended.
+    /// The collector cannot do its work until it is fixed.
     Error,
 }
 

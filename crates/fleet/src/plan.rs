@@ -139,7 +139,11 @@ impl FromStr for Capacity {
                 .parse()
                 .ok()
                 .filter(|number| *number > 0)
-                .ok_or_else(|| form(&format!("{value:?} is no name with a whole number above 0")))?;
+                .ok_or_else(|| {
+                    form(&format!(
+                        "{value:?} is not NAME=NUMBER with a whole number above 0"
+                    ))
+                })?;
             let known = match name.trim() {
                 "slots" => &mut capacity.slots,
                 "kv_blocks" => &mut capacity.kv_blocks,

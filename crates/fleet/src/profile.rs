@@ -35,10 +35,10 @@ pub struct MetadataLabel {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoMetadataKey {
     /// It is empty.
-    #[error("a key of the metadata has at least one character; write e.g. host,pod,model")]
+    #[error("a metadata key has at least one character; write e.g. host,pod,model")]
     Empty,
     /// It is longer than any text that is shown.
-    #[error("a key of the metadata has at most {MAX_TEXT} characters")]
+    #[error("a metadata key has at most {MAX_TEXT} characters")]
     TooLong,
     /// Two keys differ only in characters that a label cannot have.
     #[error("{first:?} and {second:?} give the same label {label}; leave one of them out")]

@@ -144,7 +144,7 @@ impl FromStr for MeasureBuckets {
             .find(|measure| measure.as_str() == name.trim());
         let measure = measure.ok_or_else(|| {
             let names = Measure::ALL.map(Measure::as_str).join(", ");
-            format!("{name:?} is no measure; write e.g. ttft=0.1,0.5,1 with one of {names}")
+            format!("{name:?} is not a measure; write e.g. ttft=0.1,0.5,1 with one of {names}")
         })?;
         let bounds: Option<Vec<f64>> = bounds.split(',').map(|bound| bound.trim().parse().ok()).collect();
         let is_usable = |bounds: &Vec<f64>| {

@@ -33,7 +33,7 @@ pub struct Snapshot {
     pub up: bool,
     /// How long ago the last round ended.
     pub round_age: Option<Duration>,
-    /// Rounds that were left out because the one before had not ended in time.
+    /// Rounds that were left out because the previous one had not ended in time.
     pub rounds_skipped: u64,
     /// The last changes of workers, the oldest first; at most [`RECENT_CHANGES`](crate::RECENT_CHANGES). It is shared with
     /// the snapshot before while there is no other.

@@ -54,7 +54,7 @@ impl InTurn {
         }
     }
 
-    /// What mends it. Under another prefix it is not known which subject the account of the services exports.
+    /// What fixes it. Under another prefix it is not known which subject the account of the services exports.
     pub fn remedy(self, prefix: &ServicePrefix) -> String {
         let queue = "subscribe without a queue group";
         let export = match *prefix == ServicePrefix::default() {
@@ -66,7 +66,7 @@ impl InTurn {
         };
         match self {
             Self::QueueGroup => queue.to_owned(),
-            Self::Either => format!("for the one, {queue}; for the other, {export}"),
+            Self::Either => format!("in the first case, {queue}; in the second, {export}"),
             Self::Export => export,
         }
     }
@@ -211,11 +211,11 @@ impl Turns {
                 news.push(TurnNews::InTurn(service.clone(), cause));
             }
         }
-        let mended = self
+        let fixed = self
             .said
             .keys()
             .filter(|service| !self.services.contains_key(*service));
-        news.extend(mended.cloned().map(TurnNews::Together));
+        news.extend(fixed.cloned().map(TurnNews::Together));
         for news in &news {
             match news {
                 TurnNews::InTurn(service, cause) => self.said.insert(service.clone(), *cause),

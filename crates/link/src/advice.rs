@@ -39,7 +39,7 @@ pub(crate) fn of(cause: &Cause) -> String {
         }
         Cause::Silent => "add --tlsfirst if the server has `handshake_first`, else check the port",
         Cause::TrustStore(_) => {
-            "mend what SSL_CERT_FILE and SSL_CERT_DIR name, or give the CA with --tlsca FILE"
+            "correct what SSL_CERT_FILE and SSL_CERT_DIR name, or give the CA with --tlsca FILE"
         }
         Cause::NotNats => "check the address and the port",
         Cause::Unreachable(_) => "is it running? Give its address with --server or NATS_URL",

@@ -121,7 +121,7 @@ fn say(servers: &Servers, cause: &Cause, attempts: usize) {
         }
         CauseKind::Tls => warn!(%servers, attempts, "TLS with NATS failed; still trying: {cause}{advice}"),
         CauseKind::Limit => {
-            warn!(%servers, attempts, "NATS takes no more connections; still trying: {cause}{advice}");
+            warn!(%servers, attempts, "NATS accepts no more connections; still trying: {cause}{advice}");
         }
         CauseKind::File | CauseKind::Unreachable => {
             warn!(%servers, attempts, "NATS cannot be reached; still trying: {cause}{advice}");
@@ -225,7 +225,7 @@ mod tests {
         let error = |cause| ConnectError::new(&servers, cause).to_string();
         assert_eq!(
             error(Cause::Limit("maximum connections exceeded\n".to_owned())),
-            r"NATS at nats://host takes no more connections: maximum connections exceeded\n; raise `max_connections` of the server, or close other clients"
+            r"NATS at nats://host accepts no more connections: maximum connections exceeded\n; raise `max_connections` of the server, or close other clients"
         );
         assert_eq!(
             error(Cause::UnknownCa),

@@ -199,7 +199,7 @@ impl Monitor {
     }
 }
 
-/// Whether the server refused. A login that cannot be read is another problem, which rotation of its files mends.
+/// Whether the server refused. A login that cannot be read is another problem, which rotation of its files fixes.
 fn is_refusal(reason: &str) -> bool {
     ConnectErrorKind::AuthorizationViolation.to_string() == reason
 }

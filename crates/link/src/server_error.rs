@@ -48,7 +48,7 @@ const REMEDIES: [(&str, &str); 12] = [
     ),
     (
         "invalid subject",
-        "the server takes no such subject: check the names of the workers",
+        "the server does not accept this subject: check the names of the workers",
     ),
 ];
 

@@ -113,7 +113,7 @@ impl Violation {
         }
     }
 
-    /// What it has in common with those that the same remedy mends.
+    /// What it has in common with those that the same remedy fixes.
     pub(crate) fn key(&self) -> String {
         format!("denied {:?} {}", self.action, self.grants())
     }

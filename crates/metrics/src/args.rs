@@ -100,7 +100,7 @@ pub enum Command {
     /// Check that everything is there that the collector needs: the connection, each permission, limits of the server,
     /// clocks, services, and what Dynamo's workers need to be seen.
     ///
-    /// Exit code 0 when nothing has to be mended.
+    /// Exit code 0 when nothing has to be fixed.
     #[command(after_help = "Examples:
   metrics doctor --server nats://nats:4222
   metrics doctor dynamo/my_component/my_endpoint --json")]

@@ -110,7 +110,7 @@ fn on_terminal(
     looking: impl FnOnce(Loaded) -> Result<Looking, LoadError>,
 ) -> Result<Top, LoadError> {
     if !args.once && !top::has_screen() {
-        let message = "`metrics top` draws on a terminal, and stdout is none that can move its cursor; `metrics top --once` prints one table";
+        let message = "`metrics top` needs a terminal whose cursor it can move, and stdout is not one; `metrics top --once` prints one table";
         return Err(loaded.blame(vec![Wrong::new([], message)]));
     }
     let attach = args.attach.as_deref().map(|text| {
@@ -121,7 +121,7 @@ fn on_terminal(
         };
         text.parse::<Receiver>().map_err(|error| {
             let message = format!(
-                "--attach is no address of a collector: {}; write e.g. http://metrics:9091",
+                "--attach is not the address of a collector: {}; write e.g. http://metrics:9091",
                 error.reason()
             );
             loaded.blame(vec![Wrong::new([], message)])

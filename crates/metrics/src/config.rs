@@ -196,7 +196,7 @@ pub fn contradictions_of_rules(collect: &CollectArgs, shared: &SharedArgs) -> Ve
     }
     if let Some(name) = label_of_both(collect, shared) {
         let message = format!(
-            "the label {name} is that of a --mapping and of a --target: choose another name for one of them"
+            "the label {name} is used by both a --mapping and a --target: choose another name for one of them"
         );
         wrong.push(Wrong::new(["mapping", "target"], message));
     }

@@ -266,7 +266,7 @@ impl Loaded {
     /// terminal is not to be torn.
     ///
     /// # Errors
-    /// Where that is no filter.
+    /// Where that is not a filter.
     pub fn filter(&self, command: Option<&crate::args::Command>) -> Result<EnvFilter, LoadError> {
         let default = match command {
             None => "info,async_nats=off",
@@ -278,7 +278,8 @@ impl Loaded {
         };
         let filter = self.cli.shared.log.as_deref().unwrap_or(default);
         EnvFilter::try_new(filter).map_err(|error| {
-            let message = format!("--log {filter:?} is no filter: {error}; write e.g. info or metrics=debug");
+            let message =
+                format!("--log {filter:?} is not a filter: {error}; write e.g. info or metrics=debug");
             self.blame(vec![Wrong::new(["log"], message)])
         })
     }

@@ -78,7 +78,7 @@ async fn ask(client: &Client, prefix: &ServicePrefix, inbox: &Inbox, open: &mut 
         let number = open.add(service.clone(), instance);
         let sent = client.publish_with_reply(subject, inbox.subject(number), "".into());
         if let Err(reason) = sent.await {
-            debug!(reason = causes(&reason), "a description could not be asked for");
+            debug!(reason = causes(&reason), "a description could not be requested");
         }
     }
 }

@@ -456,7 +456,7 @@ impl Engine {
             subjects,
         };
         if ways.requests.try_send(request).is_err() {
-            let reason = Some("the NATS client takes no messages".to_owned());
+            let reason = Some("the NATS client accepts no messages".to_owned());
             self.handle(Input::AskFailed { round, reason }, now);
         }
     }

@@ -162,7 +162,7 @@ impl MappingTable {
         for (key, name) in self.labels.iter().map(|name| ("labels", name)).chain(const_names) {
             check_label(name).map_err(|reason| wrong(key, reason))?;
             if seen.contains(&name) {
-                return Err(wrong(key, format!("{name:?} is there twice")));
+                return Err(wrong(key, format!("{name:?} occurs twice")));
             }
             seen.push(name);
         }
@@ -245,7 +245,7 @@ pub fn check_together(mappings: &[Arc<Mapping>]) -> Result<(), String> {
         };
         let name = &metric.name;
         return Err(format!(
-            "two mappings to {name} have another `{conflict}`: a metric has one"
+            "two mappings to {name} differ in `{conflict}`: a metric has one"
         ));
     }
     Ok(())

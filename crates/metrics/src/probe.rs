@@ -179,7 +179,7 @@ fn summary(seen: &Inspection) -> String {
             "no service answered at all: none on this NATS server (in this account) listens on {}",
             seen.service_prefix.stats()
         ),
-        (_, 0) => format!("silence: a service listens, but no reply came in {ms} ms"),
+        (_, 0) => format!("a service listens, but no reply came in {ms} ms"),
         (_, 1) => format!("1 reply in {ms} ms"),
         (_, n) => format!("{n} replies in {ms} ms"),
     }

@@ -71,7 +71,7 @@ pub(crate) async fn run(origin: Origin, targets: Targets) -> anyhow::Result<()> 
     // A pipe can be read once.
     let is_watched = path.is_file();
     if !is_watched {
-        info!(file = %path.display(), "the configuration file is no regular file, so it is not read again");
+        info!(file = %path.display(), "the configuration file is not a regular file, so it is not read again");
     }
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,7 +83,7 @@ pub(crate) async fn run(origin: Origin, targets: Targets) -> anyhow::Result<()> 
                     watched = Settling::new(Some(read(&path).await?));
                     reloading.reload().await?;
                 } else {
-                    warn!("SIGHUP: the configuration file is no regular file, so it is not read again");
+                    warn!("SIGHUP: the configuration file is not a regular file, so it is not read again");
                 }
             }
             _ = looks.tick(), if is_watched => {
@@ -143,7 +143,7 @@ impl Reloading {
             Err(error) => {
                 self.targets.live.send_modify(|live| *live = live.after_failure());
                 let reason = config_file::LoadError::text(&error);
-                warn!(%file, "the configuration was refused, and the one before stays in force:\n{}", reason.trim_end());
+                warn!(%file, "the configuration was refused; the previous one stays in force:\n{}", reason.trim_end());
             }
         }
         Ok(())

@@ -21,7 +21,7 @@ use crate::ready;
 use crate::view::{Ask, Kind};
 
 /// The answer to every other path.
-const NOT_FOUND: &str = "not here; there are /, /why, /collector, /metrics, /healthz, /readyz and /api/v1/{pools,workers,services,snapshot,overview,pool,worker,why,collector,stream}\n";
+const NOT_FOUND: &str = "not here; the pages are /, /why, /collector, /metrics, /healthz, /readyz and /api/v1/{pools,workers,services,snapshot,overview,pool,worker,why,collector,stream}\n";
 
 /// What every handler needs.
 #[derive(Clone)]

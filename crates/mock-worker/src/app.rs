@@ -216,7 +216,7 @@ async fn answer(control: &Client, show: &mut Show, call: &Message) {
             Ok(status) => Answer::Done(status),
             Err(reason) => Answer::Refused(reason),
         },
-        Err(error) => Answer::Refused(format!("it is no request: {error}")),
+        Err(error) => Answer::Refused(format!("it is not a request: {error}")),
     };
     if let Answer::Refused(reason) = &answer {
         warn!(%reason, "a request to control is refused");

@@ -147,7 +147,7 @@ pub(crate) fn traffic_settings(texts: &[String]) -> Result<Vec<Setting>, String>
                 "{text:?}: did you mean traffic.{text}? Keys of the traffic begin so"
             )),
             _ => Err(format!(
-                "{text:?}: only keys under traffic can be changed while workers run; start them anew with --set {text}"
+                "{text:?}: only keys under traffic can be changed while workers run; restart them with --set {text}"
             )),
         }
     };
@@ -185,7 +185,7 @@ pub(crate) fn fault(texts: &[String]) -> Result<Fault, String> {
 pub(crate) fn select(text: &str) -> Result<Select, String> {
     if text.parse::<f64>().is_ok() {
         return Err(format!(
-            "{text:?} does not say which workers: write first={text} for so many of the fleet, places=[{text}] for the one \
+            "{text:?} does not say which workers: write first={text} for the first {text} of the fleet, places=[{text}] for the one \
              at this place, counted from 0, or ids=[{text}] for the one with this id"
         ));
     }
@@ -273,7 +273,7 @@ async fn list(nats: &Nats, call: &Call) -> anyhow::Result<String> {
         }
         match serde_json::from_slice(&message.payload).context("failed to read an answer")? {
             Answer::Done(status) => found.push(status),
-            Answer::Refused(reason) => bail!("a process refused to say how it is: {reason}"),
+            Answer::Refused(reason) => bail!("a process refused to report its status: {reason}"),
         }
         patience = QUIET.min(call.timeout);
     }

@@ -144,7 +144,7 @@ pub enum ExpectError {
         meant: &'static str,
     },
     /// An alert both must and must not fire.
-    #[error("{0} stands in both must and must_not")]
+    #[error("{0} is in both must and must_not")]
     Contradiction(Alert),
 }
 
@@ -386,7 +386,7 @@ mod tests {
         );
         check(
             r#"{"alerts": {"must": ["LlmFlatline"], "must_not": ["LlmImbalance", "LlmFlatline"]}}"#,
-            "LlmFlatline stands in both must and must_not",
+            "LlmFlatline is in both must and must_not",
         );
         let endless = Bound {
             max: Some(f64::INFINITY),

@@ -115,7 +115,7 @@ kinds! {
     Garbage = "garbage",
     /// Its replies are empty.
     Empty = "empty",
-    /// A field is the literal `NaN`, which is no JSON.
+    /// A field is the literal `NaN`, which is not JSON.
     Nan = "nan",
     /// A field is `null`.
     Null = "null",
@@ -306,7 +306,7 @@ impl Fault {
             (None, _) if self.count.is_some() => {
                 Err("count says how often it comes; it needs every".to_owned())
             }
-            (Some(Nanos(0)), _) => Err("every must be longer than nothing".to_owned()),
+            (Some(Nanos(0)), _) => Err("every must be longer than 0".to_owned()),
             (Some(_), None) if kind != Kind::FlushCache => {
                 Err("a fault that comes again must end: it needs for".to_owned())
             }

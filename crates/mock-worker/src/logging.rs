@@ -14,7 +14,7 @@ pub fn start(log: &Log, format: LogFormat) {
     let (filter, fault) = filter(&wanted.to_string_lossy());
     log.record(filter, format);
     if let Some(error) = fault {
-        warn!(RUST_LOG = ?wanted, used = DEFAULT_FILTER, error, "RUST_LOG is no filter; the default is used");
+        warn!(RUST_LOG = ?wanted, used = DEFAULT_FILTER, error, "RUST_LOG is not a filter; the default is used");
     }
 }
 

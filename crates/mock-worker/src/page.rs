@@ -32,7 +32,7 @@ pub struct Page {
 #[non_exhaustive]
 pub enum PageError {
     /// A line is neither a comment nor a sample.
-    #[error("line {line} of the page is no sample: {text:?}")]
+    #[error("line {line} of the page is not a sample: {text:?}")]
     NoSample {
         /// The line, counted from 1.
         line: usize,
@@ -40,7 +40,7 @@ pub enum PageError {
         text: String,
     },
     /// A series has a second sample.
-    #[error("line {line} of the page stands twice: {series}")]
+    #[error("line {line} of the page occurs twice: {series}")]
     StandsTwice {
         /// The line of the second one, counted from 1.
         line: usize,
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_series_that_stands_twice_is_told_with_its_line() {
         let error = Page::parse("b 1\na{x=\"1\"} 1\n# a\na{x=\"1\"} 2\nb 2\n").expect_err("a stands twice");
-        assert_eq!(error.to_string(), "line 4 of the page stands twice: a{x=\"1\"}");
+        assert_eq!(error.to_string(), "line 4 of the page occurs twice: a{x=\"1\"}");
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Voice {
             spoil::data(&mut text, sample, self.seed);
         }
         let data = data.start..data.start + text.len();
-        // Without a load there is no data, and an empty text is no JSON.
+        // Without a load there is no data, and an empty text is not JSON.
         let is_json = serde_json::from_str::<Value>(&text).is_ok();
         out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(tail.as_bytes());

@@ -225,7 +225,7 @@ impl Scenario {
             ));
         }
         if self.duration.0 == 0 {
-            return Err("duration must be longer than nothing".to_owned());
+            return Err("duration must be longer than 0".to_owned());
         }
         if !(1..=1024).contains(&self.connections) {
             return Err(format!(

@@ -98,8 +98,8 @@ pub enum TruthError {
     /// A line could not be had.
     #[error(transparent)]
     Unreadable(#[from] LineError),
-    /// A line is no record.
-    #[error("line {line} is no record: {reason}")]
+    /// A line is not a record.
+    #[error("line {line} is not a record: {reason}")]
     NoRecord {
         /// The line, counted from 1.
         line: usize,
@@ -199,7 +199,7 @@ mod tests {
     fn read(text: &str) -> Vec<Result<(usize, Record), String>> {
         let reply = |(line, entry)| match entry {
             Entry::Reply(record) => (line, *record),
-            Entry::Published(other) => panic!("{other:?} is no record"),
+            Entry::Published(other) => panic!("{other:?} is not a record"),
         };
         Records::new(text.as_bytes())
             .map(|read| read.map(reply).map_err(|error| error.to_string()))
@@ -283,7 +283,7 @@ mod tests {
         let odd = line.replace("time_ns", "time");
         let expected = vec![
             Ok((1, record())),
-            Err("line 2 is no record: unknown field `time`, expected one of `time_ns`, `unix_seconds`, `worker`, \
+            Err("line 2 is not a record: unknown field `time`, expected one of `time_ns`, `unix_seconds`, `worker`, \
                  `claimed`, `stats`, `sent`, `faults`, `counters` at column 7"
                 .to_owned()),
         ];

@@ -159,8 +159,7 @@ fn broken(expect: &Expect, page: &Page, report: &mut Report) -> Vec<String> {
     let (always, sometimes): (Vec<_>, Vec<_>) = expect.bound.iter().partition(|bound| bound.holds_always());
     if !sometimes.is_empty() {
         report.hints.push(format!(
-            "{} bounds hold at some times only and were left out: without a truth with unix_seconds nobody knows \
-             what time the page shows",
+            "{} bounds hold at some times only and were left out: without a truth with unix_seconds the time of the page is unknown",
             sometimes.len()
         ));
     }
@@ -173,7 +172,7 @@ fn broken(expect: &Expect, page: &Page, report: &mut Report) -> Vec<String> {
 fn url(text: &str) -> Result<String, String> {
     match text.strip_prefix("http://") {
         Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
-        _ => Err("it is no http:// address; write e.g. http://127.0.0.1:9091/metrics".to_owned()),
+        _ => Err("it is not an http:// address; write e.g. http://127.0.0.1:9091/metrics".to_owned()),
     }
 }
 

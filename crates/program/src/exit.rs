@@ -24,9 +24,9 @@ pub enum Exit {
     Denied,
     /// NATS cannot be reached.
     Unreachable,
-    /// The server or the account takes no more connections.
+    /// The server or the account accepts no more connections.
     Limit,
-    /// `doctor` or `conform` has found something to mend.
+    /// `doctor` or `conform` has found something to fix.
     Unwell,
 }
 
@@ -61,8 +61,8 @@ impl Exit {
             Self::Tls => "certificate or TLS problem",
             Self::Denied => "NATS denies a permission",
             Self::Unreachable => "NATS cannot be reached",
-            Self::Limit => "NATS takes no more connections",
-            Self::Unwell => "`doctor` or `conform` found something to mend",
+            Self::Limit => "NATS accepts no more connections",
+            Self::Unwell => "`doctor` or `conform` found something to fix",
         }
     }
 

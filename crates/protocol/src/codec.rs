@@ -50,10 +50,10 @@ pub enum CodecError {
     #[error("the payload has {0} bytes, more than the limit of {MAX_PAYLOAD_BYTES}")]
     TooLarge(usize),
     /// The bytes are no JSON.
-    #[error("the payload is no JSON: {0}")]
+    #[error("the payload is not JSON: {0}")]
     Json(String),
     /// The bytes are no MessagePack.
-    #[error("the payload is no MessagePack: {0}")]
+    #[error("the payload is not MessagePack: {0}")]
     MessagePack(String),
     /// The value has no such encoding.
     #[error("the value cannot be encoded: {0}")]
@@ -62,7 +62,7 @@ pub enum CodecError {
 
 /// A text that names no [`Encoding`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no encoding; write json or msgpack")]
+#[error("{0:?} is not an encoding; write json or msgpack")]
 pub struct EncodingError(String);
 
 /// Dynamo's wrapper around events from 0.9 on; all fields as on the wire.

@@ -42,7 +42,7 @@ impl Description {
     /// Reads the description out of a NATS micro INFO reply.
     ///
     /// # Errors
-    /// [`NotADescription`] where the reply is no JSON, has no description, or one of another form.
+    /// [`NotADescription`] where the reply is not JSON, has no description, or one of another form.
     ///
     /// ```
     /// use protocol::Description;

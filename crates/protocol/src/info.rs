@@ -44,14 +44,14 @@ pub struct InfoEndpoint {
 
 /// A message that is no INFO reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the INFO reply is no JSON object with texts in it: {0}")]
+#[error("the INFO reply is not a JSON object of texts: {0}")]
 pub struct InfoError(String);
 
 impl InfoReply {
     /// Reads a reply. Metadata and endpoints of another form than ADR-32's cost only themselves.
     ///
     /// # Errors
-    /// [`InfoError`] where it is no JSON object, or name, id or description is no text.
+    /// [`InfoError`] where it is not a JSON object, or name, id or description is no text.
     pub fn read(payload: &[u8]) -> Result<Self, InfoError> {
         #[derive(Deserialize)]
         struct Wire {

@@ -32,7 +32,7 @@ pub enum CardError {
     #[error("the key of a model card is v1/mdc/namespace/component/endpoint/id")]
     Key,
     /// The value cannot be read.
-    #[error("the model card is no JSON object with a readable card_json.runtime_config")]
+    #[error("the model card is not a JSON object with a readable card_json.runtime_config")]
     Value,
 }
 

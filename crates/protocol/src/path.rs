@@ -71,7 +71,7 @@ pub enum PathError {
         found: usize,
     },
     /// One of the parts is no valid name.
-    #[error("{text:?} is no endpoint path: {source}")]
+    #[error("{text:?} is not an endpoint path: {source}")]
     Name {
         /// The text that was given.
         text: String,

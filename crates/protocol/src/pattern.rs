@@ -63,7 +63,7 @@ pub enum PatternMismatch {
     #[error("the subject is not written like the pattern")]
     Differs,
     /// All is right but the id.
-    #[error("{found:?} is no worker id: {source}")]
+    #[error("{found:?} is not a worker id: {source}")]
     BadId {
         /// What is in the id's place.
         found: String,

@@ -95,8 +95,8 @@ pub enum ReplyError {
         /// The limit.
         limit: usize,
     },
-    /// The message is no JSON object.
-    #[error("the reply is no JSON object: {0}")]
+    /// The message is not a JSON object.
+    #[error("the reply is not a JSON object: {0}")]
     NotAnObject(String),
     /// It is the answer to another question.
     #[error("the reply is of type {0:?}, not a STATS reply")]
@@ -104,8 +104,8 @@ pub enum ReplyError {
     /// It does not say which instance it comes from, or in more than 255 bytes.
     #[error("the reply has no service instance id of 1 to {MAX_ID_BYTES} bytes")]
     NoId,
-    /// Its endpoints are no list.
-    #[error("the reply's endpoints are no list")]
+    /// Its endpoints are not a list.
+    #[error("the reply's endpoints are not a list")]
     NoEndpointList,
 }
 
@@ -113,8 +113,8 @@ pub enum ReplyError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// It is no JSON object.
-    #[error("endpoint {index} is no object")]
+    /// It is not a JSON object.
+    #[error("endpoint {index} is not an object")]
     NotAnObject {
         /// Its place in the list, from 0.
         index: usize,
@@ -145,8 +145,8 @@ pub enum DataError {
         /// The limit.
         limit: usize,
     },
-    /// It is no JSON.
-    #[error("the load data is no JSON: {0}")]
+    /// It is not JSON.
+    #[error("the load data is not JSON: {0}")]
     NotJson(String),
 }
 

@@ -14,7 +14,7 @@ use number::Number;
 /// How many brackets may be open in what is passed over.
 pub(crate) const LEVELS: usize = 120;
 
-/// A text of JSON, and how far it has been read. Its methods return `None` where the text is no JSON, or not what is
+/// A text of JSON, and how far it has been read. Its methods return `None` where the text is not JSON, or not what is
 /// asked for.
 pub(crate) struct Scanner<'a> {
     text: &'a str,

@@ -150,7 +150,7 @@ pub enum ShutdownError {
     #[error("failed to wait for signals: {0}")]
     Signal(#[source] std::io::Error),
     /// The connection was closed while the worker served, e.g. because the server no longer accepts its login.
-    #[error("the worker served no longer: its NATS connection is closed")]
+    #[error("the worker stopped serving: its NATS connection is closed")]
     Closed,
     /// Requests were still being handled after the grace; their callers got an error.
     #[error("{requests} request{} abandoned after the grace", if *.requests == 1 { " was" } else { "s were" })]

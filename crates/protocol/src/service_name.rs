@@ -58,7 +58,7 @@ pub struct ServiceNameError {
 
 /// A text that names no [`Layout`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no layout; write hashed, hashed-pipe or plain")]
+#[error("{0:?} is not a layout; write hashed, hashed-pipe or plain")]
 pub struct LayoutError(String);
 
 impl Layout {

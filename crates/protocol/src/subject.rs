@@ -118,7 +118,7 @@ pub enum TailMismatch {
     #[error("no worker id follows the endpoint")]
     NoId,
     /// The endpoint is right, and what follows the `-` is no id.
-    #[error("{found:?} is no worker id: {source}")]
+    #[error("{found:?} is not a worker id: {source}")]
     BadId {
         /// What is in the id's place.
         found: String,

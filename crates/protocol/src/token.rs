@@ -289,7 +289,7 @@ pub enum WorkerIdError {
     #[error("the worker id is empty")]
     Empty,
     /// A character is no digit of the expected base; capitals are no hexadecimal digits here.
-    #[error("the worker id has a character that is no lower-case digit of its base")]
+    #[error("the worker id has a character that is not a lower-case digit of its base")]
     NotADigit,
     /// The id has leading zeros.
     #[error("the worker id has leading zeros")]

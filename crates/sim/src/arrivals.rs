@@ -65,7 +65,7 @@ impl Process {
             }
             | Self::Onoff {
                 mean_off: Nanos(0), ..
-            } => Err("mean_on and mean_off must be longer than nothing".to_owned()),
+            } => Err("mean_on and mean_off must be longer than 0".to_owned()),
             Self::Onoff {
                 rate_on, rate_off, ..
             } => at_least("rate_on", *rate_on, 0.0).and(at_least("rate_off", *rate_off, 0.0)),

@@ -24,7 +24,7 @@ pub enum LineError {
         line: usize,
     },
     /// The line is no text.
-    #[error("line {line} is no text: it is not in UTF-8")]
+    #[error("line {line} is not UTF-8 text")]
     NotText {
         /// The line, counted from 1.
         line: usize,
@@ -155,7 +155,7 @@ mod tests {
         let error = lines.next().expect("it can be read").expect("it is there").text();
         assert_eq!(
             error.expect_err("it is no text").to_string(),
-            "line 2 is no text: it is not in UTF-8"
+            "line 2 is not UTF-8 text"
         );
     }
 }

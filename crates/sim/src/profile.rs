@@ -81,7 +81,7 @@ impl Profile {
                 "the steps must come in the order of their times, each later than the one before".to_owned(),
             ),
             Self::Steps(steps) => steps.iter().try_for_each(|step| factor("factor", step.factor)),
-            Self::Diurnal { period: Nanos(0), .. } => Err("period must be longer than nothing".to_owned()),
+            Self::Diurnal { period: Nanos(0), .. } => Err("period must be longer than 0".to_owned()),
             Self::Diurnal { amplitude, .. } if !(0.0..=1.0).contains(amplitude) => {
                 Err(format!("amplitude is {amplitude}; it must lie between 0 and 1"))
             }
@@ -91,7 +91,7 @@ impl Profile {
                 length,
                 ..
             } if every < length || every.0 == 0 => Err(format!(
-                "every is {every}; it must be longer than nothing, and not shorter than for, {length}"
+                "every is {every}; it must be longer than 0, and not shorter than for, {length}"
             )),
             Self::Spike { factor: found, .. } => factor("factor", *found),
         }

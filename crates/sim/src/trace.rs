@@ -147,8 +147,8 @@ pub enum TraceError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceFault {
-    /// The line is no JSON object.
-    #[error("it is no JSON object: {0}")]
+    /// The line is not a JSON object.
+    #[error("it is not a JSON object: {0}")]
     NoObject(String),
     /// The header lacks a column.
     #[error("the header has no column {column}, it is {found:?}; expected {expected}")]

@@ -26,7 +26,7 @@ pub enum AddressError {
     #[error("it has no port; write e.g. {0}:9091")]
     NoPort(String),
     /// What follows the last colon is no port.
-    #[error("{0:?} is no port from 0 to 65535; write e.g. 127.0.0.1:9091")]
+    #[error("{0:?} is not a port from 0 to 65535; write e.g. 127.0.0.1:9091")]
     BadPort(String),
     /// There is no host.
     #[error("it has no host; write 0.0.0.0{0} for all addresses, or 127.0.0.1{0} for this machine only")]
@@ -38,7 +38,7 @@ pub enum AddressError {
     #[error("it has no path; write e.g. unix:/run/metrics.sock")]
     NoPath,
     /// A host name with characters that none has.
-    #[error("{0:?} is no host name; write e.g. 127.0.0.1:9091, without http:// and without a path")]
+    #[error("{0:?} is not a host name; write e.g. 127.0.0.1:9091, without http:// and without a path")]
     BadHost(String),
 }
 

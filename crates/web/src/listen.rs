@@ -44,7 +44,7 @@ enum Why {
     Denied(io::Error),
     #[error("another process serves on this socket; end it, or choose another path")]
     SocketInUse,
-    #[error("there is a file that is no socket; remove it, or choose another path")]
+    #[error("there is a file that is not a socket; remove it, or choose another path")]
     NoSocket,
     #[error("{0}; choose another address with --listen")]
     Other(#[from] io::Error),
@@ -285,7 +285,7 @@ mod tests {
         std::fs::write(&path, "kept").expect("written");
         drop(again);
         let error = bind(&address).await.expect_err("no socket");
-        assert!(error.contains("a file that is no socket"), "{error}");
+        assert!(error.contains("a file that is not a socket"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).expect("still there"), "kept");
     }
 }

@@ -240,7 +240,7 @@ async fn a_web_configuration_is_read_again_and_a_broken_one_changes_nothing() {
     for (broken, expected) in [
         ("", "it is empty"),
         ("basic_auth_user: {}\n", "did you mean `basic_auth_users`?"),
-        ("basic_auth_users: {second: plain-text}\n", "is no bcrypt hash"),
+        ("basic_auth_users: {second: plain-text}\n", "is not a bcrypt hash"),
         (
             "tls_server_config: {cert_file: gone.pem, key_file: server.key}\n",
             "gone.pem cannot be used",

@@ -5,7 +5,7 @@ use tests::{Access, Account, Files, NatsServer, Operator, Page, Setup, Workers};
 use super::{LIMIT, collector, is_refused, login, look, workers};
 use crate::TARGET;
 
-/// The exit code of `doctor` where something has to be mended.
+/// The exit code of `doctor` where something has to be fixed.
 const UNWELL: i32 = 9;
 
 const SINGLE: &str = r#"exports: [{service: "$SRV.>"}]"#;

@@ -86,7 +86,7 @@ impl Core {
             return because(
                 "silence",
                 format!(
-                    "there was silence: a service listens on {}, but no reply came in time. The services may hang, or may not be allowed to reply",
+                    "a service listens on {}, but no reply came in time. The services may hang, or may not be allowed to reply",
                     self.service_prefix.stats()
                 ),
             );
@@ -155,7 +155,7 @@ impl Core {
         let unreadable = self
             .voice
             .has_unreadable()
-            .then(|| "replies came that cannot be read".to_owned());
+            .then(|| "the replies cannot be read".to_owned());
         let texts: Vec<String> = [
             unreadable,
             counted(

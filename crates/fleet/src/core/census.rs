@@ -61,7 +61,7 @@ pub struct CensusMiss {
     pub found: Option<EndpointPath>,
     /// In which way they miss it.
     pub reason: String,
-    /// What to type or to mend.
+    /// What to type or to fix.
     pub remedy: Option<String>,
 }
 

@@ -265,7 +265,7 @@ impl Core {
             TurnNews::InTurn(_, cause @ InTurn::Export) => {
                 self.say_seldom(About::Collector, cause.as_str(), now, || {
                     let text = format!(
-                        "{}; those that were seen are asked one by one, and others may be missing. To mend it, {}",
+                        "{}; those that were seen are asked one by one, and others may be missing. To fix it, {}",
                         cause.text(&prefix),
                         cause.remedy(&prefix)
                     );
@@ -276,7 +276,7 @@ impl Core {
                 let key = format!("{} {service}", cause.as_str());
                 self.say_seldom(About::Pool, &key, now, || {
                     let text = format!(
-                        "{}; they are asked one by one. To mend it, {}",
+                        "{}; they are asked one by one. To fix it, {}",
                         cause.text(&prefix),
                         cause.remedy(&prefix)
                     );

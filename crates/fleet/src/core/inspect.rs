@@ -98,7 +98,7 @@ pub enum Seen {
     NearMiss {
         /// In which way not.
         miss: NearMiss,
-        /// What to type or to mend.
+        /// What to type or to fix.
         remedy: Option<String>,
     },
     /// Nothing that the pool has in common with it.

@@ -74,7 +74,7 @@ impl Core {
         else {
             self.common.unreadable += 1;
             self.common.replies += 1;
-            self.warn("no round", now, "a reply came to a round that there was not");
+            self.warn("no round", now, "a reply names a round that does not exist");
             return;
         };
         let is_current = timing == Timing::InRound;

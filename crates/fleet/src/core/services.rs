@@ -132,7 +132,7 @@ impl Core {
         }
         if replies == 0 {
             let text = format!(
-                "there was silence: a service listens on {}, but no reply came in time",
+                "a service listens on {}, but no reply came in time",
                 self.service_prefix.stats()
             );
             return because("silence", text);
@@ -147,7 +147,7 @@ impl Core {
         match names.find(|name| subject::same_letters(name, service)) {
             Some(name) => {
                 let advice = advice::ask_for_service(self.plan.services_given, name);
-                because("similar", format!("a service of the name {name:?} did: {advice}"))
+                because("similar", format!("a service named {name:?} did: {advice}"))
             }
             None => because(
                 "foreign",

@@ -160,7 +160,7 @@ fn workers_that_a_new_plan_leaves_out_have_left() {
     let mut bench = Bench::of("dynamo/*/*");
     bench.round(&[worker("a", "1", 1, 0)]);
     bench.take(plan(&["other/x/y"]));
-    assert_eq!(recent(&bench)[1..], ["1 left not of this pool any more"]);
+    assert_eq!(recent(&bench)[1..], ["1 left no longer in this pool"]);
     bench.take(plan(&["dynamo/*/*"]));
     bench.rounds(2);
     assert_eq!(counted(&bench), [2, 1, 0, 0, 0, 0]);

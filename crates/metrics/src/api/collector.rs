@@ -19,7 +19,7 @@ pub struct Collector {
     age_seconds: f64,
     /// How long ago the last round ended; `null` before the first.
     round_age_seconds: Option<f64>,
-    /// Rounds that were left out because the one before had not ended in time.
+    /// Rounds that were left out because the previous one had not ended in time.
     rounds_skipped: u64,
     /// Whether the numbers can be trusted, as `/readyz` says.
     ready: bool,

@@ -23,7 +23,7 @@ pub struct Query {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// There is no such parameter.
-    #[error("there is no parameter {0:?}; there are pool, state, offset and limit")]
+    #[error("there is no parameter {0:?}; the parameters are pool, state, offset and limit")]
     Unknown(String),
     /// A parameter is given twice.
     #[error("{0:?} is given twice")]
@@ -32,7 +32,7 @@ pub enum QueryError {
     #[error("the value of {0:?} is not percent-encoded UTF-8")]
     Encoding(String),
     /// There is no such state.
-    #[error("{0:?} is not a state; there are fresh, stale and late")]
+    #[error("{0:?} is not a state; the states are fresh, stale and late")]
     State(String),
     /// It is no number.
     #[error("{value:?} is not a number from 0; {name} counts workers")]

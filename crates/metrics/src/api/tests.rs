@@ -129,13 +129,13 @@ fn a_query_that_cannot_be_answered_says_why() {
     };
     check(
         "colour=red",
-        "there is no parameter \"colour\"; there are pool, state, offset and limit",
+        "there is no parameter \"colour\"; the parameters are pool, state, offset and limit",
     );
     check("pool=a&pool=b", "\"pool\" is given twice");
     check("pool=%ff", "the value of \"pool\" is not percent-encoded UTF-8");
     check(
         "state=dead",
-        "\"dead\" is not a state; there are fresh, stale and late",
+        "\"dead\" is not a state; the states are fresh, stale and late",
     );
     check("limit=-1", "\"-1\" is not a number from 0; limit counts workers");
     check("offset", "\"\" is not a number from 0; offset counts workers");

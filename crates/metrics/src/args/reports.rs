@@ -74,7 +74,7 @@ pub struct ReportArgs {
 fn exact_subject(text: &str) -> Result<String, String> {
     match protocol::subject::is_exact(text) {
         true => Ok(text.to_owned()),
-        false => Err("it is no subject without wildcards".to_owned()),
+        false => Err("it must be a subject without wildcards".to_owned()),
     }
 }
 

@@ -60,7 +60,9 @@ pub struct WatchArgs {
 fn name<N: FromStr<Err: std::error::Error>>(text: &str) -> Result<String, String> {
     match text.replace('*', "x").parse::<N>() {
         Ok(_) => Ok(text.to_owned()),
-        Err(_) if text.contains('*') => Err("with a name in place of each *, it is no name".to_owned()),
+        Err(_) if text.contains('*') => {
+            Err("it is not a valid name, even with each * replaced by one".to_owned())
+        }
         Err(error) => Err(error.to_string()),
     }
 }

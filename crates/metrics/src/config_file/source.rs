@@ -72,7 +72,7 @@ pub fn read_text(path: &Path) -> FileText {
             let reason = format!("it is longer than {MAX_BYTES} bytes");
             return Err(io::Error::new(ErrorKind::FileTooLarge, reason));
         }
-        String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is no text in UTF-8"))
+        String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
     };
     match read() {
         Ok(text) => Ok(Text::new(path, text)),

@@ -27,7 +27,7 @@ pub(super) struct Credentials {
 
 /// Why a text is no list of addresses. Its message is fixed, so it shows no part of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no address of an etcd server ({0})")]
+#[error("it is not the address of an etcd server ({0})")]
 pub struct EtcdServersError(&'static str);
 
 impl EtcdServers {

@@ -61,7 +61,7 @@ families! {
         DROPPED_MESSAGES: Process = "llm_collector_dropped_messages", Counter in "messages",
             "Messages from NATS that were lost because the collector did not take them in time; at least this many.";
         ROUNDS_SKIPPED: Process = "llm_collector_rounds_skipped", Counter,
-            "Rounds that were skipped because the round before had not ended in time.";
+            "Rounds that were skipped because the previous round had not ended in time.";
         ETCD_CONNECTED: Process = "llm_collector_etcd_connected", Gauge,
             "1 while etcd is being read, with --etcd only; capacities stay as they are while it is not.";
         ETCD_WORKERS: Process = "llm_collector_etcd_workers", Gauge,
@@ -73,7 +73,7 @@ families! {
         SERIES_LEFT_OUT: Process = "llm_collector_series_left_out", Gauge in "series",
             "Series of workers and of service instances that are not on this page because it would exceed its limit on series.";
         CONFIG_SUCCESSFUL: Process = "llm_collector_config_last_reload_successful", Gauge,
-            "1 if the last attempt to read the configuration file succeeded, with --config only; 0 while a file was refused and the configuration before it is in force.";
+            "1 if the last attempt to read the configuration file succeeded, with --config only; 0 while a file was refused and the previous configuration is in force.";
         CONFIG_SUCCESS_AT: Process = "llm_collector_config_last_reload_success_timestamp_seconds", Gauge in "seconds",
             "When the configuration in force was read from its file, in Unix time.";
         CONFIG_RELOADS: Process["result"] = "llm_collector_config_reloads", Counter,
@@ -103,9 +103,9 @@ families! {
         HTTP_CLOSED: Process["reason"] = "llm_collector_http_connections_closed", Counter,
             "Connections to the page that the collector closed: slow_request, the request was not complete in time; idle, no further request came; slow_reader, the response was not read in time; outdated, it was still being read when newer pages needed the memory; over_limit, there were too many connections; tls, the handshake failed.";
         HTTP_ACCEPT_ERRORS: Process = "llm_collector_http_accept_errors", Counter,
-            "Connections to the page that could not be accepted, most often for want of file descriptors.";
+            "Connections to the page that could not be accepted, most often because file descriptors ran out.";
         HTTP_UNAUTHORIZED: Process = "llm_collector_http_unauthorized", Counter,
-            "Requests to the page that were refused for want of a valid user and password.";
+            "Requests to the page that were refused because they had no valid user and password.";
         BUILD_INFO: Process["version", "revision"] = "llm_collector_build_info", Gauge,
             "Version of the collector and the commit of its source, or unknown where it was built outside of a repository; always 1.";
         UP: AnyPool = "llm_collector_up", Gauge,
@@ -129,7 +129,7 @@ families! {
         PROCESS_CPU: Process = "process_cpu_seconds", Counter in "seconds",
             "Processor time that the collector has used, in the system and outside of it.";
         PROCESS_RESIDENT: Process = "process_resident_memory_bytes", Gauge in "bytes",
-            "Memory that the collector has.";
+            "Memory that the collector uses.";
         PROCESS_VIRTUAL: Process = "process_virtual_memory_bytes", Gauge in "bytes",
             "Address space that the collector has.";
         PROCESS_OPEN_FDS: Process = "process_open_fds", Gauge,
@@ -145,7 +145,7 @@ families! {
         POOL_WORKERS: Pool["state"] = "llm_pool_workers", Gauge in "workers",
             "Workers of the pool by state.";
         POOL_CHANGES: Pool["change"] = "llm_pool_worker_changes", Counter,
-            "Changes of workers: joined, a worker that was not there; left, it was silent for too long or belongs elsewhere; stale, it was fresh and is silent or too late; recovered, it is fresh again; restarted, its instance began anew; replaced, another instance speaks for its id. Joined less left is the number of workers.";
+            "Changes of workers: joined, a worker that was not there; left, it was silent for too long or belongs elsewhere; stale, it was fresh and is silent or too late; recovered, it is fresh again; restarted, its instance started again; replaced, another instance has its id. Joined minus left is the number of workers.";
         DUPLICATES: Pool["worker_id", "service_id", "duplicate_service_id"] = "llm_pool_worker_duplicate_info", Gauge,
             "Workers whose id two service instances report, of which the younger is shown as the worker and the other is not; always 1, and the first 64 of a pool.";
         POOL_SLOTS_ACTIVE: Pool = "llm_pool_request_slots_active", Gauge in "requests",
@@ -305,7 +305,7 @@ families! {
         SERVICE_RESTARTS: ServiceInstance = "nats_service_restarts", Counter,
             "Restarts under one instance id: a new start time, or counters that went back. Most services take a new id when they start.";
         SERVICE_INFO: ServiceInstance["version", "description", "queue_group"] = "nats_service_info", Gauge,
-            "What the instance says of itself, with a label `meta_…` for each key of `--metadata-labels`; always 1.";
+            "What the instance reports about itself, with a label `meta_…` for each key of `--metadata-labels`; always 1.";
     }
     UPSTREAM => {
         UP_KV_ACTIVE: UpstreamWorker = "llm_kv_blocks_active", Gauge in "blocks",

@@ -23,7 +23,7 @@ pub(super) fn part(screen: &CollectorScreen) -> Markup {
             (tile("Uptime", html! { (format::span(resources.started_seconds.map(|started| now - started))) }, html! { "processor time " (format::span(resources.cpu_seconds)) }))
             (tile("Memory", html! { (format::bytes(resources.resident_bytes)) }, html! { "history " (format::bytes(Some(resources.history_bytes))) }))
             (tile("Open files", html! { (format::count(resources.open_files)) }, html! { (format::count(resources.threads)) " threads, " (format::counted(resources.streams as usize, "open page")) }))
-            (tile("Rounds left out", html! { (screen.rounds_skipped) }, html! { "the one before had not ended" }))
+            (tile("Rounds left out", html! { (screen.rounds_skipped) }, html! { "the previous one had not ended" }))
             (tile("NATS", html! { (if screen.header.nats.connected { "connected" } else { "lost" }) }, html! {
                 (screen.header.nats.reconnects) " reconnects, " (screen.permission_violations) " denials, " (screen.server_errors) " errors, " (screen.dropped_messages) " dropped"
             }))

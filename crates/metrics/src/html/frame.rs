@@ -56,7 +56,7 @@ pub(crate) fn missing(ask: &Ask, text: &str) -> String {
         section class="panel" {
             h1 { "Not here" }
             p { (shown(text)) "." }
-            p { "It may have left, or it may be called otherwise: look at "
+            p { "It may have left, or have another name: look at "
                 a href="./" { "all pools" } " or at " a href="why" { "why a worker is not seen" } "." }
         }
     };

@@ -235,7 +235,7 @@ fn services(screen: &Overview, ask: &Ask) -> Markup {
                             th scope="col" class="num" { "Fresh" }
                             th scope="col" class="num" { "Req/s" }
                             th scope="col" class="num" { "Errors" }
-                            th scope="col" class="num" { abbr title="Time spent on a request, in the mean" { "Time" } }
+                            th scope="col" class="num" { abbr title="Mean time spent on a request" { "Time" } }
                             th scope="col" class="num low" { "Changes" }
                             th scope="col" { "15 min" }
                         } }

@@ -56,7 +56,7 @@ pub(super) fn part(screen: &WhyScreen) -> Markup {
         @if !facts.refused.is_empty() {
             section class="panel" aria-labelledby="refused-title" {
                 h2 id="refused-title" { "Refused fields " span class="n" { (facts.refused.len()) } }
-                p class="dim" { "What a worker reports and cannot be used. The rest of its report is kept." }
+                p class="dim" { "Invalid values in what workers report. The rest of each report is kept." }
                 div class="scroll" { table class="grid" {
                     thead { tr { th scope="col" { "Pool" } th scope="col" class="num" { "Workers" } th scope="col" { "What is wrong" } th scope="col" { "For example" } } }
                     tbody { @for refused in &facts.refused {

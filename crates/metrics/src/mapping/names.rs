@@ -74,14 +74,14 @@ pub(super) fn check_metric(name: &str, kind: MappedKind, unit: Option<&str>) -> 
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(is_plain) {
         return refuse(format!(
-            "{name:?} is no name of a metric: write it in snake_case, with a-z, 0-9 and _"
+            "{name:?} is not a metric name: write it in snake_case, with a-z, 0-9 and _"
         ));
     }
     let family = match (kind, name.strip_suffix("_total")) {
         (MappedKind::Counter, family) => family.unwrap_or(name),
         (MappedKind::Gauge, None) => name,
         (MappedKind::Gauge, Some(_)) => {
-            return refuse(format!("{name} ends with _total, which only a counter does"));
+            return refuse(format!("{name} ends with _total, which is reserved for counters"));
         }
     };
     let known = catalogue();
@@ -95,7 +95,7 @@ pub(super) fn check_metric(name: &str, kind: MappedKind, unit: Option<&str>) -> 
     let mut words = family.split('_');
     if let Some(word) = words.clone().find(|word| TYPES.contains(word)) {
         return refuse(format!(
-            "{name} has the word {word:?}: its type is no part of a name"
+            "{name} has the word {word:?}: leave the type out of the name"
         ));
     }
     if let Some(short) = words.clone().find(|word| SHORT_UNITS.contains(word)) {
@@ -152,7 +152,7 @@ pub fn check_label(name: &str) -> Result<(), String> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(is_plain) {
         return Err(format!(
-            "{name:?} is no name of a label: write it in snake_case, with a-z, 0-9 and _"
+            "{name:?} is not a label name: write it in snake_case, with a-z, 0-9 and _"
         ));
     }
     if TAKEN_LABELS.contains(&name) {

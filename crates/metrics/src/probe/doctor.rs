@@ -24,13 +24,13 @@ use crate::engine::Engine;
 /// What the doctor has found, by what is to be done first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// Nothing has to be mended.
+    /// Nothing has to be fixed.
     Clean,
     /// A permission is missing.
     Denied,
     /// A pool that is to be watched has no workers.
     NoWorkers,
-    /// Something else has to be mended.
+    /// Something else has to be fixed.
     Unwell,
 }
 

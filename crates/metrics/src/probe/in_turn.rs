@@ -1,4 +1,4 @@
-//! [`OneByOne`]: why requests bring fewer replies than there are instances, and what mends that.
+//! [`OneByOne`]: why requests bring fewer replies than there are instances, and what fixes that.
 
 use std::fmt;
 
@@ -27,6 +27,6 @@ impl OneByOne {
 
 impl fmt::Display for OneByOne {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}. To mend it, {}", self.text, self.remedy)
+        write!(f, "{}. To fix it, {}", self.text, self.remedy)
     }
 }

@@ -27,7 +27,7 @@ pub async fn nothing_to_watch(looking: &Looking) -> String {
         Err(_) => format!("What is there cannot be shown: NATS at {servers} did not answer in time.\n"),
     };
     format!(
-        "error: nothing to watch. Say what, by one or several of\n
+        "error: nothing to watch. Name it with one or more of\n
   --target NAMESPACE/COMPONENT/ENDPOINT   a pool of workers; `*` in a name matches any text
   --service NAME                          a NATS service of any kind, by its name
   --all-services                          every NATS service

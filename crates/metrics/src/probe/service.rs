@@ -182,10 +182,10 @@ impl Report {
             (None, n) => {
                 let text = match n {
                     1 => format!(
-                        "No instance of {name} answers. One other service does, under no similar name."
+                        "No instance of {name} answers. One other service does; its name is not similar."
                     ),
                     n => format!(
-                        "No instance of {name} answers. {n} other services do, under no similar name."
+                        "No instance of {name} answers. {n} other services do; none has a similar name."
                     ),
                 };
                 (text, Some(copied.command(&["list"])))

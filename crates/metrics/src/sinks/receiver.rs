@@ -23,7 +23,7 @@ pub struct Receiver {
 
 /// Why a text is no such address. Its message is fixed, so it shows no part of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no address of a receiver ({0})")]
+#[error("it is not the address of a receiver ({0})")]
 pub struct ReceiverError(&'static str);
 
 impl ReceiverError {

@@ -92,7 +92,7 @@ fn workers<'a>(all: &'a [WorkerRow], look: &Look, rows: &mut Vec<Row<'a>>) -> (u
     if found.0 == 0 {
         rows.push(Row::Text(vec![Cell::from(match found.1 {
             0 => "no worker is known; 4 shows why".to_owned(),
-            _ => "no worker has what the filter asks for; Esc clears it".to_owned(),
+            _ => "no worker matches the filter; Esc clears it".to_owned(),
         })]));
     }
     found

@@ -10,7 +10,7 @@ Keys
   Enter            open what the cursor is on; Esc or Backspace goes back
   /                filter; in a pool by id, host, state or level
   s  r             sort by the next figure; reverse
-  p                keep the order of rows while figures go on
+  p                keep the order of rows while figures change
   !                list all problems
   left, right      another figure in the heat strip
   K W S R E H A    KV, waiting, slots, requests, errors, hits, last seen

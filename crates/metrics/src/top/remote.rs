@@ -32,9 +32,9 @@ pub(super) enum Unanswered {
     Unreachable(String),
     #[error("it answers {0}; give its user and password with --attach http://USER:PASSWORD@HOST:PORT")]
     Unauthorized(StatusCode),
-    #[error("it answers {0}, so it is no collector that `metrics top` can read")]
+    #[error("it answers {0}, so it is not a collector that `metrics top` can read")]
     Other(StatusCode),
-    #[error("its answer is no screen of a collector of this version: {0}")]
+    #[error("its answer is not a screen of a collector of this version: {0}")]
     Unreadable(String),
     #[error("no answer came in {} s", ANSWER_LIMIT.as_secs())]
     Slow,

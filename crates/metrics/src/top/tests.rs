@@ -178,7 +178,7 @@ fn a_filter_and_an_order_apply_to_the_rows_and_are_shown() {
     seen.keys("r");
     assert!(seen.chosen().contains("6d0000000000000c"), "{}", seen.drawn());
     seen.keys("/zzz");
-    assert!(seen.drawn().contains("no worker has what the filter asks for"));
+    assert!(seen.drawn().contains("no worker matches the filter"));
 }
 
 #[test]

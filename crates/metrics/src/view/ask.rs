@@ -41,7 +41,7 @@ pub struct Ask {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// There is no such parameter.
-    #[error("there is no parameter {name:?} here; there are {known}")]
+    #[error("there is no parameter {name:?} here; the parameters are {known}")]
     Unknown {
         /// The parameter.
         name: String,
@@ -58,7 +58,7 @@ pub enum AskError {
     #[error(transparent)]
     Sort(#[from] SortError),
     /// It names no figure.
-    #[error("{0:?} is no key of the heat strip; there are {known}", known = HeatKey::ALL.map(HeatKey::as_str).join(", "))]
+    #[error("{0:?} is not a key of the heat strip; the keys are {known}", known = HeatKey::ALL.map(HeatKey::as_str).join(", "))]
     Key(String),
     /// It is no number.
     #[error("{0:?} is not a number of rows, nor `all`")]

@@ -16,7 +16,7 @@ pub struct CollectorScreen {
     pub header: Header,
     /// The commit of its source.
     pub revision: String,
-    /// Rounds that were left out because the one before had not ended in time.
+    /// Rounds that were left out because the previous one had not ended in time.
     pub rounds_skipped: u64,
     /// How often the server refused a publish or a subscription.
     pub permission_violations: u64,

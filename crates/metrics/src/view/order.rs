@@ -41,7 +41,7 @@ pub enum Sort {
 
 /// A text that names no order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no order; there are {known}", known = Sort::ALL.map(Sort::as_str).join(", "))]
+#[error("{0:?} is not an order; the orders are {known}", known = Sort::ALL.map(Sort::as_str).join(", "))]
 pub struct SortError(String);
 
 impl Sort {

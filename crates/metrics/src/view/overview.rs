@@ -92,7 +92,7 @@ pub struct ServiceRow {
     pub requests_per_second: Option<f64>,
     /// Failed requests by requests.
     pub error_ratio: Option<f64>,
-    /// Time spent on a request, in the mean.
+    /// Mean time spent on a request.
     pub processing_seconds: Option<f64>,
     /// Changes of its instances in the last hour, without those of the first minute.
     pub changes_last_hour: u64,

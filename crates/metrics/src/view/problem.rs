@@ -67,7 +67,7 @@ pub(super) fn all(moment: &Moment<'_>) -> Vec<Problem> {
             severity: Severity::Note,
             subject: Subject::Collector,
             text: format!("{left_out} more problems are not listed"),
-            remedy: "mend those above first, or look at each pool".to_owned(),
+            remedy: "fix those above first, or look at each pool".to_owned(),
             command: None,
         });
     }

@@ -177,7 +177,7 @@ pub struct NearMiss {
     pub of: Option<String>,
     /// Why they do not belong to it.
     pub reason: String,
-    /// What to type or to mend.
+    /// What to type or to fix.
     pub remedy: Option<String>,
 }
 

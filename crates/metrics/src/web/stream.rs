@@ -56,7 +56,7 @@ fn asked(query: &str) -> Result<Ask, String> {
             let name = one.split_once('=').map_or("", |(_, name)| name);
             Kind::named(name).ok_or_else(|| {
                 let known = Kind::ALL.map(Kind::name).join(", ");
-                format!("{name:?} is no screen; there are {known}")
+                format!("{name:?} is not a screen; the screens are {known}")
             })?
         }
         _ => return Err(AskError::Twice("screen".to_owned()).to_string()),

@@ -57,7 +57,7 @@ impl Asked {
     /// Says why it asks for nothing.
     pub(super) fn read(payload: &Bytes) -> Result<Self, String> {
         let text =
-            std::str::from_utf8(payload).map_err(|error| format!("the payload is no UTF-8: {error}"))?;
+            std::str::from_utf8(payload).map_err(|error| format!("the payload is not UTF-8: {error}"))?;
         let long: Option<Long> = text
             .starts_with('{')
             .then(|| serde_json::from_str(text).ok())

@@ -73,7 +73,7 @@ pub(super) fn serve(server: Option<Server>) -> Asking {
         .method_not_allowed_fallback(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n")
         })
-        .fallback(async || (StatusCode::NOT_FOUND, "not here; there is /metrics\n"))
+        .fallback(async || (StatusCode::NOT_FOUND, "not here; the page is /metrics\n"))
         .with_state(ask);
     server.announce("serving the engines' own metrics", "/metrics");
     let mut serving = JoinSet::new();

@@ -58,7 +58,7 @@ pub(super) struct Show {
     reported: (u64, u64),
     scenario: Scenario,
     duration: Option<Nanos>,
-    /// When the scenario begins anew, where it does.
+    /// When the scenario starts again, where it does.
     anew: Option<u64>,
     stage: Stage,
     voice: Voice,
@@ -237,8 +237,8 @@ impl Show {
             warn!(
                 refused = refused.into_iter().collect::<Vec<_>>().join(" "),
                 remedy = subscribe,
-                "the workers run, and cannot be found or called: the server refused their subscriptions; allow this \
-                 user what the remedy says, and start them anew"
+                "the workers run, but cannot be found or called: the server refused their subscriptions; allow this \
+                 user what the remedy says, and restart them"
             );
             return;
         }
@@ -366,7 +366,7 @@ impl Show {
     fn begin_anew(&mut self) {
         self.stage.begin_anew(&mut self.journal, &mut self.notices);
         self.anew = self.anew.map(|at| at.saturating_add(self.scenario.duration.0));
-        info!(duration = %self.scenario.duration, "the scenario begins anew");
+        info!(duration = %self.scenario.duration, "the scenario starts again");
     }
 
     /// A simulation that cannot keep up says so; its schedule stays as it was.
@@ -485,7 +485,7 @@ impl Show {
         if before == 0 || (before + messages).ilog2() > before.ilog2() {
             warn!(
                 lost = self.status.messages_lost,
-                "messages are lost, for the NATS connection does not take them"
+                "messages are lost because the NATS connection does not accept them"
             );
         }
     }

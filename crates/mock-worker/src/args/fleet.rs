@@ -178,7 +178,7 @@ impl ScenarioArgs {
 /// A time that is longer than nothing.
 pub(crate) fn some_time(text: &str) -> Result<Nanos, String> {
     match text.parse().map_err(|error: NanosError| error.to_string())? {
-        Nanos(0) => Err("it must be longer than nothing".to_owned()),
+        Nanos(0) => Err("it must be longer than 0".to_owned()),
         time => Ok(time),
     }
 }
@@ -186,6 +186,6 @@ pub(crate) fn some_time(text: &str) -> Result<Nanos, String> {
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.0..=1000.0).contains(&rate) => Ok(rate),
-        _ => Err("it is no number from 0 to 1000; write e.g. 3 or 0.5".to_owned()),
+        _ => Err("it is not a number from 0 to 1000; write e.g. 3 or 0.5".to_owned()),
     }
 }

@@ -178,7 +178,7 @@ pub struct Config {
     pub scenario: Scenario,
     /// After how much of the workers' time it ends.
     pub duration: Option<Nanos>,
-    /// Whether the scenario begins anew when its duration is over.
+    /// Whether the scenario starts again when its duration is over.
     pub repeat: bool,
     /// How their time goes.
     pub clock: ClockArg,
@@ -397,13 +397,13 @@ fn trace_subject(text: &str) -> Result<String, String> {
     };
     match text.len() <= protocol::MAX_NAME_BYTES && text.split('.').all(is_token) {
         true => Ok(text.to_owned()),
-        false => Err("it is no subject to publish at; write e.g. dynamo.request_trace.v1".to_owned()),
+        false => Err("it is not a subject to publish at; write e.g. dynamo.request_trace.v1".to_owned()),
     }
 }
 
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (0.001..=1000.0).contains(&speed) => Ok(speed),
-        _ => Err("it is no number from 0.001 to 1000; write e.g. 2 or 0.5".to_owned()),
+        _ => Err("it is not a number from 0.001 to 1000; write e.g. 2 or 0.5".to_owned()),
     }
 }

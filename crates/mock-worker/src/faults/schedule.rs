@@ -47,7 +47,7 @@ impl TryFrom<IdText> for Id {
             IdText::Number(id) => Ok(Self(id)),
             IdText::Text(text) => match text.parse() {
                 Ok(id) => Ok(Self(id)),
-                Err(_) => Err(format!("{text:?} is no worker id; write it in decimal")),
+                Err(_) => Err(format!("{text:?} is not a worker id; write it in decimal")),
             },
         }
     }

@@ -50,5 +50,5 @@ fn get(url: &str) -> anyhow::Result<Value> {
     };
     let text = read().with_context(|| format!("failed to fetch {url}"))?;
     serde_json::from_str(&text)
-        .with_context(|| format!("{url} answers no JSON; --url names a collector's page server"))
+        .with_context(|| format!("{url} does not answer with JSON; --url names a collector's page server"))
 }

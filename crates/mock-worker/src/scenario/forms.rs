@@ -44,17 +44,17 @@ forms! {
         "{ onoff = { rate_on = 20.0, rate_off = 1.0, mean_on = \"5s\", mean_off = \"20s\" } }";
     "process" "closed": "users who wait for each answer and think",
         "{ closed = { users = 8, think = \"2s\" } }";
-    "input" "fixed": "always as many tokens", "{ fixed = 1000 }";
+    "input" "fixed": "always the same number of tokens", "{ fixed = 1000 }";
     "input" "uniform": "any number of tokens between two", "{ uniform = { min = 100, max = 2000 } }";
     "input" "lognormal": "a long tail", "{ lognormal = { mean = 1155.0, cv = 0.96, max = 16384 } }";
     "input" "empirical": "one of these lengths", "{ empirical = [100, 200, 1500] }";
-    "output" "fixed": "always as many tokens", "{ fixed = 200 }";
+    "output" "fixed": "always the same number of tokens", "{ fixed = 200 }";
     "output" "uniform": "any number of tokens between two", "{ uniform = { min = 10, max = 400 } }";
     "output" "lognormal": "a long tail", "{ lognormal = { mean = 211.0, cv = 0.77, max = 4096 } }";
     "output" "empirical": "one of these lengths", "{ empirical = [10, 20, 300] }";
-    "select" "first": "the first so many workers", "{ first = 2 }";
-    "select" "last": "the last so many workers", "{ last = 2 }";
-    "select" "every": "every so-manieth worker, the first among them", "{ every = 3 }";
+    "select" "first": "the first N workers", "{ first = 2 }";
+    "select" "last": "the last N workers", "{ last = 2 }";
+    "select" "every": "every Nth worker, including the first", "{ every = 3 }";
     "select" "fraction": "a share of the workers", "{ fraction = 0.5 }";
     "select" "places": "workers by their places, counted from 0", "{ places = [0, 3] }";
     "select" "ids": "workers by their ids", "{ ids = [7120] }";

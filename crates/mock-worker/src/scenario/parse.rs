@@ -45,8 +45,8 @@ pub enum ScenarioError {
         /// Why.
         source: io::Error,
     },
-    /// The text is no scenario.
-    #[error("{name} is no scenario:\n{reason}")]
+    /// The text is not a scenario.
+    #[error("{name} is not a scenario:\n{reason}")]
     Text {
         /// The scenario's name or file.
         name: String,
@@ -144,7 +144,7 @@ impl Setting {
                     };
                     Slot::Table(table)
                 }
-                _ => return Err(format!("{path} is no table")),
+                _ => return Err(format!("{path} is not a table")),
             };
         }
         *place.enter(last, &path)? = self.value.clone();
@@ -225,7 +225,7 @@ fn read(file: &Path) -> io::Result<String> {
     if bytes.len() > MAX_BYTES {
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 /// Reads the text of the scenario `name`, and applies all settings or none.
@@ -320,7 +320,7 @@ mod tests {
     fn an_unknown_key_is_reported_with_its_line_and_the_nearest_key() {
         let check = |text: &str, expected: &[&str]| {
             let error = parse("my.toml", text, &[]).expect_err(text).to_string();
-            assert!(error.starts_with("my.toml is no scenario:\n"), "{error}");
+            assert!(error.starts_with("my.toml is not a scenario:\n"), "{error}");
             for part in expected {
                 assert!(error.contains(part), "{part:?} is not in {error}");
             }

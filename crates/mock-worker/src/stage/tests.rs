@@ -148,7 +148,7 @@ fn a_scenario_that_begins_anew_has_its_profile_and_faults_again_and_keeps_its_wo
     assert_eq!(stage.sample(0).truth.counters.restarts, restarts + 1);
     assert_eq!(stage.ids(), ids);
     let kinds: Vec<Kind> = stage.faults().map(|(_, fault)| fault.kind).collect();
-    assert_eq!(kinds.len(), 2, "none is there twice: {kinds:?}");
+    assert_eq!(kinds.len(), 2, "none occurs twice: {kinds:?}");
     assert!(
         stage.faults().any(|(number, _)| number == own),
         "what was added stays"

@@ -162,7 +162,7 @@ impl<'a> Comparison<'a> {
 
     fn hints(&self, report: &mut Report) {
         let Some(newest) = self.newest else {
-            let none = "no record of the truth has unix_seconds, so none can be told to be on the page: was it made \
+            let none = "no record of the truth has unix_seconds, so no record can be matched with the page: was it made \
                         by a simulation offline?";
             report.hints.push(none.to_owned());
             return;
@@ -229,7 +229,7 @@ fn compare_worker(worker: &ShownWorker<'_>, replies: &BTreeMap<String, Reply>, r
         report.add(difference(
             worker.id,
             "load",
-            "sent by nobody until then",
+            "not sent by any worker until then",
             seen,
             None,
         ));

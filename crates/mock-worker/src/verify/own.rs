@@ -28,7 +28,7 @@ pub(super) fn check(page: &Page, shown: &Shown<'_>, report: &mut Report) {
 fn check_worker(worker: &ShownWorker<'_>, report: &mut Report) {
     let id = || Some(worker.id.to_owned());
     if worker.has_load() && worker.last_seen.is_none() && worker.last_event.is_none() {
-        let truth = "there, beside its load".to_owned();
+        let truth = "there, next to its load".to_owned();
         report.add(difference(id(), LAST_SEEN.to_owned(), truth, show(None)));
     }
     for (active, capacity) in PAIRS {

@@ -251,7 +251,7 @@ fn a_worker_that_nobody_knows_is_told() {
 #[test]
 fn a_load_that_nobody_had_sent_by_then_is_told() {
     let expected = "worker 7: load is there, llm_worker_last_seen_timestamp_seconds 1700000000.5 on the page, \
-                    sent by nobody until then in the truth";
+                    not sent by any worker until then in the truth";
     let report = check(&page(&[("7", LOAD)]), &[record("7", -0.1, LOAD)], &[expected]);
     assert!(report.is_empty());
 }

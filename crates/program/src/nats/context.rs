@@ -100,7 +100,7 @@ impl Folder {
         };
         if name.is_empty() || name.contains("..") || name.contains('/') {
             return Err(format!(
-                "{name:?} is no name of a context: a name has no `/` and no `..`"
+                "{name:?} is not a context name: a name has no `/` and no `..`"
             ));
         }
         let file = folder.join(format!("{name}.json"));
@@ -119,7 +119,7 @@ impl Folder {
         let fields: Fields = serde_json::from_str(&text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
             format!(
-                "the context {} is not valid: see {place}; `nats context edit {name}` mends it",
+                "the context {} is not valid: see {place}; `nats context edit {name}` fixes it",
                 file.display()
             )
         })?;
@@ -134,7 +134,7 @@ impl Folder {
             .iter()
             .max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
         match nearest {
-            None => "; there is none at all".to_owned(),
+            None => "; there are no contexts".to_owned(),
             Some(name) if similarity(name) >= SIMILAR => format!("; did you mean {name:?}?"),
             Some(_) => format!("; there are {}", names.join(", ")),
         }

@@ -213,7 +213,9 @@ fn either(
     file: &Option<Secret>,
 ) -> Result<Option<Secret>, String> {
     match (value, file) {
-        (Some(_), Some(_)) => Err(format!("{name} and {file_name} give the same: give one of them")),
+        (Some(_), Some(_)) => Err(format!(
+            "{name} and {file_name} give the same value: use one of them"
+        )),
         (value, file) => Ok(value.clone().or(file.clone())),
     }
 }

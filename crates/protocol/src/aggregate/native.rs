@@ -160,8 +160,8 @@ pub struct Load {
 /// A message is no aggregate that this schema can read.
 #[derive(Debug, thiserror::Error)]
 pub enum AggregateError {
-    /// It is no MessagePack of this form.
-    #[error("it is no aggregate: {0}")]
+    /// It is not MessagePack of this form.
+    #[error("it is not an aggregate: {0}")]
     Malformed(#[from] rmp_serde::decode::Error),
     /// It has another schema.
     #[error("it has schema {0}, and this reader knows {SCHEMA}")]
@@ -422,6 +422,6 @@ mod tests {
         let error = Aggregate::read(&message).expect_err("a later schema");
         assert_eq!(error.to_string(), "it has schema 2, and this reader knows 1");
         let error = Aggregate::read(b"{}").expect_err("JSON").to_string();
-        assert!(error.starts_with("it is no aggregate"), "{error}");
+        assert!(error.starts_with("it is not an aggregate"), "{error}");
     }
 }

@@ -10,25 +10,25 @@ pub enum EventError {
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// The event is no object.
-    #[error("the event is no object")]
+    #[error("the event is not an object")]
     NotAnObject,
     /// A field is missing or has the wrong type.
-    #[error("{0} is missing or no whole number of 64 bits")]
+    #[error("{0} is missing or not a 64-bit whole number")]
     Field(&'static str),
     /// A number is missing or has the wrong type.
-    #[error("{0} is missing or no number")]
+    #[error("{0} is missing or not a number")]
     Number(&'static str),
     /// A text is missing, too long, or no text.
-    #[error("{0} is missing or no text of at most {MAX_NAME_BYTES} bytes")]
+    #[error("{0} is missing or not a text of at most {MAX_NAME_BYTES} bytes")]
     Text(&'static str),
     /// A part is missing or has no fields.
-    #[error("{0} is missing or no object")]
+    #[error("{0} is missing or not an object")]
     Section(&'static str),
-    /// A list is missing or no list.
-    #[error("{0} is missing or no list")]
+    /// A list is missing or not a list.
+    #[error("{0} is missing or not a list")]
     List(&'static str),
     /// A field has none of the values that are known.
-    #[error("{0} is missing or has no value that is known")]
+    #[error("{0} is missing or has an unknown value")]
     Unknown(&'static str),
     /// A message holds more events than it may.
     #[error("the message holds more than {0} events")]

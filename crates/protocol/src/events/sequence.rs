@@ -293,7 +293,7 @@ mod tests {
         check("request_id", json!(null), "request_id is missing", false);
         check("request_id", json!(""), "request_id is missing", false);
         check("request_id", json!("x".repeat(256)), "at most 255 bytes", false);
-        check("worker", json!(7), "worker is missing or no object", false);
+        check("worker", json!(7), "worker is missing or not an object", false);
         check("worker", json!({"worker_id": -7}), "worker_id is negative", true);
         check("router_id", json!("x"), "router_id", false);
         check("lora_name", json!(7), "lora_name", false);
@@ -302,7 +302,7 @@ mod tests {
         check(
             "data",
             json!({"AddRequest": 7}),
-            "AddRequest is missing or no object",
+            "AddRequest is missing or not an object",
             false,
         );
         check(

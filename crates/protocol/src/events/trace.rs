@@ -67,7 +67,7 @@ impl RequestTrace {
     /// read, and no text of theirs is kept or gets into an error.
     ///
     /// # Errors
-    /// [`EventError::Codec`] where the record is no JSON, [`EventError::NotAnObject`], [`EventError::Text`] without an
+    /// [`EventError::Codec`] where the record is not JSON, [`EventError::NotAnObject`], [`EventError::Text`] without an
     /// `event_type`, and [`EventError::Section`] without a `request`.
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, EventError> {
         read::read(bytes)

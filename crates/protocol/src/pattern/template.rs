@@ -14,7 +14,7 @@ pub enum PatternError {
     },
     /// No placeholder has this name or format.
     #[error(
-        "{{{found}}} is no placeholder{}; there are {{namespace}}, {{component}}, {{hash}}, {{endpoint}}, {{worker_id}} and {{worker_id:dec}}",
+        "{{{found}}} is not a placeholder{}; the placeholders are {{namespace}}, {{component}}, {{hash}}, {{endpoint}}, {{worker_id}} and {{worker_id:dec}}",
         .nearest.map(|name| format!(" (did you mean {{{name}}}?)")).unwrap_or_default()
     )]
     UnknownPlaceholder {

@@ -59,15 +59,15 @@ pub enum Cause {
     KeyMismatch,
     /// The server offers no TLS, and the client wants it.
     NoTls,
-    /// The server says nothing until TLS has begun, or is no NATS server.
+    /// The server says nothing until TLS has begun, or is not a NATS server.
     Silent,
     /// The trusted certificates of the system cannot be read.
     TrustStore(String),
     /// TLS failed in another way.
     Tls(String),
-    /// The server or the account takes no more connections: the server's words.
+    /// The server or the account accepts no more connections: the server's words.
     Limit(String),
-    /// What answers is no NATS server.
+    /// What answers is not a NATS server.
     NotNats,
     /// The server cannot be reached.
     Unreachable(String),
@@ -249,14 +249,14 @@ impl fmt::Display for Cause {
             Self::KeyMismatch => f.write_str("the client certificate and its key do not belong together"),
             Self::NoTls => f.write_str("the server offers no TLS, and TLS is asked for"),
             Self::Silent => f.write_str(
-                "the server accepts the connection and says nothing: it may expect TLS first, or is no NATS server",
+                "the server accepts the connection and sends nothing: it may expect TLS first, or is not a NATS server",
             ),
             Self::TrustStore(text) => {
                 write!(f, "the system's trusted certificates cannot be read: {}", shown(text))
             }
             Self::Tls(text) => write!(f, "{}", shown(text)),
             Self::Limit(text) => write!(f, "{}", shown(text)),
-            Self::NotNats => f.write_str("what answers there is no NATS server"),
+            Self::NotNats => f.write_str("what answers there is not a NATS server"),
             Self::Unreachable(text) => write!(f, "{}", shown(text)),
         }
     }

@@ -18,7 +18,7 @@ fn introduction(kind: CauseKind, servers: &str) -> String {
         CauseKind::File => String::new(),
         CauseKind::Refused => format!("NATS at {servers} refuses the connection: "),
         CauseKind::Tls => format!("TLS with NATS at {servers} failed: "),
-        CauseKind::Limit => format!("NATS at {servers} takes no more connections: "),
+        CauseKind::Limit => format!("NATS at {servers} accepts no more connections: "),
         CauseKind::Unreachable => format!("NATS at {servers} cannot be reached: "),
     }
 }

@@ -133,7 +133,7 @@ impl Endpoint {
         }
         if let Some(repeated) = self.refusals.admit(received) {
             let limit = self.waiting_limit;
-            warn!(worker = %self.name, limit, repeated, "a request is refused: as many as may wait are waiting");
+            warn!(worker = %self.name, limit, repeated, "a request is refused: the queue of waiting requests is full");
         }
         let exchange = self.exchange(request, received);
         // An outage is no reason to wait here: it is counted in any case.

@@ -76,7 +76,7 @@ enum NoLoad {
     StillRunning,
     #[error("the stats closure returned {bytes} bytes of JSON, above the limit of {limit}")]
     TooLarge { bytes: usize, limit: usize },
-    #[error("the stats closure returned stats that cannot be: {0}")]
+    #[error("the stats closure returned impossible stats: {0}")]
     Impossible(#[from] StatsError),
 }
 

@@ -64,13 +64,13 @@ pub struct Servers {
 
 /// Why a text is no list of NATS addresses. Its message is fixed, so it shows no part of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no address of a NATS server ({0})")]
+#[error("it is not the address of a NATS server ({0})")]
 pub struct ServersError(&'static str);
 
 /// A text that replies cannot have as the beginning of their subjects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "it is no prefix of subjects: write tokens with dots between them, without wildcards and spaces, e.g. _INBOX_me"
+    "it is not a subject prefix: write tokens with dots between them, without wildcards and spaces, e.g. _INBOX_me"
 )]
 pub struct InboxPrefixError;
 

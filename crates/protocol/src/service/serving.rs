@@ -45,7 +45,7 @@ impl Serving {
             biased;
             grace = &mut stop => grace,
             () = ended => {
-                error!(worker = %self.name, "the worker serves no longer: its NATS connection is closed");
+                error!(worker = %self.name, "the worker no longer serves requests: its NATS connection is closed");
                 self.closed.cancel();
                 stop.await
             }

@@ -40,7 +40,7 @@ pub enum StartError {
     ServiceName(#[from] ServiceNameError),
     /// The version is no semantic one.
     #[error(
-        "the version {version:?} of the service {service} is no semantic version: write one such as 1.2.3"
+        "the version {version:?} of the service {service} is not a semantic version: write one such as 1.2.3"
     )]
     Version {
         /// The service's name.
@@ -49,7 +49,7 @@ pub enum StartError {
         version: String,
     },
     /// Two endpoints of the worker have one name.
-    #[error("the endpoint {endpoint} is there twice: give each endpoint a name of its own")]
+    #[error("the endpoint {endpoint} occurs twice: give each endpoint a name of its own")]
     TwoEndpoints {
         /// The endpoint's name.
         endpoint: String,

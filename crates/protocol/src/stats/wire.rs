@@ -22,7 +22,7 @@ pub enum StatsShape {
 
 /// A text that names no [`StatsShape`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no shape of stats; write flat or nested")]
+#[error("{0:?} is not a shape of stats; write flat or nested")]
 pub struct StatsShapeError(String);
 
 impl WorkerStats {

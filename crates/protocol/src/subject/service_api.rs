@@ -143,7 +143,7 @@ pub struct ServiceRequest<'a> {
 }
 
 impl<'a> ServiceRequest<'a> {
-    /// Reads a subject; `None` where it is no request of the micro protocol under this prefix.
+    /// Reads a subject; `None` where it is not a request of the micro protocol under this prefix.
     pub fn read(subject: &'a str, prefix: &ServicePrefix) -> Option<Self> {
         let rest = subject.strip_prefix(prefix.as_str())?.strip_prefix('.')?;
         let mut tokens = rest.split('.');

@@ -320,11 +320,11 @@ fn a_mooncake_field_that_cannot_be_is_an_error_with_its_line_where_that_is_wante
     };
     check(
         "[1]",
-        "it is no JSON object: invalid type: sequence, expected a map at column 0",
+        "it is not a JSON object: invalid type: sequence, expected a map at column 0",
     );
     check(
         "{",
-        "it is no JSON object: EOF while parsing an object at column 1",
+        "it is not a JSON object: EOF while parsing an object at column 1",
     );
     check(
         r#"{"input_length": 1, "output_length": 1, "hash_ids": [0]}"#,
@@ -446,10 +446,7 @@ fn a_trace_without_requests_is_refused() {
 #[test]
 fn what_is_no_text_or_too_long_is_refused() {
     let options = TraceOptions::from(TraceFormat::Mooncake);
-    assert_eq!(
-        refused(&options, b"\n\xff\n"),
-        "line 2 is no text: it is not in UTF-8"
-    );
+    assert_eq!(refused(&options, b"\n\xff\n"), "line 2 is not UTF-8 text");
     let long = vec![b'x'; crate::lines::MAX_LINE_BYTES + 1];
     assert_eq!(refused(&options, &long), "line 1 is longer than 4194304 bytes");
 }

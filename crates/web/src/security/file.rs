@@ -84,7 +84,7 @@ impl Sources {
     pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
         let refused = |reason: String| ConfigError::new(path, reason);
         let text = read(path).map_err(refused)?;
-        let text = String::from_utf8(text).map_err(|_| refused("it is no text in UTF-8".to_owned()))?;
+        let text = String::from_utf8(text).map_err(|_| refused("it is not UTF-8 text".to_owned()))?;
         let mut sources = Self {
             path: path.to_owned(),
             text,
@@ -173,7 +173,7 @@ fn reason(error: &Error) -> String {
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() {
-        return Err("it is no regular file, and could not be read again".to_owned());
+        return Err("it is not a regular file, and could not be read again".to_owned());
     }
     if metadata.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));
@@ -216,7 +216,7 @@ pub(super) fn headers(config: Option<HttpConfig>) -> Result<Vec<(HeaderName, Hea
         }
         let value = HeaderValue::from_str(&value)
             .map_err(|_| format!("the value of {name} cannot be sent in a header"))?;
-        let name: HeaderName = name.parse().map_err(|_| format!("{name:?} is no header"))?;
+        let name: HeaderName = name.parse().map_err(|_| format!("{name:?} is not a header"))?;
         read.push((name, value));
     }
     Ok(read)

@@ -47,7 +47,7 @@ impl Security {
                     info!(file = %path.display(), "the web configuration was reloaded; it holds for new connections and requests");
                 }
                 Err(error) => {
-                    warn!(%error, "the web configuration was refused, and the one before stays in force");
+                    warn!(%error, "the web configuration was refused; the previous one stays in force");
                 }
             }
         }

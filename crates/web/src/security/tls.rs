@@ -34,7 +34,7 @@ pub(super) fn config(tls: &TlsConfig, sources: &Sources) -> Result<Option<Server
     let key = key.ok_or("tls_server_config has no key_file and no key")?;
     let chain = certificates("the certificate", certificate)?;
     let key =
-        PrivateKeyDer::from_pem_slice(key).map_err(|_| "the key is no private key in PEM".to_owned())?;
+        PrivateKeyDer::from_pem_slice(key).map_err(|_| "the key is not a private key in PEM".to_owned())?;
     let provider = Arc::new(provider(tls)?);
     let verifier = clients::verifier(tls, authority, &provider)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -46,7 +46,7 @@ pub(super) fn config(tls: &TlsConfig, sources: &Sources) -> Result<Option<Server
     };
     let mut config = builder
         .with_single_cert(chain, key)
-        .map_err(|error| format!("certificate and key do not fit together: {error}"))?;
+        .map_err(|error| format!("certificate and key do not match: {error}"))?;
     config.ignore_client_order = tls.prefer_server_cipher_suites.unwrap_or(true);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(config))
@@ -73,7 +73,7 @@ pub(super) fn certificates(what: &str, pem: &[u8]) -> Result<Vec<CertificateDer<
     match read {
         Ok(read) if !read.is_empty() => Ok(read),
         Ok(_) => Err(format!("{what} has no certificate in PEM")),
-        Err(error) => Err(format!("{what} is no PEM: {error}")),
+        Err(error) => Err(format!("{what} is not PEM: {error}")),
     }
 }
 

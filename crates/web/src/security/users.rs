@@ -47,7 +47,7 @@ impl Users {
         for (name, Secret(hash)) in users {
             if HashParts::from_str(&hash).is_err() {
                 return Err(format!(
-                    "the password of the user {name:?} in basic_auth_users is no bcrypt hash; make one with: htpasswd -nBC 10 ''"
+                    "the password of the user {name:?} in basic_auth_users is not a bcrypt hash; make one with: htpasswd -nBC 10 ''"
                 ));
             }
             if name.contains(':') {

@@ -97,7 +97,7 @@ fn view(page: &str, pool: &Pool) -> View {
     view
 }
 
-/// `name{label="value",...} value`; `None` for comments, blank lines and what else is no sample with labels.
+/// `name{label="value",...} value`; `None` for comments, blank lines and what else is not a sample with labels.
 fn sample(line: &str) -> Option<Sample> {
     let (name, mut rest) = line.split_once('{')?;
     if name.starts_with('#') {

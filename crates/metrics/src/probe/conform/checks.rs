@@ -97,7 +97,7 @@ fn head(worker: &Worker, reply: &Value, kind: &str) -> Vec<String> {
         .is_none_or(|version| version.split('.').count() < 3)
     {
         wrong.push(format!(
-            "`version` is {} and no semantic version",
+            "`version` is {} and not a semantic version",
             reply["version"]
         ));
     }
@@ -109,7 +109,7 @@ fn silent(check: Check, worker: &Worker, subjects: &Subjects, verb: usize) -> Fi
     Finding::fail(
         check,
         Some(&worker.subject),
-        format!("no JSON object answers {verb} of this instance"),
+        format!("this instance does not answer {verb} with a JSON object"),
         format!("answer {subject} with JSON"),
     )
 }
@@ -183,7 +183,7 @@ fn stats(worker: &Worker, subjects: &Subjects, first: Option<&[u8]>, second: Opt
     let mut wrong = head(worker, &first, "stats");
     if !has_start {
         wrong.push(format!(
-            "`started` is {} and no time of RFC 3339",
+            "`started` is {} and not an RFC 3339 time",
             first["started"]
         ));
     } else if second["started"] != first["started"] {
@@ -207,7 +207,7 @@ fn stats(worker: &Worker, subjects: &Subjects, first: Option<&[u8]>, second: Opt
             for counter in ["num_requests", "num_errors"] {
                 // Java leaves zeros out.
                 if !endpoint[counter].is_null() && !endpoint[counter].is_u64() {
-                    wrong.push(format!("`{counter}` is {} and no count", endpoint[counter]));
+                    wrong.push(format!("`{counter}` is {} and not a count", endpoint[counter]));
                 }
             }
         }
@@ -389,7 +389,7 @@ async fn requests(
             Check::Counters,
             subject,
             text,
-            "count each request, also one that fails, and never count back",
+            "count each request, including those that fail, and never decrease the count",
         )
     };
     Ok(vec![answered, counters])

@@ -59,7 +59,7 @@ pub(super) async fn watch(
     let deadline = Instant::now() + patience;
     while !matches!(asking.one(stats.clone()).await?, Answer::NobodyThere) {
         if Instant::now() > deadline {
-            let text = "it serves no longer, and still answers STATS";
+            let text = "it no longer serves requests, but still answers STATS";
             let remedy = "stop the service, or end the process, when the last request is finished";
             return Ok(Finding::fail(Check::Drain, subject, text, remedy));
         }

@@ -1,4 +1,4 @@
-//! [`Found`]: the workers of the target, and what is nearly one, with the sentence that mends it.
+//! [`Found`]: the workers of the target, and what is nearly one, with the sentence that fixes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

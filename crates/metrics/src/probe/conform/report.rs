@@ -46,7 +46,7 @@ pub(super) struct Finding {
     /// The subject of the worker; `None` where it is about all of them.
     pub(super) worker: Option<String>,
     pub(super) text: String,
-    /// What mends it.
+    /// What fixes it.
     pub(super) remedy: Option<String>,
 }
 

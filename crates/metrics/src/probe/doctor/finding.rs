@@ -34,7 +34,7 @@ pub(super) struct Finding {
     pub(super) level: Level,
     pub(super) check: Check,
     pub(super) text: String,
-    /// What mends it.
+    /// What fixes it.
     pub(super) remedy: Option<String>,
 }
 
@@ -81,7 +81,7 @@ impl Report {
         findings.any(|finding| finding.level == level && finding.check == check)
     }
 
-    /// Whether nothing has to be mended.
+    /// Whether nothing has to be fixed.
     pub(super) fn is_clean(&self) -> bool {
         self.errors == 0 && self.warnings == 0
     }

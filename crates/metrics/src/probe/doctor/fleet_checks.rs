@@ -107,7 +107,7 @@ pub(super) fn clocks(seen: &Inspection, hearing: &Hearing) -> Vec<Finding> {
         findings.push(Finding::new(
             Level::Ok,
             Check::Clocks,
-            "no worker started in the future, and no event comes from there",
+            "no worker started in the future, and no event was published in it",
         ));
     }
     findings
@@ -122,7 +122,7 @@ pub(super) fn pools(seen: &Inspection, seconds: f64) -> Vec<Finding> {
     for (place, workers) in &seen.nameless {
         let text = format!("{place}: {workers} workers publish events that name no endpoint");
         findings.push(Finding::new(Level::Note, Check::Pool, text).with_remedy(format!(
-            "watch them by --target with an endpoint of your choice behind {place}"
+            "watch them by --target with an endpoint of your choice after {place}"
         )));
     }
     findings
@@ -191,7 +191,7 @@ pub(super) fn services(seen: &Inspection) -> Vec<Finding> {
     }
     if seen.unreadable > 0 {
         let text = format!("{} replies cannot be read", seen.unreadable);
-        let remedy = "a service answers with something that is no statistics of the NATS micro protocol; the log of the collector names it with --log debug";
+        let remedy = "a service answers with something other than statistics of the NATS micro protocol; the log of the collector names it with --log debug";
         findings.push(Finding::new(Level::Warning, Check::Replies, text).with_remedy(remedy));
     }
     findings
@@ -203,7 +203,7 @@ pub(super) fn mappings(seen: &Inspection) -> Vec<Finding> {
         let reading = Reading::of(mapping, seen, |_| true);
         let text = |what: &str| format!("{} from {:?}: {what}", reading.metric, reading.pointer);
         if reading.of == 0 {
-            let nothing = "no service or worker is there whose data it would read";
+            let nothing = "there is no service or worker whose data it would read";
             return Finding::new(Level::Note, Check::Mapping, text(nothing));
         }
         match reading.faults.is_empty() {

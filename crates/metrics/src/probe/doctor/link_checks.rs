@@ -85,7 +85,7 @@ pub(super) fn permissions(
             Outcome::Silent => Finding::new(
                 Level::Warning,
                 Check::Permission,
-                format!("the server says nothing of a request to {subject}"),
+                format!("the server does not answer a request to {subject}"),
             )
             .with_remedy("it may be overloaded or hang: look at its log, and try again"),
         });

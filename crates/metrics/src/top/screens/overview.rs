@@ -36,7 +36,7 @@ pub(in crate::top) fn overview<'a>(
     if found.0 == 0 {
         rows.push(Row::Text(vec![Cell::from(match found.1 {
             0 => "no pool and no service is known; 4 shows why".to_owned(),
-            _ => "nothing has what the filter asks for; Esc clears it".to_owned(),
+            _ => "nothing matches the filter; Esc clears it".to_owned(),
         })]));
     }
     if !pools.is_empty() {

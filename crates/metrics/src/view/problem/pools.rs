@@ -216,7 +216,7 @@ impl Finding<'_> {
                     "{count} replies were {} in the last 5 minutes",
                     result.as_str().replace('_', " ")
                 );
-                let remedy = "“Why don’t I see my worker?” has an example; mend what the worker reports";
+                let remedy = "“Why don’t I see my worker?” has an example; fix what the worker reports";
                 self.add(Severity::Warning, text, remedy, true);
             }
         }

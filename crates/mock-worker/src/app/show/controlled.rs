@@ -35,12 +35,12 @@ impl Show {
         let changed = self.scenario.with(&settings).map_err(|error| error.to_string())?;
         if changed.traffic.router != self.scenario.traffic.router {
             return Err(
-                "traffic.router cannot be changed while workers run; start them anew with --set".to_owned(),
+                "traffic.router cannot be changed while workers run; restart them with --set".to_owned(),
             );
         }
         if changed.traffic.spread != self.scenario.traffic.spread {
             return Err(
-                "traffic.spread cannot be changed while workers run; start them anew with --set".to_owned(),
+                "traffic.spread cannot be changed while workers run; restart them with --set".to_owned(),
             );
         }
         let traffic = changed.traffic().map_err(|error| causes(error.as_ref()))?;
@@ -85,7 +85,7 @@ impl Show {
         while self.stage.now() < target {
             self.tick().await.map_err(|error| causes(error.as_ref()))?;
         }
-        Ok(format!("time went on by {by}"))
+        Ok(format!("time advanced by {by}"))
     }
 
     fn end_workers(&mut self, kind: Kind, workers: &str) -> Result<String, String> {

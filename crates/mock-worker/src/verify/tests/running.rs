@@ -50,14 +50,14 @@ fn a_page_is_fetched_and_compared_with_a_file_that_still_grows() {
     let text = || page(&[("7", LOAD)]);
     assert!(run_on(text(), Some(&growing), None).expect("all can be read"));
     assert!(!run_on(page(&[("7", changed(2, 2.0))]), Some(&growing), None).expect("all can be read"));
-    let error = run_on(text(), Some("{}\n"), None).expect_err("it is no record");
+    let error = run_on(text(), Some("{}\n"), None).expect_err("it is not a record");
     assert!(
-        causes(error.as_ref()).contains("line 1 is no record: missing field"),
+        causes(error.as_ref()).contains("line 1 is not a record: missing field"),
         "{error:?}"
     );
     let error = run_on("no page".to_owned(), None, None).expect_err("it is no page");
     assert!(
-        causes(error.as_ref()).contains("line 1 of the page is no sample"),
+        causes(error.as_ref()).contains("line 1 of the page is not a sample"),
         "{error:?}"
     );
 }

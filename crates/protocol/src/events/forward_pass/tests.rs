@@ -146,7 +146,7 @@ fn a_pass_that_cannot_be_is_refused_by_name() {
     );
     check(
         r#""wall_time": "fast""#,
-        "wall_time is missing or no number",
+        "wall_time is missing or not a number",
         false,
     );
     check(

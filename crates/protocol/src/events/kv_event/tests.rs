@@ -111,7 +111,7 @@ fn an_event_that_cannot_be_is_refused_by_name_with_its_whole_message() {
     );
     check(
         &event(&json!(7), &json!({"stored": {"blocks": 7}})),
-        "blocks is missing or no list",
+        "blocks is missing or not a list",
         false,
     );
     check(

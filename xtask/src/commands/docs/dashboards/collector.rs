@@ -113,7 +113,7 @@ pub(super) const COLLECTOR: Dashboard = Dashboard {
                 },
                 Panel {
                     title: "Rounds skipped",
-                    about: "Rounds a second that were skipped because the one before had not ended.",
+                    about: "Rounds a second that were skipped because the previous one had not ended.",
                     kind: Lines,
                     unit: "short",
                     queries: &[(
