@@ -125,7 +125,7 @@ async fn names_that_would_command_the_terminal_are_shown_as_text() {
 }
 
 #[tokio::test]
-async fn explain_says_when_nobody_answers_and_when_nats_cannot_be_reached() {
+async fn explain_says_when_no_service_answers_and_when_nats_cannot_be_reached() {
     let server = NatsServer::start().await;
     let absent = run(&server, &["explain", TARGET]).await;
     assert_eq!(absent.code, Some(3), "{absent:?}");

@@ -1,4 +1,4 @@
-//! Which services are workers of a target: every layout, exactly, and told apart where names collide.
+//! Which services are workers of a target: every layout, exactly, and distinguished where names collide.
 
 use std::collections::BTreeSet;
 
@@ -156,7 +156,7 @@ async fn an_endpoint_whose_name_ends_like_an_id_belongs_to_the_target_of_that_na
 }
 
 #[tokio::test]
-async fn components_that_collide_in_the_plain_layout_are_told_apart_by_their_description() {
+async fn components_that_collide_in_the_plain_layout_are_distinguished_by_their_description() {
     let server = NatsServer::start().await;
     let fleet = TestFleet::connect(&server).await;
     fleet.join(&Micro::worker(
@@ -177,15 +177,15 @@ async fn components_that_collide_in_the_plain_layout_are_told_apart_by_their_des
     let targets = ["--target", "dynamo/mycomponent/my_endpoint"];
     let collector = Collector::watching(&server, "dynamo/MyComponent/my_endpoint", &targets).await;
 
-    let told_apart = |page: &tests::Page| {
+    let distinguished = |page: &tests::Page| {
         let of = |component| page.value("llm_worker_kv_blocks_active", &[("dynamo_component", component)]);
         of("MyComponent") == Some(1.0) && of("mycomponent") == Some(2.0)
     };
     collector
-        .shows("each component has its own worker", told_apart)
+        .shows("each component has its own worker", distinguished)
         .await;
     let page = collector.rounds(3).await;
-    assert!(told_apart(&page), "{page}");
+    assert!(distinguished(&page), "{page}");
     assert_eq!(
         page.values_of("dynamo_component", "llm_worker_info"),
         BTreeSet::from(["MyComponent", "mycomponent"])

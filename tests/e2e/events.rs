@@ -147,7 +147,7 @@ async fn workers_of_one_id_in_two_namespaces_have_each_their_own_events() {
 }
 
 #[tokio::test]
-async fn load_told_by_an_event_ends_with_the_instance_that_told_it() {
+async fn load_of_an_event_ends_with_the_instance_that_published_it() {
     let (_server, fleet, collector) = watched().await;
     let silent = worker(1).with_data(Value::Null);
     fleet.join(&silent);

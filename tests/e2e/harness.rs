@@ -1,4 +1,4 @@
-//! The harness itself: a server that stops and starts, services that answer as told.
+//! The harness itself: a server that stops and starts, services that answer as instructed.
 
 use futures_util::StreamExt;
 use tests::{Micro, NatsServer, Recording, TestFleet, eventually, free_port};

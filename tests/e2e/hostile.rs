@@ -51,7 +51,7 @@ async fn replies_that_cannot_be_read_are_malformed() {
         assert_eq!(
             page.sum("llm_pool_workers", &[]),
             2.0,
-            "{what}: nobody else is there\n{page}"
+            "{what}: no other worker is there\n{page}"
         );
     }
 }

@@ -120,7 +120,7 @@ async fn workers_that_appear_are_announced_once_and_so_is_their_going() {
 }
 
 #[tokio::test]
-async fn nobody_silence_and_a_denied_permission_are_three_messages() {
+async fn absence_silence_and_a_denied_permission_are_three_messages() {
     const NO_SERVICE: &str = "no service answered at all";
     const SILENCE: &str = "silence";
     const DENIED: &str = "permission denied";
@@ -145,7 +145,7 @@ async fn nobody_silence_and_a_denied_permission_are_three_messages() {
     assert_eq!(
         page.value("llm_collector_up", &[]),
         Some(1.0),
-        "a definite nobody is an answer\n{page}"
+        "a definite absence is an answer\n{page}"
     );
     assert!(
         page.sum("llm_collector_rounds_total", &[("finish", "no_responders")]) > 0.0,

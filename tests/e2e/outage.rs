@@ -53,7 +53,7 @@ async fn an_outage_is_shown_at_once_and_all_comes_back_after_it() {
     assert_eq!(
         page.sum("llm_worker_restarts_total", &[]),
         0.0,
-        "nobody restarted\n{page}"
+        "no worker restarted\n{page}"
     );
     assert_eq!(collector.ready().await, 200);
     assert!(workers.program().is_running() && collector.program().is_running());

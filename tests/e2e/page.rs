@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use crate::TARGET;
 
-/// Upstream's names, which stand on the page beside our own unless `--compat off`.
+/// Upstream's names, which are on the page next to our own unless `--compat off`.
 pub(crate) const UPSTREAM: [&str; 9] = [
     "llm_kv_blocks_active",
     "llm_kv_blocks_total",

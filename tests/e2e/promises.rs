@@ -63,7 +63,7 @@ async fn one_bad_reply_never_moves_another_workers_numbers() {
     }
 }
 
-/// 3. Gauges of dead workers stayed for ever; with all of them dead, the average froze.
+/// 3. Gauges of dead workers stayed indefinitely; with all of them dead, the average froze.
 #[tokio::test]
 async fn dead_workers_leave_no_gauge_behind_not_even_an_average() {
     let server = NatsServer::start().await;
@@ -74,7 +74,9 @@ async fn dead_workers_leave_no_gauge_behind_not_even_an_average() {
 
     workers.kill().await;
     let page = collector
-        .shows("nobody is left", |page| page.sum("llm_pool_workers", &[]) == 0.0)
+        .shows("no worker is left", |page| {
+            page.sum("llm_pool_workers", &[]) == 0.0
+        })
         .await;
     let of_workers = page.names().into_iter().filter(|name| {
         name.starts_with("llm_load_")
@@ -127,7 +129,7 @@ async fn three_thousand_workers_are_shown_and_the_collector_lives_on() {
 
 /// 6. SIGTERM took 31 seconds while no endpoint existed.
 #[tokio::test]
-async fn sigterm_ends_a_collector_that_has_found_nobody() {
+async fn sigterm_ends_a_collector_that_has_found_no_worker() {
     let server = NatsServer::start().await;
     for signal in [Signal::TERM, Signal::INT] {
         let mut collector = Collector::watching(&server, TARGET, &[]).await;
@@ -232,7 +234,9 @@ async fn nothing_is_ever_nan() {
     fleet.leave(&worker(2));
     has_no_nan(
         &collector
-            .shows("nobody is left", |page| page.sum("llm_pool_workers", &[]) == 0.0)
+            .shows("no worker is left", |page| {
+                page.sum("llm_pool_workers", &[]) == 0.0
+            })
             .await,
     );
 }

@@ -1,7 +1,7 @@
 //! Every shipped scenario that is small enough, played on a real server with the real programs: at each moment at which
 //! something changes, the collector's page is held against the truth and against what the scenario promises.
 //!
-//! The workers' time stands still while the page is looked at, so what it has to show is known to the last digit.
+//! The workers' time stops while the page is looked at, so what it has to show is known to the last digit.
 
 mod play;
 
@@ -200,7 +200,7 @@ async fn after_a_fault_clears_the_page_is_right_within_two_rounds() {
 }
 
 #[tokio::test]
-async fn a_wrong_number_is_found_and_told_with_its_worker_and_field() {
+async fn a_wrong_number_is_found_and_reported_with_its_worker_and_field() {
     let mut play = Play::begin("steady", &[]).await;
     play.go_on_to(Duration::from_secs(20)).await;
     let wrong = play.truth().with_file_name("wrong.jsonl");
@@ -218,12 +218,12 @@ async fn a_wrong_number_is_found_and_told_with_its_worker_and_field() {
     std::fs::write(&wrong, lines(&records)).expect("it can be written");
     let done = play.verify(&wrong, &[]).await;
     assert_eq!(done.code, Some(1), "{done:?}");
-    let told = done
+    let reported = done
         .stdout
         .lines()
         .filter(|line| line.contains(&worker) && line.contains("num_requests_waiting"));
     assert_eq!(
-        (told.count(), done.stdout.lines().count()),
+        (reported.count(), done.stdout.lines().count()),
         (1, 1),
         "{}",
         done.stdout

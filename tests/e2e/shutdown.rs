@@ -39,11 +39,11 @@ async fn a_mock_worker_ends_on_either_signal_and_leaves_no_ghost() {
         let mut workers = Workers::start(&server, &["--workers", "3"]).await;
         workers.program().signal(signal);
         assert_eq!(workers.program().ended().await.code(), Some(0), "{signal:?}");
-        let nobody = client
+        let absent = client
             .request("$SRV.STATS", "".into())
             .await
-            .expect_err("nobody is left to answer");
-        assert_eq!(nobody.kind(), async_nats::client::RequestErrorKind::NoResponders);
+            .expect_err("no worker is left to answer");
+        assert_eq!(absent.kind(), async_nats::client::RequestErrorKind::NoResponders);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Workers that are simulated: time that stands still, control, requests from outside, and the engines' own page.
+//! Workers that are simulated: time that stops, control, requests from outside, and the engines' own page.
 
 use async_nats::{Client, Message, Subscriber};
 use futures_util::{FutureExt, StreamExt};
@@ -8,7 +8,7 @@ use tests::{Collector, NatsServer, Page, Workers, eventually, free_port, http_cl
 
 use crate::TARGET;
 
-/// Workers whose time stands still, without requests of their own.
+/// Workers whose time stops, without requests of their own.
 const IDLE: [&str; 7] = [
     "--clock",
     "stepped",
@@ -86,7 +86,7 @@ async fn nothing_moves_between_two_advances_and_everything_does_in_one() {
     assert_ne!(loads(&collector.rounds(2).await), first);
 }
 
-/// The types of a client that nobody here wrote read what the workers say.
+/// The types of a client library from outside read what the workers say.
 #[tokio::test]
 async fn replies_are_those_of_a_nats_service() {
     let server = NatsServer::start().await;
@@ -226,7 +226,7 @@ async fn a_caller_that_goes_away_gives_its_slot_back() {
 }
 
 #[tokio::test]
-async fn who_cannot_be_served_is_told_why() {
+async fn a_caller_that_cannot_be_served_gets_the_reason() {
     let server = NatsServer::start().await;
     let settings = [
         "1",
@@ -465,7 +465,7 @@ async fn a_run_ends_by_itself_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_hears_says_whom_it_sought() {
+async fn a_call_that_absent_hears_says_whom_it_sought() {
     let server = NatsServer::start().await;
     let workers = Workers::start(&server, &[&IDLE[..], &["1", "--name", "other"]].concat()).await;
     let lost = workers.try_ctl(&["status"]).await;
@@ -486,9 +486,9 @@ async fn processes_are_listed_and_a_second_one_of_a_name_is_refused() {
         command.arg("ctl").args(arguments).env("NATS_URL", server.url());
         tests::finish(command).await
     };
-    let nobody = ctl(&["list"]).await;
-    assert_eq!(nobody.code, Some(1), "{nobody:?}");
-    assert!(nobody.stderr.contains("no process"), "{nobody:?}");
+    let absent = ctl(&["list"]).await;
+    assert_eq!(absent.code, Some(1), "{absent:?}");
+    assert!(absent.stderr.contains("no process"), "{absent:?}");
     let _first = Workers::start(&server, &["run", "idle", "--workers", "3", "--name", "first"]).await;
     let _second = Workers::start(&server, &["run", "idle", "--workers", "1", "--name", "second"]).await;
     let listed = ctl(&["list"]).await;

@@ -1,4 +1,4 @@
-//! What the integration tests stand on: a NATS server, the programs under test, workers written by hand, and the
+//! What the integration tests are built on: a NATS server, the programs under test, workers written by hand, and the
 //! page that Prometheus reads.
 //!
 //! * [`NatsServer`]: in a container, or a local process where there is no Docker.

@@ -13,7 +13,7 @@ impl Page {
     /// Reads a page.
     ///
     /// # Panics
-    /// At a line that is neither a comment nor a sample, or a series that stands twice.
+    /// At a line that is neither a comment nor a sample, or a series that occurs twice.
     pub fn parse(text: &str) -> Self {
         match mock_worker::page::Page::parse(text) {
             Ok(page) => Self(page),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "stands twice")]
+    #[should_panic(expected = "occurs twice")]
     fn a_series_that_stands_twice_is_noticed() {
         Page::parse("a{x=\"1\"} 1\na{x=\"1\"} 2\n");
     }

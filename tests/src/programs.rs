@@ -47,7 +47,7 @@ pub fn metrics(arguments: &[&str]) -> Command {
     command
 }
 
-/// Where cargo puts what it builds: beside the folder of the test program.
+/// Where cargo puts what it builds: next to the folder of the test program.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! [`Relay`]: what stands between the collector and a receiver, sees each request, and can answer in its place.
+//! [`Relay`]: what is between the collector and a receiver, sees each request, and can answer in its place.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -55,7 +55,7 @@ impl Workers {
         finish(command).await
     }
 
-    /// Reaches into it by `mock-worker ctl`, and returns how things stand then.
+    /// Reaches into it by `mock-worker ctl`, and returns the status after that.
     ///
     /// # Panics
     /// When that is refused.

@@ -83,7 +83,7 @@ impl Processes {
     /// Like [`Processes::run`], with what the command wrote to its standard error, and when it took longer than `limit`.
     pub(crate) fn capture(&self, command: &mut Command, limit: Duration) -> Result<String> {
         let shown = shown(command);
-        // Files, unlike pipes, take any amount without somebody who reads.
+        // Files, unlike pipes, take any amount without a reader.
         let mut output = tempfile::tempfile().context("failed to make a temporary file")?;
         let mut errors = tempfile::tempfile().context("failed to make a temporary file")?;
         command.stdout(output.try_clone()?).stderr(errors.try_clone()?);

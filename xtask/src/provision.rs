@@ -76,7 +76,7 @@ impl Dynamo {
 }
 
 impl TestEnvironment {
-    /// Provides everything the tests can use and tells what came from where.
+    /// Provides everything the tests can use and reports what came from where.
     ///
     /// # Errors
     /// When something is absent that `required` names, or no NATS server of any kind is to be had.

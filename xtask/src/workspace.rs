@@ -82,7 +82,7 @@ impl Workspace {
     pub(crate) fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        // Cargo tells what it runs which package it is. Build scripts look at these variables (that of `ring` does),
+        // Cargo sets variables that name the package of what it runs. Build scripts look at these variables (that of `ring` does),
         // so handing them on would compile again what a cargo called from the shell has compiled.
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();

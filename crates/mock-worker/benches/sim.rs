@@ -160,7 +160,7 @@ fn simulate(name: &str) -> anyhow::Result<String> {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib: f64 = peak
         .and_then(|rest| rest.split_whitespace().next())
-        .context("the system tells no peak memory")?
+        .context("the system reports no peak memory")?
         .parse()?;
     Ok(format!("{} {}", seconds as f64 / took, kib * 1024.0 / 1e6))
 }

@@ -3,10 +3,10 @@
 mod batch;
 mod callers;
 mod clock;
+mod events;
 mod line;
 mod page;
 mod show;
-mod telling;
 
 use std::future::Future;
 use std::time::Duration;

@@ -23,7 +23,7 @@ use crate::scenario::{Setting, message_in};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// How things stand.
+    /// The status.
     Status,
     /// Other traffic from now on.
     Set {
@@ -61,13 +61,13 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// How things stand, after what was asked was done.
+    /// The status after the request was carried out.
     Done(Status),
     /// Why it was not done.
     Refused(String),
 }
 
-/// How things stand.
+/// The status.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The process's name.

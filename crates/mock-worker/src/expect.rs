@@ -36,7 +36,7 @@ pub struct Expect {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bound {
-    /// The metric, with `_total` where it stands on the page.
+    /// The metric, with `_total` where the page has it.
     pub metric: String,
     /// Labels that its samples have among others.
     #[serde(default)]
@@ -220,7 +220,7 @@ impl Bound {
         self.from.is_none_or(|from| from <= time) && self.until.is_none_or(|until| time <= until)
     }
 
-    /// How the page breaks it, or `None` where it does not. Of many samples that do, the first is told.
+    /// How the page breaks it, or `None` where it does not. Of many samples that do, the first is reported.
     pub fn broken(&self, page: &Page) -> Option<String> {
         let labels: Vec<(&str, &str)> = self
             .labels

@@ -23,7 +23,7 @@ pub struct Fault {
     /// When it begins the first time [default: at the start].
     #[serde(default)]
     pub at: Nanos,
-    /// How long it lasts each time [default: for ever].
+    /// How long it lasts each time [default: indefinitely].
     #[serde(default, rename = "for")]
     pub length: Option<Nanos>,
     /// The time from one beginning to the next [default: it comes once].
@@ -91,7 +91,7 @@ kinds! {
     Late = "late",
     /// Its replies are lost, each with the `probability`.
     Drop = "drop",
-    /// It tells the load it had when the fault began.
+    /// It reports the load that it had when the fault began.
     Freeze = "freeze",
     /// It does not answer now and then: `silent` with `every`.
     Flap = "flap",
@@ -127,7 +127,7 @@ kinds! {
     Overflow = "overflow",
     /// A field is missing.
     Missing = "missing",
-    /// A field stands twice, with two values.
+    /// A field occurs twice, with two values.
     Duplicate = "duplicate",
     /// A field is `1e39`, which is infinite as a float of 32 bits.
     BeyondF32 = "1e39",
@@ -139,7 +139,7 @@ kinds! {
     ZeroTotal = "zero_total",
     /// The KV use is 1.5.
     UsageAboveOne = "usage_above_one",
-    /// The KV use is told in percent.
+    /// The KV use is reported in percent.
     UsagePercent = "usage_percent",
     /// Everything is zero.
     AllZeros = "all_zeros",
@@ -157,7 +157,7 @@ kinds! {
     PrefixTwin = "prefix_twin",
     /// Its service is another component's.
     OtherComponent = "other_component",
-    /// Hit-rate events come from a worker that nobody knows.
+    /// Hit-rate events come from an unknown worker.
     UnknownWorker = "unknown_worker",
     /// Hit-rate events find more blocks than were looked up.
     OverlapAboveIsl = "overlap_above_isl",

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_filter_is_none_and_a_wrong_one_is_told() {
+    fn an_empty_filter_is_none_and_a_wrong_one_is_reported() {
         let shown = |wanted| {
             let (filter, fault) = filter(wanted);
             (filter.to_string(), fault.is_some())

@@ -9,7 +9,7 @@ use std::fmt;
 /// One sample of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// The name as it stands on the page, `_total` and `_bucket` included.
+    /// The name as it is on the page, `_total` and `_bucket` included.
     pub name: String,
     /// The labels by name.
     pub labels: BTreeMap<String, String>,
@@ -23,7 +23,7 @@ pub struct Page {
     text: String,
     /// In the order of the page.
     samples: Vec<Sample>,
-    /// Where the samples of a name stand: a page of ten thousand workers has some 300,000.
+    /// Where the samples of a name are: a page of ten thousand workers has some 300,000.
     by_name: BTreeMap<String, Vec<usize>>,
 }
 
@@ -36,7 +36,7 @@ pub enum PageError {
     NoSample {
         /// The line, counted from 1.
         line: usize,
-        /// What stands in it.
+        /// Its text.
         text: String,
     },
     /// A series has a second sample.
@@ -54,7 +54,7 @@ impl Page {
     ///
     /// # Errors
     /// [`PageError`] names the first line that is neither a comment nor a sample, or else the first series that
-    /// stands twice.
+    /// occurs twice.
     ///
     /// ```
     /// use mock_worker::page::Page;
@@ -205,7 +205,7 @@ fn parse_sample(line: &str) -> Option<Sample> {
         }
         rest = &rest[1..];
     }
-    // What follows the value is a timestamp or an exemplar; nobody here needs either.
+    // What follows the value is a timestamp or an exemplar; neither is needed here.
     let value = rest.strip_prefix(' ')?.split(' ').next()?.parse().ok()?;
     (!name.is_empty()).then(|| Sample {
         name: name.to_owned(),
@@ -259,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_stands_twice_is_told_with_its_line() {
-        let error = Page::parse("b 1\na{x=\"1\"} 1\n# a\na{x=\"1\"} 2\nb 2\n").expect_err("a stands twice");
+    fn a_series_that_occurs_twice_is_reported_with_its_line() {
+        let error = Page::parse("b 1\na{x=\"1\"} 1\n# a\na{x=\"1\"} 2\nb 2\n").expect_err("a occurs twice");
         assert_eq!(error.to_string(), "line 4 of the page occurs twice: a{x=\"1\"}");
     }
 

@@ -67,9 +67,9 @@ pub struct Identity {
 /// What became of a reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Whether it is sent at all; if so, it stands at the end of the buffer.
+    /// Whether it is sent at all; if so, it is at the end of the buffer.
     pub is_sent: bool,
-    /// Where in the buffer its data stands, if that is JSON.
+    /// Where in the buffer its data is, if that is JSON.
     pub data: Option<Range<usize>>,
     /// How much later it is sent.
     pub delay: Nanos,
@@ -106,13 +106,13 @@ impl Voice {
         Ok(self.with_head(identity))
     }
 
-    /// Appends the reply to `STATS`, and tells what became of it.
+    /// Appends the reply to `STATS`, and returns what became of it.
     pub fn stats(&self, identity: &Identity, sample: &Sample<'_>, out: &mut Vec<u8>) -> Outcome {
-        let Some(load) = sample.told.load else {
+        let Some(load) = sample.reported.load else {
             return Outcome::default();
         };
         if sample.faults.is_empty() {
-            let data = self.write(identity, &sample.told, &load, out);
+            let data = self.write(identity, &sample.reported, &load, out);
             return Outcome {
                 is_sent: true,
                 data: self.shape.map(|_| data),
@@ -132,7 +132,7 @@ impl Voice {
             None => identity,
         };
         let start = out.len();
-        let data = self.write(identity, &sample.told, &load, out);
+        let data = self.write(identity, &sample.reported, &load, out);
         let mut text = String::from_utf8(out.split_off(data.start)).expect("it was written as text");
         let tail = text.split_off(data.len());
         if self.shape.is_some() {
@@ -202,7 +202,7 @@ impl Voice {
         out.extend_from_slice(ping.to_string().as_bytes());
     }
 
-    /// The identity as a fault wants it to be told; `None` where it is told as it is.
+    /// The identity as a fault changes it; `None` where it is reported as it is.
     pub fn spoiled_identity(&self, identity: &Identity, sample: &Sample<'_>) -> Option<Identity> {
         let mut kinds = sample.faults.iter().map(|fault| fault.kind);
         let kind = kinds.find(|kind| is_about_identity(*kind))?;

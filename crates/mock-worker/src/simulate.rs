@@ -35,7 +35,7 @@ pub struct Play {
     pub progress: bool,
 }
 
-/// How often progress is told: on a terminal in place, elsewhere line by line.
+/// How often progress is shown: on a terminal in place, elsewhere line by line.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 const TELL_RARELY: Duration = Duration::from_secs(10);
 
@@ -119,7 +119,7 @@ pub fn simulate(
 struct Progress<'a> {
     report_line: &'a dyn Fn(&str),
     started: Instant,
-    told: Instant,
+    shown: Instant,
     duration: Nanos,
     is_wanted: bool,
     has_cursor: bool,
@@ -130,7 +130,7 @@ impl<'a> Progress<'a> {
         Self {
             report_line,
             started: Instant::now(),
-            told: Instant::now(),
+            shown: Instant::now(),
             duration: play.duration,
             is_wanted: play.progress,
             has_cursor: terminal::has_cursor(&stderr()),
@@ -139,10 +139,10 @@ impl<'a> Progress<'a> {
 
     fn report(&mut self, time: u64) {
         let pause = if self.has_cursor { TELL_EVERY } else { TELL_RARELY };
-        if !self.is_wanted || self.told.elapsed() < pause {
+        if !self.is_wanted || self.shown.elapsed() < pause {
             return;
         }
-        self.told = Instant::now();
+        self.shown = Instant::now();
         let (done, all) = (Nanos(time).seconds(), self.duration.seconds());
         let speed = done / self.started.elapsed().as_secs_f64();
         let (before, after) = if self.has_cursor {

@@ -91,7 +91,7 @@ pub struct Sample<'a> {
     /// How it truly is.
     pub truth: View,
     /// How it would say it is.
-    pub told: View,
+    pub reported: View,
     /// What goes wrong with it now.
     pub faults: Vec<&'a Fault>,
 }
@@ -181,8 +181,8 @@ impl Stage {
     /// A worker now.
     pub fn sample(&self, worker: usize) -> Sample<'_> {
         let truth = self.fleet.view(worker);
-        let told = match &self.workers[worker].frozen {
-            // A process that is gone tells nothing, however frozen it was.
+        let reported = match &self.workers[worker].frozen {
+            // A process that is gone reports nothing, even if it was frozen.
             Some(frozen) if truth.load.is_some() => *frozen,
             _ => truth,
         };
@@ -191,7 +191,7 @@ impl Stage {
             place: worker,
             id: self.workers[worker].id,
             truth,
-            told,
+            reported,
             faults: self.faults_at(worker, self.now()),
         }
     }
@@ -261,10 +261,10 @@ impl Stage {
 
     /// The scenario begins anew: traffic and faults from their start. Workers, their ids and what they are doing stay,
     /// and so do faults that were added since.
-    pub fn begin_anew(&mut self, journal: &mut Journal, notices: &mut Vec<Notice>) {
+    pub fn start_again(&mut self, journal: &mut Journal, notices: &mut Vec<Notice>) {
         let scripted = std::mem::take(&mut self.scripted);
         self.clear(|number, _| scripted.contains(&number), journal, notices);
-        self.fleet.begin_anew();
+        self.fleet.start_again();
         for fault in self.script.clone() {
             let number = self.add(fault, journal, notices);
             self.scripted.insert(number);

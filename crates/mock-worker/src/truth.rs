@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_record_is_told_and_ends_the_reading() {
+    fn a_line_that_is_not_a_record_is_reported_and_ends_the_reading() {
         let line = serde_json::to_string(&record()).expect("it is JSON");
         let odd = line.replace("time_ns", "time");
         let expected = vec![

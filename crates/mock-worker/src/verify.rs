@@ -151,7 +151,7 @@ pub fn run(args: &VerifyArgs, expect: Option<&Expect>, report_line: &dyn Fn(&str
     Ok(report.is_good())
 }
 
-/// Without a truth, nobody knows the page's virtual time; then only those bounds are looked at that hold at all times.
+/// Without a truth, the page's virtual time is unknown; then only those bounds are looked at that hold at all times.
 fn broken(expect: &Expect, page: &Page, report: &mut Report) -> Vec<String> {
     if let Some(time) = report.time_ns {
         return expect.broken(page, time);

@@ -223,7 +223,7 @@ impl Worker {
     /// # Errors
     /// [`ShutdownError`] where something was left undone; the worker is stopped in any case.
     pub async fn shutdown(self, grace: Duration) -> Result<(), ShutdownError> {
-        // A task that is gone already has told why, or will by its handle.
+        // A task that is gone already has reported why, or will by its handle.
         let _ = self.stop.send(grace);
         self.serving.await?
     }

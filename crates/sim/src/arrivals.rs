@@ -83,7 +83,7 @@ pub(crate) struct Arrivals {
     law: Law,
     warp: Warp,
     random: Random,
-    /// Where the process stands, in seconds of a time in which its rate does not change.
+    /// Where the process is, in seconds of a time in which its rate does not change.
     at: f64,
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Cell {
     now: u64,
 }
 
-/// Hands on what engines tell.
+/// Hands on what engines report.
 struct Ear<'a> {
     worker: u32,
     journal: &'a mut Journal,

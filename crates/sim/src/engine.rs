@@ -4,7 +4,7 @@
 //! blocks and who is admitted; at its end each decoding request has one more token. What it reports is the state at
 //! the end of its last step.
 //!
-//! While nobody prefills and nobody can be admitted, the next steps are known, and they are taken at once; how long
+//! While no request prefills and none can be admitted, the next steps are known, and they are taken at once; how long
 //! they take together is an arithmetic series. A request that may be admitted cuts such a jump at the end of the
 //! step it falls into. Jumps and single steps come to the same, and a law says so.
 
@@ -92,7 +92,7 @@ struct Running {
     cancelled: bool,
 }
 
-/// What an engine tells while it works.
+/// What an engine reports while it works.
 pub(crate) trait Listener {
     /// A prompt's blocks were looked up at admission.
     fn looked_up(&mut self, at: u64, blocks: u64, hits: u64);
@@ -257,7 +257,7 @@ impl Engine {
         self.has_been_up = false;
     }
 
-    /// Loses the part of its cache that nobody holds.
+    /// Loses the part of its cache that no request holds.
     pub(crate) fn flush_cache(&mut self) {
         self.pool.flush();
     }

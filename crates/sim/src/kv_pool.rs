@@ -1,7 +1,7 @@
 //! The KV-cache of one worker: blocks that are free, cached, shared or private.
 //!
 //! Blocks that requests can share lie in *segments*: runs of chained blocks, each with a key. A segment that
-//! somebody holds counts as shared; one that nobody holds stays cached until its room is needed, the least recently
+//! a request holds counts as shared; one that no request holds stays cached until its room is needed, the least recently
 //! used first and, within a segment, from the tail, because a block is of use only where all before it are there.
 //! At all times `free + cached + shared + private = total`.
 
@@ -31,7 +31,7 @@ struct Segment {
     /// The leading blocks that are here.
     resident: u64,
     holders: u32,
-    /// When it was let go, where nobody holds it.
+    /// When it was let go, where no request holds it.
     stamp: u64,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct KvPool {
     shared: u64,
     private: u64,
     segments: BTreeMap<SegmentKey, Segment>,
-    /// The segments that nobody holds, the least recently used first.
+    /// The segments that no request holds, the least recently used first.
     unused: BTreeMap<u64, SegmentKey>,
     clock: u64,
 }
@@ -68,7 +68,7 @@ impl KvPool {
         self.shared + self.private
     }
 
-    /// Blocks that can be given away: free ones, and cached ones that nobody holds.
+    /// Blocks that can be given away: free ones, and cached ones that no request holds.
     pub(crate) fn available(&self) -> u64 {
         self.free + self.cached
     }
@@ -170,7 +170,7 @@ impl KvPool {
         }
     }
 
-    /// Forgets all that nobody holds.
+    /// Forgets all that no request holds.
     pub(crate) fn flush(&mut self) {
         for key in std::mem::take(&mut self.unused).into_values() {
             self.segments.remove(&key);

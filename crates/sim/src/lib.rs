@@ -257,9 +257,9 @@ impl Fleet {
 
     /// Lets the traffic begin again: its profile and its trace from their start, and other draws by the same seed. Workers
     /// and their requests go on as before.
-    pub fn begin_anew(&mut self) {
+    pub fn start_again(&mut self) {
         for cell in &mut self.cells {
-            cell.replace_traffic(Source::begin_anew);
+            cell.replace_traffic(Source::start_again);
         }
     }
 

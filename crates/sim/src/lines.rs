@@ -1,4 +1,4 @@
-//! Lines of a file that somebody else wrote: numbered, and bounded in length.
+//! Lines of a file from outside: numbered, and bounded in length.
 
 use std::io::{self, BufRead, Read};
 
@@ -44,9 +44,9 @@ pub struct Lines<R> {
 pub struct Line<'a> {
     /// Counted from 1.
     pub number: usize,
-    /// What stands in it.
+    /// Its text.
     pub bytes: &'a [u8],
-    /// Whether a newline stands behind it; without one, its writer may not be done with it.
+    /// Whether a newline follows it; without one, its writer may not be done with it.
     pub is_ended: bool,
 }
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_text_is_told() {
+    fn a_line_that_is_not_text_is_reported() {
         let mut lines = Lines::new(b"a\n\xff\n".as_slice());
         assert!(lines.next().is_ok());
         let error = lines.next().expect("it can be read").expect("it is there").text();

@@ -101,7 +101,7 @@ impl Profile {
 /// A profile, ready to move times.
 #[derive(Debug, Clone)]
 pub(crate) enum Warp {
-    /// Straight lines between knots; the last factor holds for ever.
+    /// Straight lines between knots; the last factor holds indefinitely.
     Knots(Box<[Knot]>),
     Sine {
         period: f64,

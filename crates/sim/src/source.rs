@@ -116,7 +116,7 @@ impl Source {
 
     /// The same traffic begins again, its profile and its trace from their start. Who waits for an answer, or thinks, goes
     /// on as before.
-    pub(crate) fn begin_anew(&mut self, now: u64) {
+    pub(crate) fn start_again(&mut self, now: u64) {
         self.origin = now;
         self.replace(self.traffic.clone(), self.zipf.clone(), now);
     }
@@ -189,7 +189,7 @@ impl Source {
         } else if self.replayed().is_some_and(|(at, _)| at <= now) {
             self.play(now)
         } else {
-            let (_, follow_up) = self.follow_ups.pop_first().expect("it is somebody's time");
+            let (_, follow_up) = self.follow_ups.pop_first().expect("it is a user's time");
             match follow_up {
                 FollowUp::User(user) => Request {
                     session: user,

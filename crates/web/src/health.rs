@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_that_listens_and_silence_are_told_apart() {
+    async fn nothing_that_listens_and_silence_are_distinguished() {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address: Address = silent.local_addr().unwrap().to_string().parse().unwrap();
         let ask = || ask(&address, "/healthz", false, Duration::from_millis(50));

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 19;
 /// How often the workers' time is moved.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How long the workers' time stands still before the alerts of a scenario are read: a scrape, an evaluation and some more.
+/// How long the workers' time stops before the alerts of a scenario are read: a scrape, an evaluation and some more.
 const AFTERWARDS: Duration = Duration::from_millis(2500);
 
 /// A scenario under way. Its name is the namespace of its workers, too.

@@ -66,7 +66,7 @@ pub(super) fn legend(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn metrics_and_labels_are_told_from_functions_numbers_and_values() {
+fn metrics_and_labels_are_distinguished_from_functions_numbers_and_values() {
     fn check(query: &str, metrics: &[&str], labels: &[&str]) {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let expected = Words {

@@ -1,4 +1,4 @@
-//! Two good workers, beside which hostile services come and go.
+//! Two good workers, next to which hostile services come and go.
 
 use protocol::Layout;
 use tests::{Collector, Micro, NatsServer, Page, TestFleet};
@@ -15,7 +15,7 @@ const RESULTS: [&str; 5] = [
     "invalid_subject",
 ];
 
-/// Two good workers and their collector; hostile services come and go beside them.
+/// Two good workers and their collector; hostile services come and go next to them.
 pub(super) struct Neighbourhood {
     _server: NatsServer,
     pub(super) fleet: TestFleet,

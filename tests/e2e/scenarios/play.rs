@@ -1,4 +1,4 @@
-//! [`Play`]: a shipped scenario on NATS, whose time stands still until it is moved, and a collector that watches it.
+//! [`Play`]: a shipped scenario on NATS, whose time stops until it is moved, and a collector that watches it.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,7 +179,7 @@ impl Play {
         let report: Value = serde_json::from_str(&done.stdout).expect("it is JSON");
         let speaking = self.speaking();
         let shown = report["time_ns"].as_u64().map(Duration::from_nanos);
-        // Where nobody is left to be compared, a verification does not say that all is well.
+        // Where no worker is left to be compared, a verification does not say that all is well.
         let is_right = done.code == Some(i32::from(speaking.is_empty()))
             && ["differences", "broken"].map(|list| report[list] == json!([])) == [true; 2]
             && report["workers"] == speaking.len()
@@ -266,7 +266,7 @@ impl Play {
     /// When a fault begins and ends.
     fn changes(&self, fault: &Fault) -> Vec<Duration> {
         let times = match (fault.every, fault.length) {
-            // What is over at once has no time in which it lasts; its first time stands for all.
+            // What is over at once has no time in which it lasts; its first time represents all.
             (_, None) => 1,
             (every, _) => every.map_or(1, |_| fault.count.unwrap_or(100)),
         };

@@ -240,15 +240,15 @@ async fn simulated_workers_that_may_not_subscribe_say_so_once_with_the_remedy() 
         .env("NATS_PASSWORD", "deaf");
     let ended = tests::finish(command).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let told = ended
+    let reported = ended
         .stderr
         .lines()
         .filter(|line| line.contains("cannot be found or called"));
-    let told: Vec<&str> = told.collect();
-    assert_eq!(told.len(), 1, "{ended:?}");
+    let reported: Vec<&str> = reported.collect();
+    assert_eq!(reported.len(), 1, "{ended:?}");
     assert!(
-        told[0].contains("$SRV.*") && told[0].contains("subscribe: ["),
-        "{told:?}"
+        reported[0].contains("$SRV.*") && reported[0].contains("subscribe: ["),
+        "{reported:?}"
     );
     assert!(!ended.stderr.contains(" ready"), "{ended:?}");
 }

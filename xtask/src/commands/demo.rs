@@ -105,7 +105,7 @@ fn show(
         "--endpoint",
         &args.endpoint,
     ];
-    // A scenario is a subcommand, and stands before the flags.
+    // A scenario is a subcommand, and comes before the flags.
     let workers: Vec<&str> = workers.iter().map(String::as_str).collect();
     parts.start(
         "mock-worker",

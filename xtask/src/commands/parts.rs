@@ -55,7 +55,7 @@ impl Parts {
         match server {
             Server::Url(url) => Ok(url.clone()),
             Server::Binary(program) => {
-                // The server takes a free port itself and writes it to a file: nobody can take it in between.
+                // The server takes a free port itself and writes it to a file: no other process can take it in between.
                 let ports = tempfile::tempdir().context("failed to make a folder for the port")?;
                 let mut command = Command::new(program);
                 command

@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
     let environment = TestEnvironment::provide(args.requirements, workspace, processes)?;
-    eprintln!("xtask: checking that protocol stands without its features ...");
+    eprintln!("xtask: checking that protocol builds without its features ...");
     processes.run(&mut workspace.cargo(["check", "--package", "protocol", "--no-default-features"]))?;
     build_programs(&TESTED, workspace, processes)?;
     // A list of metrics or a plot that these programs do not generate would mislead.

@@ -20,7 +20,7 @@ const OLDEST: &str = "2.9.10";
 /// A server that runs already, or what one can be started from.
 #[derive(Debug)]
 pub(crate) enum Server {
-    /// A server that somebody else runs.
+    /// A server that is running already.
     Url(String),
     /// A program to start.
     Binary(PathBuf),

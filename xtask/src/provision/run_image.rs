@@ -1,7 +1,7 @@
 //! A tag of the NATS image for one run of the tests.
 //!
-//! Containers belong to the daemon: those of tests that are interrupted outlive them. The tag tells which ones this
-//! run has started, so that it takes away its own and nobody else's.
+//! Containers belong to the daemon: those of tests that are interrupted outlive them. The tag marks those that
+//! this run has started, so that it removes its own and no others.
 
 use anyhow::{Context, Result};
 

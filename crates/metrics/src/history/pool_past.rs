@@ -97,7 +97,7 @@ impl PoolPast {
         let meter = self.meter.get_or_insert_with(|| Meter::new(clock.now, counted));
         let rates = meter.take_in(clock.now, counted);
         if !has_joined {
-            self.changes.begin_anew();
+            self.changes.start_again();
         }
         self.changes.take_in(clock.now, pool.changes.total());
         self.restarts.take_in(clock.now, pool.changes[Change::Restarted]);

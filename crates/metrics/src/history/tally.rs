@@ -23,7 +23,7 @@ impl Tally {
     }
 
     /// Forgets what was counted; the next count is where it begins.
-    pub(super) fn begin_anew(&mut self) {
+    pub(super) fn start_again(&mut self) {
         self.ends.clear();
     }
 
@@ -31,7 +31,7 @@ impl Tally {
     pub(super) fn take_in(&mut self, now: Duration, count: u64) {
         let minute = now.as_secs() / 60;
         if count < self.now {
-            self.begin_anew();
+            self.start_again();
         }
         self.now = count;
         let is_first = self.ends.len() == 1;

@@ -12,7 +12,7 @@ use super::Out;
 pub struct Batch {
     /// Where the next reply is written.
     pub buffer: Vec<u8>,
-    /// Where each reply stands, and how many times it is sent.
+    /// Where each reply is, and how many times it is sent.
     replies: Vec<(Range<usize>, u32)>,
 }
 

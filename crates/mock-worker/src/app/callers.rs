@@ -1,7 +1,7 @@
 //! Requests from outside: each takes its turn in its worker's engine and is answered at the engine's pace.
 //!
 //! A request's text is its prompt, and the answer is its characters one by one, a token each. A JSON object
-//! `{"prompt": TEXT, "max_tokens": N}` asks for another length. The caller is gone when the server says that nobody
+//! `{"prompt": TEXT, "max_tokens": N}` asks for another length. The caller is gone when the server says that no client
 //! hears the answer; its request is cancelled then.
 
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ impl Caller {
         }
     }
 
-    /// The parts of its answer up to `made` tokens; `heard` is where the server may say that nobody hears them.
+    /// The parts of its answer up to `made` tokens; `heard` is where the server may say that no client hears them.
     pub(super) fn parts(&mut self, made: u64, heard: &Subject, out: &mut Vec<Out>) {
         let Some(reply) = &self.reply else { return };
         // An empty text has an answer without parts.

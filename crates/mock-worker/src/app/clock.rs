@@ -9,7 +9,7 @@ use sim::nanos::Nanos;
 pub(super) enum Clock {
     /// Goes by itself, so many times faster than real time.
     Real { started: Instant, speed: f64 },
-    /// Stands still until it is moved.
+    /// Stops until it is moved.
     Stepped { at: u64 },
 }
 

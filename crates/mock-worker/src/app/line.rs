@@ -36,7 +36,7 @@ pub(super) const CLOSING: Duration = Duration::from_millis(500);
 pub struct Out {
     /// Where to.
     pub subject: Subject,
-    /// Where the server may say that nobody hears it.
+    /// Where the server may say that no client hears it.
     pub reply: Option<Subject>,
     /// Headers, if any.
     pub headers: Option<HeaderMap>,
@@ -61,7 +61,7 @@ pub(super) enum What {
     Verb,
     /// A request to an endpoint of the service.
     Request,
-    /// Nobody heard a part of an answer.
+    /// No client heard a part of an answer.
     Unheard,
 }
 
@@ -148,7 +148,7 @@ impl Line {
         self.link.denials().subscribe.into_iter()
     }
 
-    /// Where the server says that nobody hears the answer with this ticket.
+    /// Where the server says that no client hears the answer with this ticket.
     pub(super) fn inbox_of(&self, ticket: u64) -> Subject {
         format!("{}.{ticket}", self.inbox).into()
     }

@@ -23,9 +23,9 @@ use tracing::{debug, info, warn};
 use super::batch::Batch;
 use super::callers::Callers;
 use super::clock::Clock;
+use super::events::{ChangedLoads, EventWriter};
 use super::line::{Heard, Line, Out, What};
 use super::page;
-use super::telling::{ChangedLoads, Teller};
 use crate::args::{ClockArg, Config, InvalidInput};
 use crate::control::Status;
 use crate::generation::{Generation, RequestPlane};
@@ -77,7 +77,7 @@ pub(super) struct Show {
     /// Connections that a fault closes.
     closing: JoinSet<()>,
     plane: RequestPlane,
-    teller: Teller,
+    events: EventWriter,
     changed: Option<ChangedLoads>,
     /// Where the workers are of a version of Dynamo: all events are theirs then.
     publishers: Option<Publishers>,
@@ -163,7 +163,7 @@ impl Show {
             plane: config.request_plane,
             publishers: None,
             published: Vec::new(),
-            teller: Teller::new(&config.path.namespace, config.encoding, workers),
+            events: EventWriter::new(&config.path.namespace, config.encoding, workers),
             changed: (scenario.event_interval.0 > 0 && config.generation.is_none())
                 .then(|| ChangedLoads::new(scenario.event_interval.duration(), workers)),
             truth,
@@ -184,7 +184,7 @@ impl Show {
             show.identities.push(identity);
             show.index(worker);
         }
-        // What goes wrong from the very start does so before anybody looks.
+        // What goes wrong from the very start does so before a collector looks.
         show.stage.advance(0, &mut show.journal, &mut show.notices);
         if let Some(generation) = config.generation {
             show.publishers = Some(show.new_publishers(generation, config)?);
@@ -286,7 +286,7 @@ impl Show {
         self.open_lines().await?;
         match self.publishers {
             Some(_) => self.send_events()?,
-            None => self.tell_events(),
+            None => self.publish_events(),
         }
         self.feed_callers();
         self.send_late();
@@ -305,7 +305,7 @@ impl Show {
     }
 
     pub(super) fn has_callers(&self) -> bool {
-        // Where time stands still, nobody will ever be done.
+        // Where time does not pass, no request will ever be done.
         !self.callers.is_empty() && matches!(self.clock, Clock::Real { .. })
     }
 
@@ -353,7 +353,7 @@ impl Show {
             self.stage.advance(to, &mut self.journal, &mut self.notices);
             if self.anew == Some(to) {
                 self.take_notice();
-                self.begin_anew();
+                self.start_again();
             }
             self.take_notice();
             if started.elapsed() >= BUSY {
@@ -363,8 +363,8 @@ impl Show {
         self.report_lag(Nanos(target.saturating_sub(self.stage.now())).seconds());
     }
 
-    fn begin_anew(&mut self) {
-        self.stage.begin_anew(&mut self.journal, &mut self.notices);
+    fn start_again(&mut self) {
+        self.stage.start_again(&mut self.journal, &mut self.notices);
         self.anew = self.anew.map(|at| at.saturating_add(self.scenario.duration.0));
         info!(duration = %self.scenario.duration, "the scenario starts again");
     }
@@ -481,7 +481,7 @@ impl Show {
     fn lose(&mut self, messages: u64) {
         let before = self.status.messages_lost;
         self.status.messages_lost += messages;
-        // The first loss is news; later ones are told less and less often.
+        // The first loss is news; later ones are logged less and less often.
         if before == 0 || (before + messages).ilog2() > before.ilog2() {
             warn!(
                 lost = self.status.messages_lost,

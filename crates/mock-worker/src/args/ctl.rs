@@ -122,7 +122,7 @@ impl CtlArgs {
     }
 }
 
-/// A name that can stand in a subject.
+/// A name that can be part of a subject.
 pub(super) fn name(text: &str) -> Result<String, String> {
     let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     match !text.is_empty() && text.len() <= 100 && text.chars().all(is_good) {

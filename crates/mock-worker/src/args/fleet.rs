@@ -165,7 +165,7 @@ impl ScenarioArgs {
         }
         let load = |settings: &[Setting]| Scenario::load(name, settings).map_err(|error| error.to_string());
         match load(&settings) {
-            // Somebody must deal a trace's requests out, and taking turns is the plainest way.
+            // A trace's requests have to be dealt out, and taking turns is the plainest way.
             Err(_) if self.trace.is_some() => {
                 settings.push(Setting::new("traffic.router", "round_robin".to_owned()));
                 load(&settings)

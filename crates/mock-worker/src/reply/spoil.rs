@@ -23,7 +23,7 @@ pub(super) fn data(text: &mut String, sample: &Sample<'_>, seed: u64) {
     }
 }
 
-/// Spoils the reply that stands in `out` from `start` on; false where nothing of it can be read any more.
+/// Spoils the reply in `out` from `start` on; false where nothing of it can be read any more.
 pub(super) fn reply(out: &mut Vec<u8>, start: usize, sample: &Sample<'_>, seed: u64) -> bool {
     for fault in &sample.faults {
         match fault.kind {
@@ -53,7 +53,7 @@ fn random(question: u64, sample: &Sample<'_>, seed: u64) -> Random {
 
 fn value(text: &mut String, fault: &Fault, sample: &Sample<'_>, seed: u64) {
     let mut set = |field: Field, value: String| edit(text, field, |_| Some(value));
-    let load = sample.told.load.unwrap_or_default();
+    let load = sample.reported.load.unwrap_or_default();
     match fault.kind {
         Kind::ActiveAboveTotal => {
             set(

@@ -84,7 +84,7 @@ impl FromStr for Setting {
         if key.is_empty() || key.split('.').any(str::is_empty) {
             return Err("it has no key; write e.g. traffic.rate=5".to_owned());
         }
-        // What is no value of TOML is a text: nobody quotes on a command line.
+        // What is not a TOML value is a text: command lines are written without quotes.
         let table: Option<Table> = format!("v = {value}").parse().ok();
         let value = table
             .and_then(|mut table| table.remove("v"))
@@ -234,7 +234,7 @@ pub(super) fn parse(name: &str, text: &str, settings: &[Setting]) -> Result<Scen
         name: name.to_owned(),
         reason: shown(name, text, &error),
     };
-    // Read as it stands first: its errors have lines, those of a changed table have none.
+    // Read as it is first: its errors have lines, those of a changed table have none.
     let scenario: Scenario = toml::from_str(text).map_err(no_scenario)?;
     if settings.is_empty() {
         return Ok(scenario);

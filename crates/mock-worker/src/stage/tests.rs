@@ -82,7 +82,7 @@ fn a_crash_takes_a_worker_away_and_brings_it_back_under_the_id_that_was_asked_fo
 }
 
 #[test]
-fn a_frozen_worker_tells_what_was_and_its_truth_goes_on() {
+fn a_frozen_worker_reports_its_past_and_its_truth_goes_on() {
     let mut stage = stage("steady", &[], &[], 1);
     let (mut journal, mut notices) = (Journal::default(), Vec::new());
     stage.advance(5 * SECOND, &mut journal, &mut notices);
@@ -90,13 +90,13 @@ fn a_frozen_worker_tells_what_was_and_its_truth_goes_on() {
     stage.add(Fault::new(Kind::Freeze), &mut journal, &mut notices);
     stage.advance(9 * SECOND, &mut journal, &mut notices);
     let sample = stage.sample(0);
-    assert_eq!(sample.told, then);
+    assert_eq!(sample.reported, then);
     assert_ne!(sample.truth, then);
     assert_eq!(
         stage.clear(|_, fault| fault.kind == Kind::Freeze, &mut journal, &mut notices),
         1
     );
-    assert_eq!(stage.sample(0).told, stage.sample(0).truth);
+    assert_eq!(stage.sample(0).reported, stage.sample(0).truth);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_scenario_that_begins_anew_has_its_profile_and_faults_again_and_keeps_its_wo
     stage.advance(60 * SECOND, &mut Journal::default(), &mut Vec::new());
     let restarts = stage.sample(0).truth.counters.restarts;
     let own = stage.add(Fault::new(Kind::Silent), &mut Journal::default(), &mut Vec::new());
-    stage.begin_anew(&mut Journal::default(), &mut Vec::new());
+    stage.start_again(&mut Journal::default(), &mut Vec::new());
     let quiet = arrivals(&mut stage, 65, 70);
     let busy = arrivals(&mut stage, 70, 75);
     assert!(busy > 5 * quiet, "{busy} in the second spike, {quiet} before");

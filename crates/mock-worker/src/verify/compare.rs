@@ -201,12 +201,12 @@ impl Reply {
                 field.same(value, truth)
             };
             if !is_right {
-                let told = if self.is_faulty && !field.same(truth, sent) {
+                let reported = if self.is_faulty && !field.same(truth, sent) {
                     format!("{} or, as sent under a fault, {}", show(truth), show(sent))
                 } else {
                     show(truth)
                 };
-                differing.push((place, told));
+                differing.push((place, reported));
             }
         }
         differing

@@ -1,4 +1,4 @@
-//! The fields of a load: their names on the wire and on the page, and where their values stand.
+//! The fields of a load: their names on the wire and on the page, and where their values are.
 
 use protocol::WorkerStats;
 use serde_json::Value;

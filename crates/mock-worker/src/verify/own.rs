@@ -42,7 +42,7 @@ fn check_worker(worker: &ShownWorker<'_>, report: &mut Report) {
         }
     }
     for (field, value) in FIELDS.iter().zip(worker.values) {
-        // What is no finite number has been told already.
+        // What is no finite number has been reported already.
         let Some(value) = value.filter(|value| value.is_finite()) else {
             continue;
         };
@@ -68,30 +68,30 @@ fn check_sums(page: &Page, shown: &Shown<'_>, report: &mut Report) {
                 *sums.entry(worker.pool).or_default() += value;
             }
         }
-        let told: BTreeMap<Pool<'_>, f64> = shown
+        let reported: BTreeMap<Pool<'_>, f64> = shown
             .of_pools(page, metric)
             .map(|(pool, sample)| (pool, sample.value))
             .collect();
-        let pools: BTreeSet<&Pool<'_>> = sums.keys().chain(told.keys()).collect();
+        let pools: BTreeSet<&Pool<'_>> = sums.keys().chain(reported.keys()).collect();
         for pool in pools {
-            let (sum, told) = (sums.get(pool).copied(), told.get(pool).copied());
-            if !is_sum(sum, told) {
+            let (sum, reported) = (sums.get(pool).copied(), reported.get(pool).copied());
+            if !is_sum(sum, reported) {
                 let truth = format!("{}, the sum of {}", show(sum), field.metric);
                 let field = format!("{metric} of {}", pool.join("/"));
-                report.add(difference(None, field, truth, show(told)));
+                report.add(difference(None, field, truth, show(reported)));
             }
         }
     }
 }
 
-fn is_sum(sum: Option<f64>, told: Option<f64>) -> bool {
-    match (sum, told) {
-        (Some(sum), Some(told)) if sum.max(told) >= EXACT => {
+fn is_sum(sum: Option<f64>, reported: Option<f64>) -> bool {
+    match (sum, reported) {
+        (Some(sum), Some(reported)) if sum.max(reported) >= EXACT => {
             // The collector adds whole numbers and stops at the largest one that there is.
             let sum = sum.min(u64::MAX as f64);
-            (sum - told).abs() <= 1e-12 * sum
+            (sum - reported).abs() <= 1e-12 * sum
         }
-        (sum, told) => sum == told,
+        (sum, reported) => sum == reported,
     }
 }
 

@@ -60,7 +60,7 @@ pub struct Report {
     pub fields: usize,
     /// Records of the truth; absent without a truth.
     pub records: Option<usize>,
-    /// The virtual time that the page shows, in nanoseconds, where the truth tells.
+    /// The virtual time that the page shows, in nanoseconds, where the truth has it.
     pub time_ns: Option<u64>,
     #[serde(skip)]
     file: Option<String>,

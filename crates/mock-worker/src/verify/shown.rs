@@ -106,7 +106,7 @@ impl<'a> Shown<'a> {
     }
 
     /// The latest time that the page can know of, in seconds of Unix time: when the worker that was seen last was seen,
-    /// or a later look at which nobody was.
+    /// or a later scrape at which no worker was there.
     pub(super) fn newest(&self) -> Option<f64> {
         let seen = self
             .workers

@@ -131,7 +131,7 @@ fn a_page_that_shows_the_truth_passes() {
 }
 
 #[test]
-fn a_wrong_number_is_told_with_worker_field_and_line() {
+fn a_wrong_number_is_reported_with_worker_field_and_line() {
     let page = page(&[("7", changed(3, 24.0)), ("8", changed(6, 0.5 + 1e-9))]);
     let truth = [record("7", 0.1, LOAD), record("8", 0.1, LOAD)];
     let expected = [
@@ -239,7 +239,7 @@ fn where_all_fell_silent_the_page_is_as_new_as_its_last_look() {
 }
 
 #[test]
-fn a_worker_that_nobody_knows_is_told() {
+fn an_unknown_worker_is_reported() {
     let expected = "worker 8: worker is there on the page, unknown in the truth";
     check(
         &page(&[("7", LOAD), ("8", LOAD)]),
@@ -249,7 +249,7 @@ fn a_worker_that_nobody_knows_is_told() {
 }
 
 #[test]
-fn a_load_that_nobody_had_sent_by_then_is_told() {
+fn a_load_that_no_worker_had_sent_by_then_is_reported() {
     let expected = "worker 7: load is there, llm_worker_last_seen_timestamp_seconds 1700000000.5 on the page, \
                     not sent by any worker until then in the truth";
     let report = check(&page(&[("7", LOAD)]), &[record("7", -0.1, LOAD)], &[expected]);
@@ -257,7 +257,7 @@ fn a_load_that_nobody_had_sent_by_then_is_told() {
 }
 
 #[test]
-fn a_truth_that_contradicts_itself_is_told_wherever_it_stands() {
+fn a_truth_that_contradicts_itself_is_reported_wherever_it_is() {
     let mut liar = record("7", 5.0, LOAD);
     liar.sent = Some(data(changed(2, 2.0)));
     liar.counters.arrivals = 3;
@@ -292,7 +292,7 @@ fn a_truth_that_contradicts_itself_is_told_wherever_it_stands() {
 }
 
 #[test]
-fn a_page_that_contradicts_itself_is_told_without_a_truth() {
+fn a_page_that_contradicts_itself_is_reported_without_a_truth() {
     let text = page(&[("7", [9.0, 8.0, 1.5, 25.0, 100.0, 1.25, f64::NAN])])
         .replace("llm_pool_kv_blocks_active{", "llm_pool_kv_blocks_passive{")
         + "h_bucket{le=\"+Inf\"} 1\n";

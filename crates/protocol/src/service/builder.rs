@@ -73,7 +73,7 @@ impl WorkerBuilder {
         }
     }
 
-    /// The id that tells this worker from the others of its endpoint; a random one unless set.
+    /// The id that distinguishes this worker from the others of its endpoint; a random one unless set.
     pub fn worker_id(mut self, id: impl Into<WorkerId>) -> Self {
         self.id = Some(id.into());
         self
@@ -152,7 +152,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// Tells the load, whenever a collector asks. Without it the worker is seen, and its load is not known.
+    /// Reports the load whenever a collector asks. Without it the worker is seen, and its load is not known.
     ///
     /// The closure should read a few numbers that another task keeps up to date. When it panics, takes longer than
     /// some milliseconds, or returns an error, that reply carries no load and the log says why. One that never
@@ -166,7 +166,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// Tells data of a schema of one's own in place of [`stats`](Self::stats), under the same rules; data above
+    /// Reports data of a schema of one's own in place of [`stats`](Self::stats), under the same rules; data above
     /// [`MAX_DATA_BYTES`](super::MAX_DATA_BYTES) is left out.
     pub fn data(mut self, data: impl Fn() -> Value + Send + Sync + 'static) -> Self {
         self.stats = Some(Arc::new(move || Ok(Load::Raw(data()))));

@@ -279,7 +279,7 @@ mod tests {
 
     /// The errors are rustls's own, so another choice of its words fails here.
     #[test]
-    fn certificate_problems_are_told_apart() {
+    fn certificate_problems_are_distinguished() {
         let of = |error: CertificateError| Error::InvalidCertificate(error).to_string();
         check(&of(CertificateError::UnknownIssuer), &Cause::UnknownCa);
         let text = |error: CertificateError| Cause::read(&of(error)).to_string();

@@ -117,7 +117,7 @@ impl Endpoint {
         self.tasks.close();
         for (request, received) in std::mem::take(&mut self.queue) {
             let exchange = self.exchange(request, received);
-            tell(&exchange, &abandoned()).await;
+            send_error(&exchange, &abandoned()).await;
         }
         // Only a handler that blocks its thread is still here after that, and nothing can stop it.
         self.tasks.wait().await;
@@ -137,7 +137,7 @@ impl Endpoint {
         }
         let exchange = self.exchange(request, received);
         // An outage is no reason to wait here: it is counted in any case.
-        let _ = tell(&exchange, &HandlerError::new(503, "the worker is full")).now_or_never();
+        let _ = send_error(&exchange, &HandlerError::new(503, "the worker is full")).now_or_never();
     }
 
     fn serve_next(&mut self, slot: Option<OwnedSemaphorePermit>) {
@@ -187,19 +187,19 @@ async fn answer(
             Ok(Err(error)) => Err(error),
             // What a panic says may be about anything, so it goes into the log and not to the caller.
             Err(panic) => {
-                tell(&exchange, &HandlerError::new(500, "the handler panicked")).await;
+                send_error(&exchange, &HandlerError::new(500, "the handler panicked")).await;
                 Err(HandlerError::new(500, format!("the handler panicked: {}", message(&*panic))))
             }
         },
         () = abandon.cancelled() => Err(abandoned()),
     };
     if let Err(error) = &result {
-        tell(&exchange, error).await;
+        send_error(&exchange, error).await;
     }
     result
 }
 
-async fn tell(exchange: &Exchange, error: &HandlerError) {
+async fn send_error(exchange: &Exchange, error: &HandlerError) {
     match exchange.fail(error).await {
         Ok(()) | Err(RespondError::NoReplySubject) => {}
         Err(error) => debug!(error = causes(&error), "the caller could not be answered"),

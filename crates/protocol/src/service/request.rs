@@ -49,7 +49,7 @@ pub enum RespondError {
     /// A part of a stream has no bytes; it would look like the end of the stream.
     #[error("a part of a stream cannot be empty: that would end the stream")]
     EmptyPart,
-    /// The request outlived its handler, and the caller was told that there is no answer.
+    /// The request outlived its handler, and the caller got an error in place of an answer.
     #[error("the request's handler has ended; answer before it returns")]
     HandlerEnded,
     /// The connection did not take the message.
@@ -57,7 +57,7 @@ pub enum RespondError {
     Publish(#[from] PublishError),
 }
 
-/// What the caller is told when a handler fails: a code and a text, in the headers that NATS services use.
+/// What the caller gets when a handler fails: a code and a text, in the headers that NATS services use.
 ///
 /// Every [`std::error::Error`] turns into one with code 500 and its messages, so `?` works in handlers. The text goes
 /// to the caller and into the worker's statistics: put nothing into it that they must not see.
@@ -157,7 +157,7 @@ impl Exchange {
         self.message.reply.is_some()
     }
 
-    /// Tells the caller that its request failed, unless it has its answer already.
+    /// Reports to the caller that its request failed, unless it has its answer already.
     pub(super) async fn fail(&self, error: &HandlerError) -> Result<(), RespondError> {
         if self.is_concluded() {
             return Ok(());
@@ -199,7 +199,7 @@ impl Exchange {
 impl HandlerError {
     /// An error with a code of one's own; NATS services use those of HTTP, e.g. 400 for a bad request.
     ///
-    /// Control characters become spaces, for the text stands in a header; it is cut after 1,000 characters.
+    /// Control characters become spaces, because the text is sent in a header; it is cut after 1,000 characters.
     ///
     /// ```
     /// use protocol::service::HandlerError;

@@ -1,4 +1,4 @@
-//! A NATS server and somebody who talks to the worker on it.
+//! A NATS server and a client that talks to the worker on it.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -44,7 +44,7 @@ impl Bench {
         let marker = "Listening for client connections on ";
         let address = log
             .find_map(|line| Some(line.ok()?.split_once(marker)?.1.to_owned()))
-            .expect("nats-server tells its address");
+            .expect("nats-server reports its address");
         // Read on, so that the server never waits for its log to be taken.
         std::thread::spawn(move || log.for_each(drop));
         let connect = || async { async_nats::connect(&address).await.expect("the server is there") };
@@ -75,7 +75,7 @@ impl Bench {
             .expect("the worker starts")
     }
 
-    /// One STATS reply; a failure where nobody answers.
+    /// One STATS reply; a failure where no worker answers.
     pub(crate) async fn reply(&self) -> StatsReply {
         let message = self
             .user_side
@@ -112,22 +112,22 @@ impl Bench {
     }
 
     /// Waits until no worker is there any more: the server itself says so.
-    pub(crate) async fn wait_until_nobody_answers(&self) {
+    pub(crate) async fn wait_until_no_worker_answers(&self) {
         // What the worker's side has sent by now comes before its own question.
         for side in [&self.worker_side, &self.user_side] {
             Self::wait_for_silence(side).await;
         }
     }
 
-    /// Waits until nobody answers whom this side asks.
+    /// Waits until no worker answers.
     pub(crate) async fn wait_for_silence(side: &Client) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // One that is just leaving may swallow a request, so nobody waits long for an answer.
+            // One that is just leaving may swallow a request, so no test waits long for an answer.
             let request = Request::new().timeout(Some(Duration::from_millis(200)));
             match side.send_request(ServicePrefix::default().stats(), request).await {
                 Err(error) if error.kind() == RequestErrorKind::NoResponders => return,
-                _ => assert!(Instant::now() < deadline, "somebody still answers"),
+                _ => assert!(Instant::now() < deadline, "a worker still answers"),
             }
         }
     }

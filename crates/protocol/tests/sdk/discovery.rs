@@ -90,7 +90,7 @@ on_nats! {
         bench.wait_for_data("well").await;
     }
 
-    async fn a_stats_closure_that_hangs_holds_nobody_up(bench: Bench) {
+    async fn a_stats_closure_that_hangs_delays_no_other_reply(bench: Bench) {
         let (release, released) = mpsc::channel::<()>();
         let released = Mutex::new(released);
         let calls = Arc::new(AtomicU64::new(0));
@@ -114,7 +114,7 @@ on_nats! {
         drop(release);
     }
 
-    async fn messages_without_a_reply_subject_harm_nobody(bench: Bench) {
+    async fn messages_without_a_reply_subject_do_no_harm(bench: Bench) {
         let worker = bench
             .worker(|worker| worker.handler(|request| async move { Ok(request.respond("here").await?) }))
             .await;
@@ -172,7 +172,7 @@ on_nats! {
         let error = started.await.expect_err("no semantic version");
         assert!(matches!(error, StartError::Version { .. }));
         assert!(error.to_string().contains("version \"new\""), "{error}");
-        bench.wait_until_nobody_answers().await;
+        bench.wait_until_no_worker_answers().await;
     }
 }
 

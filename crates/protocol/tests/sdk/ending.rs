@@ -61,7 +61,7 @@ on_nats! {
         may_end.add_permits(Semaphore::MAX_PERMITS);
         assert_eq!(next(&mut answers).await.payload, "done");
         shutdown.await.expect("no panic").expect("everything was finished");
-        bench.wait_until_nobody_answers().await;
+        bench.wait_until_no_worker_answers().await;
     }
 
     async fn a_shutdown_serves_what_has_been_received(bench: Bench) {
@@ -82,7 +82,7 @@ on_nats! {
         shutdown.await.expect("no panic").expect("everything was finished");
     }
 
-    async fn after_the_grace_callers_are_told_and_the_worker_goes(bench: Bench) {
+    async fn after_the_grace_callers_get_an_error_and_the_worker_ends(bench: Bench) {
         let (began, may_end) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let worker = bench.worker(slow(1, &began, &may_end)).await;
         let mut answers = bench.ask_for_many(&worker, "").await;
@@ -96,7 +96,7 @@ on_nats! {
             let (code, text) = error_of(&next(answers).await).expect("an error");
             assert_eq!((code.as_str(), text.as_str()), ("503", "the worker is shutting down"));
         }
-        bench.wait_until_nobody_answers().await;
+        bench.wait_until_no_worker_answers().await;
     }
 
     async fn a_dropped_worker_leaves_no_ghost(bench: Bench) {
@@ -106,14 +106,14 @@ on_nats! {
         began.acquire().await.expect("open").forget();
         drop(worker);
         assert_eq!(error_of(&next(&mut answers).await).expect("an error").0, "503");
-        bench.wait_until_nobody_answers().await;
+        bench.wait_until_no_worker_answers().await;
     }
 
     async fn a_start_that_is_given_up_leaves_no_ghost(bench: Bench) {
         let start = Worker::builder(path()).start(bench.worker_side.clone());
         // The first poll goes up to the first answer of the server, and so beyond the registration.
         assert!(start.now_or_never().is_none());
-        bench.wait_until_nobody_answers().await;
+        bench.wait_until_no_worker_answers().await;
     }
 
     async fn one_worker_stops_and_the_others_stay(bench: Bench) {
@@ -129,7 +129,7 @@ on_nats! {
         Bench::wait_for_silence(&bench.user_side).await;
         // The subscriptions end a moment before the connection does.
         while bench.worker_side.flush().await.is_ok() {}
-        let error = worker.shutdown(PATIENCE).await.expect_err("it had nobody to say farewell to");
+        let error = worker.shutdown(PATIENCE).await.expect_err("it had no server to say farewell to");
         assert!(matches!(error, ShutdownError::NotFlushed), "{error}");
     }
 
@@ -137,7 +137,7 @@ on_nats! {
         let mut bench = bench;
         let worker = bench.worker(|worker| worker).await;
         bench.lose_server().await;
-        let error = worker.shutdown(Duration::from_secs(3600)).await.expect_err("nobody was there");
+        let error = worker.shutdown(Duration::from_secs(3600)).await.expect_err("no server was there");
         assert!(matches!(error, ShutdownError::NotFlushed), "{error}");
     }
 }

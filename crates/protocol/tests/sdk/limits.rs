@@ -123,7 +123,7 @@ on_nats! {
             ("dynamo_mycomponent_593024f1.clear-1f", Some(2), Some(json!(null))),
         ]);
         worker.shutdown(PATIENCE).await.expect("both end");
-        bench.wait_until_nobody_answers().await;
+        bench.wait_until_no_worker_answers().await;
     }
 
     async fn load_that_is_pushed_replaces_what_was_there(bench: Bench) {
@@ -170,7 +170,7 @@ on_nats! {
             tokio::task::yield_now().await;
         }
         running.await.expect("no panic").expect("nothing was in flight");
-        bench.wait_until_nobody_answers().await;
+        bench.wait_until_no_worker_answers().await;
     }
 
     async fn events_of_an_outage_are_dropped_or_wait_so_long_and_no_longer(bench: Bench) {

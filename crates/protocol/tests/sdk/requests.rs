@@ -47,7 +47,7 @@ on_nats! {
         assert!(stats.processing_seconds > Some(0.0));
     }
 
-    async fn whatever_a_handler_does_wrong_its_caller_is_told_and_the_worker_lives_on(bench: Bench) {
+    async fn whatever_a_handler_does_wrong_its_caller_gets_an_error_and_the_worker_goes_on(bench: Bench) {
         let worker = bench.worker(|worker| worker.handler(misbehave)).await;
         let cases = [
             ("error", "429", "too much"),
@@ -96,7 +96,7 @@ on_nats! {
                         let running = now.fetch_add(1, Ordering::SeqCst) + 1;
                         most.fetch_max(running, Ordering::SeqCst);
                         if running == BOUND {
-                            // All of the first ones are here together; nobody needs to wait from now on.
+                            // All of the first ones are here together; none needs to wait from now on.
                             full.close();
                         }
                         let _ = full.acquire().await;

@@ -232,7 +232,7 @@ impl Engine {
         }
     }
 
-    /// Starts what stands at the head of the queue while slots, budget and blocks allow.
+    /// Starts what is at the head of the queue while slots, budget and blocks allow.
     fn admit(&mut self, need: u64, mut budget: u64, now: u64, listener: &mut impl Listener) {
         while budget > 0 && (self.running.len() as u64) < self.capacity.slots {
             let Some(head) = self.waiting.front() else { break };

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_told_is_waited_for_however_long_another_stays() {
+    fn a_number_that_is_given_is_waited_for_however_long_another_stays() {
         let mut awaited = Awaited::exactly(4);
         assert!(!awaited.is_there(&at(1.0, 3.0)));
         assert!(!awaited.is_there(&at(9.0, 3.0)));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_settles_is_there_at_once_with_the_number_that_is_told() {
+    fn what_settles_is_there_at_once_with_the_number_that_is_given() {
         assert!(Awaited::settled(Some(8)).is_there(&at(1.0, 8.0)));
     }
 }

@@ -1,4 +1,4 @@
-//! What mock-worker is told: which scenario, how many workers, which seed.
+//! What is passed to mock-worker: which scenario, how many workers, which seed.
 
 use std::path::Path;
 
@@ -12,13 +12,13 @@ const WORKERS: u32 = 4;
 /// The arguments that go to mock-worker.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Workers {
-    /// What happens to the workers: the name of a scenario (`mock-worker list` tells them) or a file
+    /// What happens to the workers: the name of a scenario (`mock-worker list` names them) or a file
     #[arg(long, value_name = "NAME|FILE")]
     scenario: Option<String>,
     /// How many workers [default: as many as the scenario says; without one, 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     workers: Option<u32>,
-    /// Where chance begins, so that the same happens again [default: drawn, and told in the log of mock-worker]
+    /// Seed of the load, the faults and the ids: the same seed gives the same run [default: drawn, and logged by mock-worker]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
@@ -66,7 +66,7 @@ fn resolved(scenario: &str, from: &Path) -> Result<String> {
     let path = from.join(scenario);
     if !path.is_file() {
         bail!(
-            "failed to find the scenario {}; give the path of a TOML file, or a name that `cargo run -p mock-worker -- list` tells",
+            "failed to find the scenario {}; give the path of a TOML file, or a name that `cargo run -p mock-worker -- list` prints",
             path.display()
         );
     }

@@ -16,7 +16,7 @@ const BOTTOM: f64 = 50.0;
 /// Steps of the time axis, at most.
 const STEPS: u32 = 12;
 
-// Colours that people who confuse red and green tell apart too, dark enough for white.
+// Colours that people who confuse red and green can distinguish, dark enough for white.
 const BLUE: &str = "#0072b2";
 const ORANGE: &str = "#d55e00";
 const GREEN: &str = "#009e73";

@@ -21,7 +21,7 @@ pub(crate) struct Svg {
 }
 
 impl Svg {
-    /// A white page: the picture stands on light and on dark pages, which shine through where nothing is drawn.
+    /// A white page: the picture is shown on light and on dark pages, which shine through where nothing is drawn.
     pub(crate) fn new(width: f64, height: f64, title: &str) -> Self {
         let text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 {width} {height}\" \

@@ -62,7 +62,7 @@ impl Show {
         self.callers.insert(ticket, caller);
     }
 
-    /// The server says that nobody hears a part of an answer: the caller has gone.
+    /// The server says that no client hears a part of an answer: the caller has gone.
     pub(super) fn unheard(&mut self, message: &async_nats::Message) {
         let ticket = message
             .subject

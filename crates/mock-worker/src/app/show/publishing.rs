@@ -20,7 +20,7 @@ impl Circumstances for Stage {
     }
 
     fn load(&self, worker: usize) -> Option<Load> {
-        self.sample(worker).told.load
+        self.sample(worker).reported.load
     }
 
     fn block_size(&self, worker: usize) -> u64 {

@@ -30,7 +30,7 @@ impl Show {
             } = &self.identities[*worker];
             self.stage.connection(*worker) == line && request.is_for(service, instance)
         };
-        // A collector asks each of ten thousand by name; nobody else need be looked at then.
+        // A collector asks each of ten thousand by name; the others need not be looked at then.
         let asked: Vec<usize> = match request.instance {
             Some(instance) => self
                 .instances
@@ -59,7 +59,7 @@ impl Show {
     }
 
     /// Those behind closed connections are asked in vain, and the truth has that as it has every other silence: else
-    /// their last words would stand there as if they had been said just now.
+    /// their last words would look as if they had been sent just now.
     fn record_cut_off(&mut self) -> anyhow::Result<()> {
         if self.truth.is_none() || self.voice.shape.is_none() || self.lines.iter().all(Option::is_some) {
             return Ok(());
@@ -67,8 +67,8 @@ impl Show {
         for worker in 0..self.stage.len() {
             // Such a worker has a fault for which it is silent, so nothing is added to the batch.
             if !self.stage.is_connected(worker) {
-                let nobody = Subject::from_static("");
-                self.say_stats(worker, self.stage.connection(worker), &nobody)?;
+                let nowhere = Subject::from_static("");
+                self.say_stats(worker, self.stage.connection(worker), &nowhere)?;
             }
         }
         Ok(())
@@ -126,27 +126,27 @@ impl Show {
         self.batch.add(start, 1);
     }
 
-    pub(super) fn tell_events(&mut self) {
-        let mut told: Vec<Vec<Out>> = vec![Vec::new(); self.lines.len()];
+    pub(super) fn publish_events(&mut self) {
+        let mut outgoing: Vec<Vec<Out>> = vec![Vec::new(); self.lines.len()];
         let has_faults = self.stage.faults().any(|(_, fault)| fault.kind.is_about_events());
         for event in std::mem::take(&mut self.journal.hits) {
             if !self.scenario.hit_events {
                 continue;
             }
-            let line = &mut told[self.stage.connection(event.worker)];
+            let line = &mut outgoing[self.stage.connection(event.worker)];
             let sample = has_faults.then(|| self.stage.sample(event.worker));
             let faults = sample.as_ref().map_or(&[][..], |sample| &sample.faults);
-            self.teller
+            self.events
                 .hit_rate(event, self.stage.id(event.worker), faults, line);
         }
         if let Some(changed) = &mut self.changed {
             let now = Duration::from_nanos(self.stage.now());
-            let load = |worker: usize| self.stage.sample(worker).told.load;
+            let load = |worker: usize| self.stage.sample(worker).reported.load;
             for (worker, load) in changed.due(now, load) {
-                told[self.stage.connection(worker)].push(self.teller.load(self.stage.id(worker), &load));
+                outgoing[self.stage.connection(worker)].push(self.events.load(self.stage.id(worker), &load));
             }
         }
-        for (line, out) in told.into_iter().enumerate() {
+        for (line, out) in outgoing.into_iter().enumerate() {
             self.send(line, out);
         }
     }
@@ -161,7 +161,7 @@ impl Show {
 
     /// Sends the replies that were written, and waits until the connection takes them.
     async fn send_batch(&mut self, line: usize, reply: &Subject) -> anyhow::Result<()> {
-        // What is sent must stand in the truth before anybody can read it, and what is not sent stands there, too.
+        // What is sent must be in the truth before a client can read it, and what is not sent is there too.
         if let Some(truth) = &mut self.truth {
             truth.flush()?;
         }

@@ -74,7 +74,7 @@ fn promises_are_held_at_the_time_that_the_page_shows() {
     assert!(!holds(Some(&line), r#", "from": "59s""#));
     assert!(holds(Some(&line), r#", "from": "60s""#));
     assert!(!holds(None, ""));
-    assert!(holds(None, r#", "from": "59s""#), "nobody knows the time");
+    assert!(holds(None, r#", "from": "59s""#), "the time is unknown");
 }
 
 #[test]

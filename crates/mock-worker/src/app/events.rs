@@ -16,7 +16,7 @@ use crate::reply::stats_of;
 
 /// Writes events as workers of this namespace publish them.
 #[derive(Debug)]
-pub(super) struct Teller {
+pub(super) struct EventWriter {
     encoding: Encoding,
     hit_rate: Subject,
     metrics: Subject,
@@ -24,7 +24,7 @@ pub(super) struct Teller {
     hits: Hits,
 }
 
-impl Teller {
+impl EventWriter {
     pub(super) fn new(namespace: &Namespace, encoding: Encoding, workers: usize) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, encoding.content_type());
@@ -63,12 +63,12 @@ impl Teller {
     }
 }
 
-/// Which loads are due: those that changed since they were told last, once an interval.
+/// Which loads are due: those that changed since they were last reported, once an interval.
 #[derive(Debug)]
 pub(super) struct ChangedLoads {
     interval: Duration,
     next: Duration,
-    told: Vec<Option<Load>>,
+    reported: Vec<Option<Load>>,
 }
 
 impl ChangedLoads {
@@ -76,11 +76,11 @@ impl ChangedLoads {
         Self {
             interval,
             next: Duration::ZERO,
-            told: vec![None; workers],
+            reported: vec![None; workers],
         }
     }
 
-    /// What is to be told at `now`, the time since the start; a worker without a load tells nothing.
+    /// What is due at `now`, the time since the start; a worker without a load reports nothing.
     pub(super) fn due(&mut self, now: Duration, load: impl Fn(usize) -> Option<Load>) -> Vec<(usize, Load)> {
         if now < self.next {
             return Vec::new();
@@ -89,10 +89,10 @@ impl ChangedLoads {
         let missed = (now - self.next).as_nanos() / self.interval.as_nanos().max(1);
         self.next += self.interval * u32::try_from(missed + 1).unwrap_or(u32::MAX);
         let mut due = Vec::new();
-        for (worker, told) in self.told.iter_mut().enumerate() {
+        for (worker, reported) in self.reported.iter_mut().enumerate() {
             let load = load(worker);
-            if *told != load {
-                *told = load;
+            if *reported != load {
+                *reported = load;
                 due.extend(load.map(|load| (worker, load)));
             }
         }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_load_is_told_once_an_interval_and_only_when_it_changed() {
+    fn a_load_is_reported_once_an_interval_and_only_when_it_changed() {
         let mut loads = ChangedLoads::new(Duration::from_secs(1), 2);
         let load = |active| {
             Some(Load {
