@@ -108,7 +108,7 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_DURATION", value_name = "TIME", value_parser = some_time)]
     duration: Option<Nanos>,
 
-    /// Lets the scenario begin anew whenever its duration is over; workers and their ids stay
+    /// Lets the scenario start again whenever its duration is over; workers and their ids stay
     #[arg(id = "begins_anew", long = "repeat", env = "MOCK_WORKER_REPEAT")]
     repeat: bool,
 
