@@ -150,17 +150,16 @@ async fn what_happened_since_the_last_export_is_exported_at_shutdown() {
     let endpoint = ["--otlp-endpoint", receiver.endpoint(), "--otlp-interval", "1h"];
     let collector = Collector::watching(&server, TARGET, &endpoint).await;
     let arrived = [("sink", "otlp"), ("result", "success")];
-    collector
-        .has("llm_collector_pushes_total", &arrived, 1.0)
-        .await;
+    collector.has("llm_collector_pushes_total", &arrived, 1.0).await;
     workers(3).iter().for_each(|worker| fleet.join(worker));
     collector.has_workers(3).await;
     assert_eq!(collector.stop().await, Some(0));
-    eventually("the workers that came later are received", async || {
-        match by_worker(&receiver.latest(), "llm_worker_info").len() {
+    eventually(
+        "the workers that came later are received",
+        async || match by_worker(&receiver.latest(), "llm_worker_info").len() {
             3 => Ok(()),
             others => Err(format!("{others} workers")),
-        }
-    })
+        },
+    )
     .await;
 }

@@ -13,7 +13,6 @@ use super::blocks::{Block, Document};
 
 /// Names of the documents that exist on no test's machine, and what is there in their place.
 const REPLACED: &[(&str, &str)] = &[
-    ("cargo run -p metrics --", "metrics"),
     ("cargo run -p mock-worker --", "mock-worker"),
     ("nats://nats:4222", "$NATS_URL"),
     ("http://etcd:2379", "http://127.0.0.1:9"),
@@ -24,7 +23,7 @@ const REPLACED: &[(&str, &str)] = &[
     ("10.0.0.5:9091", "127.0.0.1:0"),
     ("[::1]:9091", "[::1]:0"),
     ("unix:/run/", "unix:"),
-    ("simulate kv-cliff", "simulate kv-cliff --duration 3s"),
+    ("--duration 10m", "--duration 8s"),
     ("simulate my.toml", "simulate my.toml --duration 3s"),
 ];
 
@@ -51,8 +50,8 @@ const LEFT_OUT: &[(&str, &str)] = &[
         "a secured server: the tests of logins have one",
     ),
     (
-        "mock-worker -- verify",
-        "it needs a whole run: the simulator's tests have one",
+        "--drain 30s",
+        "a person stops the worker meanwhile: the tests of `metrics conform` do",
     ),
 ];
 
@@ -67,6 +66,9 @@ const POOLS: [&str; 5] = [
 
 /// What a program prints when it runs until it is ended.
 const RUNS: [&str; 2] = ["serving", " ready "];
+
+/// Two of these cannot run at once under one name.
+const SIMULATES: [&str; 2] = ["mock-worker -- run ", "mock-worker run "];
 
 /// `PATH` with the programs under test in front.
 static PATH: LazyLock<String> = LazyLock::new(|| {
@@ -107,13 +109,19 @@ impl Session {
         }
     }
 
-    /// Runs a block. What runs on is ended with the block, and has to end well.
+    /// Runs a block. What runs on is ended with the block, or before another simulation takes its place, and has to end
+    /// well.
     pub(super) async fn run(&self, block: &Block) -> Vec<String> {
         let mut problems = Vec::new();
         let mut running: Vec<(&str, Program)> = Vec::new();
         for (line, expected) in steps(block) {
             if LEFT_OUT.iter().any(|(part, _)| line.contains(part)) {
                 continue;
+            }
+            let simulates = |line: &str| SIMULATES.iter().any(|part| line.contains(part));
+            if simulates(line) {
+                let simulations = running.extract_if(.., |(line, _)| simulates(line));
+                problems.extend(interrupt(block, simulations.collect()).await);
             }
             let mut program = Program::start_leashed(line, self.command(line));
             if !runs_on(&mut program).await {
@@ -136,17 +144,7 @@ impl Session {
             }
             running.push((line, program));
         }
-        for (line, mut program) in running {
-            program.interrupt_group();
-            let status = program.ended().await;
-            if !status.success() {
-                problems.push(format!(
-                    "{}: `{line}` {status} after Ctrl-C\n{}",
-                    block.place,
-                    program.log_tail()
-                ));
-            }
-        }
+        problems.extend(interrupt(block, running).await);
         problems
     }
 
@@ -155,10 +153,15 @@ impl Session {
         for (name, replacement) in REPLACED {
             line = line.replace(name, replacement);
         }
-        line = line.replace(
-            "127.0.0.1:9091/",
-            &format!("{}/", self.collector.url().trim_start_matches("http://")),
-        );
+        let page = self.collector.url();
+        for address in [
+            "http://127.0.0.1:9091",
+            "http://collector:9091",
+            "127.0.0.1:9091/api",
+        ] {
+            let path = if address.ends_with("/api") { "/api" } else { "" };
+            line = line.replace(address, &format!("{page}{path}"));
+        }
         if !line.contains('|') {
             // The shell becomes the program, so the status after a signal is the program's.
             line.insert_str(0, "exec env ");
@@ -174,6 +177,23 @@ impl Session {
         }
         shell
     }
+}
+
+/// Interrupts programs, and returns those that do not end well.
+async fn interrupt(block: &Block, running: Vec<(&str, Program)>) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (line, mut program) in running {
+        program.interrupt_group();
+        let status = program.ended().await;
+        if !status.success() {
+            problems.push(format!(
+                "{}: `{line}` {status} after Ctrl-C\n{}",
+                block.place,
+                program.log_tail()
+            ));
+        }
+    }
+    problems
 }
 
 /// The commands of a block, each with the output that follows it in a `console`. A line that ends in a backslash goes on in

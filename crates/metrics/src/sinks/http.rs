@@ -211,7 +211,10 @@ impl Http {
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    pause(response.headers().get(RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
+    pause(
+        response.headers().get(RETRY_AFTER)?.to_str().ok()?,
+        SystemTime::now(),
+    )
 }
 
 /// A pause as HTTP has it: in seconds, or until a date.
