@@ -17,10 +17,10 @@ impl Feed {
         Self(Arc::new(RwLock::new(History::new(keep))))
     }
 
-    /// Feeds it with snapshots until no more are published.
+    /// Feeds it with snapshots, for ever: where no more are published, the task that published them has the reason.
     ///
     /// # Errors
-    /// None; the result is that of a task.
+    /// When taking in a snapshot panics.
     pub async fn run(self, mut snapshots: watch::Receiver<Published>) -> anyhow::Result<()> {
         loop {
             let published = snapshots.borrow_and_update().clone();
@@ -29,7 +29,7 @@ impl Feed {
             let taken = tokio::task::spawn_blocking(move || history.take_in(&published));
             taken.await?;
             if snapshots.changed().await.is_err() {
-                return Ok(());
+                return std::future::pending().await;
             }
         }
     }
@@ -46,5 +46,21 @@ impl Feed {
     pub fn read<T>(&self, published: &Published, read: impl FnOnce(&History) -> T) -> T {
         self.take_in(published);
         read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_snapshots_is_reported_by_the_task_that_published_them_alone() {
+        let (publish, snapshots) = watch::channel(Published::now(Arc::default()));
+        let task = Feed::new(Keep::Off).run(snapshots);
+        drop(publish);
+        let day = Duration::from_hours(24);
+        assert!(tokio::time::timeout(day, task).await.is_err(), "it ended");
     }
 }

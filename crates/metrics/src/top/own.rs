@@ -82,7 +82,7 @@ impl Own {
     /// Waits for another snapshot.
     pub(super) async fn changed(&mut self) -> anyhow::Result<()> {
         tokio::select! {
-            changed = self.snapshots.changed() => changed.context("no more snapshots are published"),
+            Ok(()) = self.snapshots.changed() => Ok(()),
             reason = self.tasks.ended() => Err(reason),
         }
     }
