@@ -12,11 +12,12 @@ What the programs print: messages of the log, errors, remedies, and texts of pag
 metrics.md.
 ";
 
-/// Sources whose texts are in another generated document, or are not ours.
-const ELSEWHERE: [&str; 3] = [
+/// Sources whose texts are in another generated document, are those of other projects, or are tests.
+const ELSEWHERE: [&str; 4] = [
     "crates/metrics/src/export/catalogue",
     "crates/metrics/src/export/reference",
     "crates/mock-worker/src/app/page/",
+    "crates/sim/src/laws",
 ];
 
 /// Macros, functions and attributes whose texts people always read.
