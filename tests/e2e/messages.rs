@@ -122,7 +122,7 @@ async fn workers_that_appear_are_announced_once_and_so_is_their_going() {
 #[tokio::test]
 async fn absence_silence_and_a_denied_permission_are_three_messages() {
     const NO_SERVICE: &str = "no service answered at all";
-    const SILENCE: &str = "silence";
+    const SILENCE: &str = "no reply came in time";
     const DENIED: &str = "permission denied";
     let only = |program: &Program, expected: &str| {
         for other in [NO_SERVICE, SILENCE, DENIED]

@@ -203,6 +203,6 @@ async fn a_reply_to_a_round_that_there_was_not_is_malformed_and_harms_nothing() 
     let page = collector.keeps("no number moved", 3, is_unharmed).await;
     assert_eq!(replies(&page, "malformed"), count, "{page}");
     assert_eq!(workers_in(&page, "fresh"), 2.0, "{page}");
-    let said = collector.program().lines_with(&["a round that there was not"]);
+    let said = collector.program().lines_with(&["a round that does not exist"]);
     assert_eq!(said.len(), 1, "{said:?}");
 }

@@ -289,7 +289,7 @@ async fn control_changes_all_that_is_asked_or_nothing() {
 
     let client = server.client().await;
     for (payload, reason) in [
-        ("{", "no request"),
+        ("{", "not a request"),
         (r#"{"explode": {}}"#, "explode"),
         (r#"{"set": {"settings": ["worker.slots=1"]}}"#, "worker.slots"),
         (r#"{"clear": {"what": "7"}}"#, "no fault 7"),

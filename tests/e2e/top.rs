@@ -179,7 +179,7 @@ async fn what_cannot_be_shown_is_refused_with_what_can_be_done() {
         }
         assert!(!seen.stderr.contains("secret"), "{seen:?}");
     };
-    refused(&["top"], 2, &["stdout is none", "`metrics top --once`"]).await;
+    refused(&["top"], 2, &["stdout is not one", "`metrics top --once`"]).await;
     let wrong = ["top", "--once", "--attach", "http://me:secret@host:99999"];
     refused(&wrong, 2, &["--attach", "http://metrics:9091"]).await;
     let absent = format!("http://me:secret@127.0.0.1:{}", free_port());

@@ -396,9 +396,9 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         check(b"", "empty");
-        check(b"garbage", "no JSON object");
-        check(br#"{"id": "a", "endpo"#, "no JSON object");
-        check(b"[]", "no JSON object");
+        check(b"garbage", "not a JSON object");
+        check(br#"{"id": "a", "endpo"#, "not a JSON object");
+        check(b"[]", "not a JSON object");
         check(br#"{"name": "svc"}"#, "no service instance id");
         check(
             format!(r#"{{"id": "{}"}}"#, "x".repeat(256)).as_bytes(),
@@ -408,7 +408,7 @@ mod tests {
             br#"{"id": "a", "type": "io.nats.micro.v1.info_response"}"#,
             "not a STATS reply",
         );
-        check(br#"{"id": "a", "endpoints": {}}"#, "no list");
+        check(br#"{"id": "a", "endpoints": {}}"#, "not a list");
         check(&vec![b' '; (8 << 20) + 1], "more than the limit");
     }
 

@@ -129,10 +129,10 @@ mod tests {
         check("fe80::1", "in brackets");
         check("[localhost]:1", "in brackets");
         check(":9091", "write 0.0.0.0:9091 for all addresses");
-        check("localhost:http", "\"http\" is no port");
-        check("localhost:70000", "\"70000\" is no port");
+        check("localhost:http", "\"http\" is not a port");
+        check("localhost:70000", "\"70000\" is not a port");
         check("http://localhost:9091", "without http://");
-        check("a/b:1", "no host name");
+        check("a/b:1", "not a host name");
         check("unix:", "it has no path");
     }
 }

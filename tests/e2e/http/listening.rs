@@ -201,7 +201,7 @@ async fn responses_to_head_and_to_what_is_not_there_are_what_clients_expect() {
     assert!(
         missing
             .text
-            .contains("there are /, /why, /collector, /metrics, /healthz, /readyz and /api/v1/"),
+            .contains("the pages are /, /why, /collector, /metrics, /healthz, /readyz and /api/v1/"),
         "{missing:?}"
     );
     let long = format!("X-Long: {}", "x".repeat(20_000));

@@ -47,7 +47,11 @@ fn silence_no_service_and_others_are_three_messages() {
     let mut bench = Bench::of(POOL);
     let slow = Actor::plain("x", "x", "orders.create").latency(1800);
     bench.round(&[slow]).next_round();
-    assert!(bench.said("there was silence").len() == 1, "{:?}", bench.notices);
+    assert!(
+        bench.said("but no reply came in time").len() == 1,
+        "{:?}",
+        bench.notices
+    );
 }
 
 #[test]

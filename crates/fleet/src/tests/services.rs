@@ -91,7 +91,7 @@ fn a_service_that_is_named_is_shown_while_it_has_no_instances() {
     bench.rounds(2);
     assert_eq!(bench.pools(), ["orders 0/0"]);
     let said = |bench: &Bench, text: &str| bench.notices.iter().any(|notice| notice.text.contains(text));
-    let text = "no instance of orders answered; a service of the name \"Orders\" did: use --service Orders";
+    let text = "no instance of orders answered; a service named \"Orders\" did: use --service Orders";
     assert!(said(&bench, text), "{:#?}", bench.notices);
 
     bench.round(&[order("a", 3), other.clone()]);

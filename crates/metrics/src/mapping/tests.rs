@@ -52,7 +52,7 @@ fn what_cannot_be_on_the_page_is_refused_with_the_key_and_the_remedy() {
     check(r#"labels = ["Queue"]"#, "labels", "snake_case");
     check(r#"const_labels = { queue = "x" }"#, "const_labels", "twice");
     check(r#"name = "Orders""#, "name", "snake_case");
-    check(r#"name = "orders_total""#, "name", "only a counter");
+    check(r#"name = "orders_total""#, "name", "reserved for counters");
     check(r#"name = "orders_count""#, "name", "_count");
     check(r#"name = "orders_gauge_seconds""#, "name", "type");
     check(r#"name = "orders_wait_ms""#, "name", "seconds");

@@ -41,7 +41,7 @@ pub struct Ask {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// There is no such parameter.
-    #[error("there is no parameter {name:?} here; the parameters are {known}")]
+    #[error("there is no parameter {name:?} here; parameters: {known}")]
     Unknown {
         /// The parameter.
         name: String,
@@ -262,12 +262,12 @@ mod tests {
         check(
             Kind::Overview,
             "pool=a",
-            "there is no parameter \"pool\" here; there are filter, top",
+            "there is no parameter \"pool\" here; parameters: filter, top",
         );
         check(
             Kind::Why,
             "x=1",
-            "there is no parameter \"x\" here; there are none",
+            "there is no parameter \"x\" here; parameters: none",
         );
         check(Kind::Pool, "", "the parameter \"pool\" is needed");
         check(Kind::Worker, "pool=a", "the parameter \"worker\" is needed");

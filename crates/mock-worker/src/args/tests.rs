@@ -354,7 +354,7 @@ fn flags_that_do_not_fit_a_generation_are_refused_with_what_to_use() {
     );
     check(
         &["--generation", "1.4", "--request-trace-subject", "a.>"],
-        "no subject to publish at",
+        "not a subject to publish at",
     );
     check(
         &["--generation", "1.2", "--namespace", "a b"],

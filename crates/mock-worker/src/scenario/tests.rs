@@ -91,7 +91,7 @@ fn what_cannot_be_is_refused_with_key_and_remedy() {
         &["traffic.trace.format=azure", "traffic.router=none", "workers=2"],
         &["traffic.trace", "round_robin"],
     );
-    check(&["workers.x=1"], &["workers.x=1", "workers is no table"]);
+    check(&["workers.x=1"], &["workers.x=1", "workers is not a table"]);
 }
 
 #[test]

@@ -239,7 +239,7 @@ fn a_context_that_cannot_be_used_is_named_with_what_to_do() {
         &["--context", "zzz"],
         &["there are address, broken, elsewhere, folder, wrong"],
     );
-    check(&["--context", "../broken"], &["no name of a context"]);
+    check(&["--context", "../broken"], &["not a context name"]);
     flags(&["--context", "mine"]).is_refused(&["neither HOME nor XDG_CONFIG_HOME is set"]);
 }
 

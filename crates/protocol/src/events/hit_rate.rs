@@ -143,11 +143,11 @@ mod tests {
         );
         check(
             r#"{"worker_id": "x", "isl_blocks": 3, "overlap_blocks": 0}"#,
-            "worker_id is missing or no",
+            "worker_id is missing or not",
             false,
         );
-        check("[1, 2, 3]", "no object", false);
-        check("{", "no JSON", false);
+        check("[1, 2, 3]", "not an object", false);
+        check("{", "not JSON", false);
     }
 
     #[test]

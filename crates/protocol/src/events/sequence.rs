@@ -297,7 +297,12 @@ mod tests {
         check("worker", json!({"worker_id": -7}), "worker_id is negative", true);
         check("router_id", json!("x"), "router_id", false);
         check("lora_name", json!(7), "lora_name", false);
-        check("data", json!("Paused"), "data is missing or has no value", false);
+        check(
+            "data",
+            json!("Paused"),
+            "data is missing or has an unknown value",
+            false,
+        );
         check("data", json!({"Paused": {}}), "data is missing", false);
         check(
             "data",

@@ -277,7 +277,7 @@ mod tests {
             "http_server_config: {headers: {X-Frame-Options: allow}}",
             "write deny or sameorigin",
         );
-        check("basic_auth_users: {a: secret-word}", "no bcrypt hash");
+        check("basic_auth_users: {a: secret-word}", "not a bcrypt hash");
         check("basic_auth_users: {a: x, a: y}", "duplicate");
     }
 

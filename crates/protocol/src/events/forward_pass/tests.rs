@@ -133,7 +133,7 @@ fn a_pass_that_cannot_be_is_refused_by_name() {
         assert!(error.to_string().contains(expected), "{error}");
         assert_eq!(error.is_out_of_range(), is_out_of_range, "{error}");
     }
-    check(r#""worker_id": "x""#, "worker_id is missing or no", false);
+    check(r#""worker_id": "x""#, "worker_id is missing or not", false);
     check(r#""worker_id": -1"#, "worker_id is negative", true);
     check(r#""worker_id": 7.5"#, "worker_id", false);
     check(r#""worker_id": null"#, "worker_id is missing", false);

@@ -101,7 +101,7 @@ fn an_event_that_cannot_be_is_refused_by_name_with_its_whole_message() {
     );
     check(
         &event(&json!(7), &json!("paused")),
-        "data is missing or has no value",
+        "data is missing or has an unknown value",
         false,
     );
     check(
@@ -130,9 +130,9 @@ fn an_event_that_cannot_be_is_refused_by_name_with_its_whole_message() {
         "event_id is missing",
         false,
     );
-    check(&json!("text"), "no object", false);
-    check(&json!(null), "no object", false);
-    check(&json!([[]]), "no object", false);
+    check(&json!("text"), "not an object", false);
+    check(&json!(null), "not an object", false);
+    check(&json!([[]]), "not an object", false);
 }
 
 #[test]

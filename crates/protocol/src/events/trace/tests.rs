@@ -152,14 +152,14 @@ fn what_is_no_record_is_refused_with_the_reason() {
     check(b"", "empty");
     check(b"{", "it ends too early at line 1");
     check(b"{\"a\": }", "an error at line 1, column 7");
-    check(b"[]", "no object");
+    check(b"[]", "not an object");
     check(b"{}", "event_type is missing");
     check(
         b"{\"event_type\": 7, \"request\": {}}",
-        "event_type is missing or no text",
+        "event_type is missing or not a text",
     );
     check(b"{\"event_type\": \"request_end\"}", "request is missing");
-    check(&"[".repeat(1000).into_bytes(), "no JSON");
+    check(&"[".repeat(1000).into_bytes(), "not JSON");
     let large = vec![b' '; MAX_PAYLOAD_BYTES + 1];
     assert_eq!(
         RequestTrace::read(&large),
