@@ -12,7 +12,7 @@ use tracing::debug;
 
 use crate::connect::{self, ConnectError, Options};
 use crate::denials::Denials;
-use crate::monitor::{Counts, Monitor};
+use crate::monitor::{Counts, Monitor, Said};
 use crate::violation::{Needs, Violation};
 use crate::{Grants, Servers};
 
@@ -62,12 +62,29 @@ pub struct LinkState {
 impl Link {
     /// A link that is not connected yet. It does nothing by itself.
     pub fn new(servers: Servers, options: Options) -> Self {
+        Self::saying(servers, options, Said::default())
+    }
+
+    /// A further link of the same kind, not connected yet. What one of them has just said, e.g. that a permission is
+    /// denied, the others do not repeat.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let Shared {
+            servers,
+            options,
+            monitor,
+            ..
+        } = &*self.shared;
+        Self::saying(servers.clone(), options.clone(), monitor.said())
+    }
+
+    fn saying(servers: Servers, options: Options, said: Said) -> Self {
         let needs = Needs {
             optional: options.optional.clone(),
             grants: options.grants.clone(),
             inbox_prefix: servers.inbox_prefix().to_owned(),
         };
-        let monitor = Arc::new(Monitor::new(needs, options.auth_patience));
+        let monitor = Arc::new(Monitor::new(needs, options.auth_patience, said));
         let counts = monitor.counts();
         let shared = Shared {
             servers,

@@ -34,6 +34,11 @@ impl Grants {
         ]
     }
 
+    /// Whether they allow to publish to `subject`.
+    pub(crate) fn allow_publish(&self, subject: &str) -> bool {
+        self.publish.iter().any(|pattern| covers(pattern, subject))
+    }
+
     /// The same with permission to publish to `subject`.
     pub(crate) fn with_publish(mut self, subject: &str) -> Self {
         include(&mut self.publish, subject);

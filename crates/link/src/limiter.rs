@@ -24,6 +24,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Limiter<K> {
     interval: Duration,
+    longest: Duration,
     capacity: usize,
     keys: HashMap<K, Said>,
     others: Option<Said>,
@@ -32,6 +33,10 @@ pub struct Limiter<K> {
 #[derive(Debug)]
 struct Said {
     at: Instant,
+    /// When it was last meant to be said.
+    meant: Instant,
+    /// How long after `at` it is left out.
+    pause: Duration,
     left_out: u64,
 }
 
@@ -48,10 +53,18 @@ impl<K: Eq + Hash> Limiter<K> {
     pub fn with_capacity(interval: Duration, capacity: usize) -> Self {
         Self {
             interval,
+            longest: interval,
             capacity,
             keys: HashMap::new(),
             others: None,
         }
+    }
+
+    /// The same, where a message that keeps coming pauses twice as long after each time, up to `longest`.
+    #[must_use]
+    pub fn up_to(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
     }
 
     /// Whether to write the message with this key now; if so, how many were left out since the last one.
@@ -61,18 +74,23 @@ impl<K: Eq + Hash> Limiter<K> {
         Q: Eq + Hash + ToOwned<Owned = K> + ?Sized,
     {
         if let Some(said) = self.keys.get_mut(key) {
-            return said.admit(now, self.interval);
+            return said.admit(now, self.interval, self.longest);
         }
         if self.keys.len() >= self.capacity {
-            self.keys.retain(|_, said| said.is_recent(now, self.interval));
+            self.keys.retain(|_, said| said.is_recent(now));
         }
-        let said = Said { at: now, left_out: 0 };
+        let said = Said {
+            at: now,
+            meant: now,
+            pause: self.interval,
+            left_out: 0,
+        };
         if self.keys.len() < self.capacity {
             self.keys.insert(key.to_owned(), said);
             return Some(0);
         }
         match &mut self.others {
-            Some(others) => others.admit(now, self.interval),
+            Some(others) => others.admit(now, self.interval, self.longest),
             none => {
                 *none = Some(said);
                 Some(0)
@@ -82,15 +100,22 @@ impl<K: Eq + Hash> Limiter<K> {
 }
 
 impl Said {
-    fn is_recent(&self, now: Instant, interval: Duration) -> bool {
-        now.saturating_duration_since(self.at) < interval
+    fn is_recent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) < self.pause
     }
 
-    fn admit(&mut self, now: Instant, interval: Duration) -> Option<u64> {
-        if self.is_recent(now, interval) {
+    fn admit(&mut self, now: Instant, interval: Duration, longest: Duration) -> Option<u64> {
+        let meant = std::mem::replace(&mut self.meant, now);
+        if self.is_recent(now) {
             self.left_out += 1;
             return None;
         }
+        // After a pause without it, it is news again.
+        let is_news = now.saturating_duration_since(meant) >= self.pause;
+        self.pause = match is_news {
+            true => interval,
+            false => (self.pause * 2).min(longest),
+        };
         self.at = now;
         Some(std::mem::take(&mut self.left_out))
     }
@@ -118,6 +143,20 @@ mod tests {
         check(61, "b", None);
         check(61, "a", None);
         check(62, "b", Some(1));
+    }
+
+    #[test]
+    fn a_message_that_keeps_coming_is_said_less_and_less_often() {
+        let mut limiter = Limiter::<u32>::new(MINUTE).up_to(4 * MINUTE);
+        let start = Instant::now();
+        let mut said = |seconds: std::ops::Range<u64>| -> Vec<u64> {
+            let at = |second: &u64| start + Duration::from_secs(*second);
+            seconds
+                .filter(|second| limiter.admit(&1, at(second)).is_some())
+                .collect()
+        };
+        assert_eq!(said(0..1000), [0, 60, 180, 420, 660, 900]);
+        assert_eq!(said(2000..2100), [2000, 2060], "it is news again");
     }
 
     #[test]

@@ -16,8 +16,9 @@ use crate::limiter::Limiter;
 use crate::violation::{Needs, Violation};
 use crate::{advice, server_error};
 
-/// The same message is repeated no more often than this.
+/// The same message is repeated no more often than this, and less and less often while its cause lasts.
 const REPEAT_AFTER: Duration = Duration::from_secs(60);
+const REPEAT_AT_LAST: Duration = Duration::from_secs(24 * 3600);
 
 /// Violations that are remembered, so that one that concerns a request is found among others.
 const REMEMBERED: usize = 16;
@@ -29,7 +30,18 @@ pub(crate) struct Monitor {
     /// How long a user that was accepted may be refused before that is final.
     patience: Duration,
     counts: watch::Sender<Counts>,
-    limiter: Mutex<Limiter<String>>,
+    said: Said,
+}
+
+/// What connections of the same kind have said: one says nothing that another has just said.
+#[derive(Debug, Clone)]
+pub(crate) struct Said(Arc<Mutex<Limiter<String>>>);
+
+impl Default for Said {
+    fn default() -> Self {
+        let limiter = Limiter::new(REPEAT_AFTER).up_to(REPEAT_AT_LAST);
+        Self(Arc::new(Mutex::new(limiter)))
+    }
 }
 
 /// What the events said so far.
@@ -59,13 +71,17 @@ impl Counts {
 }
 
 impl Monitor {
-    pub(crate) fn new(needs: Needs, patience: Duration) -> Self {
+    pub(crate) fn new(needs: Needs, patience: Duration, said: Said) -> Self {
         Self {
             needs: Arc::new(needs),
             patience,
             counts: watch::Sender::new(Counts::default()),
-            limiter: Mutex::new(Limiter::new(REPEAT_AFTER)),
+            said,
         }
+    }
+
+    pub(crate) fn said(&self) -> Said {
+        self.said.clone()
     }
 
     pub(crate) fn counts(&self) -> watch::Receiver<Counts> {
@@ -194,7 +210,7 @@ impl Monitor {
     }
 
     fn admit(&self, key: &str, now: Instant) -> Option<u64> {
-        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut limiter = self.said.0.lock().unwrap_or_else(PoisonError::into_inner);
         limiter.admit(key, now)
     }
 }
@@ -218,7 +234,7 @@ mod tests {
             inbox_prefix: "_INBOX".to_owned(),
             ..Needs::default()
         };
-        Monitor::new(needs, Duration::from_secs(30))
+        Monitor::new(needs, Duration::from_secs(30), Said::default())
     }
 
     #[test]
@@ -297,6 +313,20 @@ mod tests {
         assert_eq!((counts.violations, counts.recent.len()), (1000, REMEMBERED));
         assert!(counts.refusal("s.999", 999).is_some());
         assert!(counts.refusal("s.998", 999).is_none());
+    }
+
+    #[test]
+    fn connections_of_the_same_kind_say_a_thing_once() {
+        let first = monitor();
+        let second = Monitor::new(Needs::default(), Duration::from_secs(30), first.said());
+        let now = Instant::now();
+        assert_eq!(first.admit("denied", now), Some(0));
+        assert_eq!(second.admit("denied", now), None);
+        assert_eq!(
+            monitor().admit("denied", now),
+            Some(0),
+            "another kind says it too"
+        );
     }
 
     #[test]

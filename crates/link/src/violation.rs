@@ -98,7 +98,8 @@ impl Violation {
         self.action == Action::Subscribe && self.is_inbox
     }
 
-    /// The permissions of the program, with the denied one among them: a whole family where it is of an inbox.
+    /// The permissions of the program, with the denied one among them. Publishes that the program did not plan are
+    /// replies, each to a subject of its own, so a whole family of subjects is named for them, as for an inbox.
     pub(crate) fn grants(&self) -> Grants {
         let grants = self.needs.grants.clone();
         let subject = match (&self.subject, self.is_inbox) {
@@ -107,7 +108,8 @@ impl Violation {
             (Some(subject), false) => subject.clone(),
         };
         match self.action {
-            Action::Publish => grants.with_publish(&subject),
+            Action::Publish if grants.allow_publish(&subject) => grants,
+            Action::Publish => grants.with_publish(&family(&subject)),
             Action::Subscribe => grants.with_subscribe(&subject),
             Action::Unknown => grants,
         }
@@ -116,6 +118,14 @@ impl Violation {
     /// What it has in common with those that the same remedy fixes.
     pub(crate) fn key(&self) -> String {
         format!("denied {:?} {}", self.action, self.grants())
+    }
+}
+
+/// All subjects that begin as this one does.
+fn family(subject: &str) -> String {
+    match subject.split_once('.') {
+        Some((first, _)) => format!("{first}.>"),
+        None => subject.to_owned(),
     }
 }
 
@@ -204,6 +214,12 @@ mod tests {
             subscribe,
         );
         check(
+            r#"Permissions Violation for Publish to "_OTHERS.x.7""#,
+            "to publish to _OTHERS.x.7",
+            r#""$SRV.STATS", "_OTHERS.>""#,
+            subscribe,
+        );
+        check(
             r#"Permissions Violation for Import of "a""#,
             "to use a",
             publish,
@@ -222,6 +238,10 @@ mod tests {
         assert_eq!(
             key(r#"Permissions Violation for Publish to "_INBOX_me.a.1""#),
             key(r#"Permissions Violation for Publish to "_INBOX_me.b.2""#)
+        );
+        assert_eq!(
+            key(r#"Permissions Violation for Publish to "_OTHERS.a.1""#),
+            key(r#"Permissions Violation for Publish to "_OTHERS.b.2""#)
         );
         assert_ne!(
             key(r#"Permissions Violation for Publish to "a""#),
