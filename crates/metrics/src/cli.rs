@@ -185,7 +185,7 @@ async fn run(task: Task, arguments: Vec<OsString>, log: &Log) -> ExitCode {
         }
     };
     let exit = result.unwrap_or_else(|error| {
-        log.write_line(&format!("error: {}", causes(error.as_ref())));
+        usage::write_failure(&causes(error.as_ref()), log);
         Exit::of(error.chain())
     });
     exit.into()

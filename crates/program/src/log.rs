@@ -23,6 +23,9 @@ const WAITING: usize = 8192;
 /// Lost lines are reported no more often than this.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
+/// Begins a text that is kept below the lines. No line of the log has it, because control characters are escaped.
+const BELOW: char = '\0';
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -104,6 +107,7 @@ impl Log {
             sink,
             state: Arc::clone(&state),
             report_after: Instant::now(),
+            below: String::new(),
         };
         // The place on top is for the end: where it finds none, the guard says so on stdout, which may block or panic.
         let (queue, guard) = NonBlockingBuilder::default()
@@ -120,6 +124,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
+        self.lines.keep_below("");
         self.lines.state.report();
     }
 }
@@ -159,6 +164,12 @@ impl Lines {
         self.write_text(&format!("{line}\n"));
     }
 
+    /// Keeps a text of whole lines below everything that is written to a terminal, in place of the one before; an empty
+    /// one ends that. For terminals whose [cursor moves](terminal::has_cursor). Lines that are wider are cut off.
+    pub fn keep_below(&self, text: &str) {
+        self.write_text(&format!("{BELOW}{text}"));
+    }
+
     /// Writes a text as it is, e.g. progress that replaces itself on a terminal.
     pub fn write_text(&self, text: &str) {
         let mut queue = self.clone();
@@ -195,12 +206,40 @@ struct Sink<W> {
     sink: W,
     state: Arc<State>,
     report_after: Instant,
+    /// What is shown below the lines.
+    below: String,
+}
+
+impl<W: Write> Sink<W> {
+    fn show(&mut self, line: &[u8]) -> io::Result<()> {
+        let shown = self.below.lines().count();
+        let line: &[u8] = match line.strip_prefix(&[BELOW as u8]) {
+            Some(below) => {
+                self.below = String::from_utf8_lossy(below).into_owned();
+                &[]
+            }
+            None => line,
+        };
+        if shown == 0 && self.below.is_empty() {
+            return self.sink.write_all(line);
+        }
+        let mut text = Vec::new();
+        if shown > 0 {
+            text.extend(format!("\x1b[{shown}A\r\x1b[J").bytes());
+        }
+        text.extend(line);
+        if !self.below.is_empty() {
+            // Without wrapping, so that it takes as many lines as it has.
+            text.extend(format!("\x1b[?7l{}\x1b[?7h", self.below).bytes());
+        }
+        self.sink.write_all(&text)
+    }
 }
 
 impl<W: Write> Write for Sink<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let waiting = self.state.waiting.fetch_sub(1, Relaxed);
-        if self.sink.write_all(line).is_err() {
+        if self.show(line).is_err() {
             self.state.failed.add();
         } else if waiting < WAITING / 2 && Instant::now() >= self.report_after && self.state.report() {
             self.report_after = Instant::now() + REPORT_EVERY;
@@ -263,6 +302,7 @@ impl Lost {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
@@ -307,6 +347,36 @@ mod tests {
         drop(log);
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         drop(reader);
+    }
+
+    /// Keeps what it takes.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_text_is_kept_below_the_lines_until_it_ends() {
+        let kept = Kept::default();
+        let log = Log::new(kept.clone());
+        log.write_line("one");
+        log.lines().keep_below("a\nb\n");
+        log.write_line("two");
+        log.lines().keep_below("");
+        log.write_line("three");
+        drop(log);
+        let text = String::from_utf8(kept.0.lock().expect("no panic").clone()).expect("text");
+        let below = "\x1b[?7la\nb\n\x1b[?7h";
+        let erased = "\x1b[2A\r\x1b[J";
+        assert_eq!(text, format!("one\n{below}{erased}two\n{below}{erased}three\n"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! How a command line ends that asks for help or is wrong: as clap ends it, except that the log is not waited for, and
-//! that help which could not be printed is an error.
+//! that help which could not be printed is an error. Every other failure is written in the same form.
 
 use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
@@ -17,10 +17,19 @@ pub fn end(error: &clap::Error, log: &Log) -> ExitCode {
     match print_text(&rendered(error, &stdout())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log.write_line(&format!("error: {error}"));
+            write_failure(&error.to_string(), log);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes why the program failed, as what is wrong with a command line is written, whatever is logged.
+pub fn write_failure(reason: &str, log: &Log) {
+    let title = match terminal::has_colours(&stderr()) {
+        true => "\x1b[1m\x1b[31merror:\x1b[0m",
+        false => "error:",
+    };
+    log.write_line(&format!("{title} {reason}"));
 }
 
 fn rendered(error: &clap::Error, stream: &impl IsTerminal) -> String {
