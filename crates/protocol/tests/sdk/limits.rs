@@ -13,6 +13,9 @@ use tokio::sync::Semaphore;
 use crate::bench::{Bench, PATIENCE, error_of, next, path};
 use crate::on_nats;
 
+/// As many as a runtime of tokio has for blocking work.
+const THREADS: usize = 512;
+
 on_nats! {
     async fn requests_behind_the_concurrency_are_reported_as_waiting(bench: Bench) {
         let may_end = Arc::new(Semaphore::new(0));
@@ -135,6 +138,25 @@ on_nats! {
         });
         engine.join().expect("it sets the load");
         assert_eq!(bench.data().await["worker_stats"], json!({"num_requests_waiting": 7}));
+    }
+
+    async fn pushed_load_is_reported_where_no_thread_is_left_for_a_closure(bench: Bench) {
+        let worker = bench.worker(|worker| worker.data(|| json!("of the closure"))).await;
+        assert_eq!(bench.data().await, json!("of the closure"));
+        // More than the runtime has for blocking work, as on a host that is busy with something else.
+        let (busy, _) = tokio::sync::watch::channel(());
+        let runtime = tokio::runtime::Handle::current();
+        for _ in 0..THREADS {
+            let (mut busy, runtime) = (busy.subscribe(), runtime.clone());
+            tokio::task::spawn_blocking(move || runtime.block_on(async move { busy.changed().await.ok() }));
+        }
+        bench.wait_for_data(json!(null)).await;
+        let stats = WorkerStats::builder().requests_waiting(7).build().expect("in range");
+        worker.set_load(stats);
+        for _ in 0..20 {
+            assert_eq!(bench.data().await["worker_stats"], json!({"num_requests_waiting": 7}));
+        }
+        drop(busy);
     }
 
     async fn a_worker_is_asked_under_a_prefix_of_its_own(bench: Bench) {
