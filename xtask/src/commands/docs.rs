@@ -7,6 +7,7 @@ mod panel;
 mod plot;
 mod samples;
 mod svg;
+mod tables;
 mod ticks;
 
 use std::fs;
@@ -40,8 +41,18 @@ const RESOURCES: [&str; 9] = [
     "why",
     "collector",
 ];
-/// What other languages validate: the load, and the events that a worker's author writes by hand.
-const PAYLOADS: [&str; 3] = ["load", "kv-hit-rate", "kv_metrics"];
+/// What other languages validate: the load, every event, and request traces.
+const PAYLOADS: [&str; 7] = [
+    "load",
+    "kv-hit-rate",
+    "kv_metrics",
+    "forward-pass-metrics",
+    "kv-events",
+    "active_sequences_events",
+    "request-trace",
+];
+/// Where tables of the protocol are.
+const PROTOCOL: &str = "docs/protocol.md";
 /// The scenario of the picture of the dashboard, for how long, and what it shows.
 const DASHBOARD: (&str, &str, &str) = (
     "imbalance",
@@ -58,7 +69,7 @@ const CATALOGUE: Duration = Duration::from_secs(60);
 type Document = (String, String);
 
 /// Generate docs/metrics.md, docs/cli.md, docs/metrics.toml, docs/messages.txt, docs/api, docs/vectors.json, docs/schemas,
-/// the plots in docs/images and deploy/grafana
+/// tables in docs/protocol.md, the plots in docs/images and deploy/grafana
 ///
 /// The list of metrics is printed by the collector's catalogue, the command line by the programs' `--help`, the schemas of
 /// the JSON API by its types. The list of messages is read from the sources. Each plot is made from `mock-worker simulate` and
@@ -125,6 +136,10 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
         let name = format!("docs/schemas/{payload}.schema.json");
         documents.push((name, vectors(&["schema", payload], workspace, processes)?));
     }
+    let protocol = fs::read_to_string(workspace.root().join(PROTOCOL))
+        .with_context(|| format!("failed to read {PROTOCOL}"))?;
+    let table = |name: &str| vectors(&["table", name], workspace, processes);
+    documents.push((PROTOCOL.to_owned(), tables::fill(&protocol, table)?));
     for (scenario, about) in SCENARIOS {
         documents.push((
             format!("docs/images/{scenario}.svg"),

@@ -9,3 +9,4 @@ mod golden;
 mod model_cards;
 mod property;
 mod recordings;
+mod schemas;

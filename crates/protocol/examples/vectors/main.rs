@@ -1,20 +1,24 @@
-//! Prints what `cargo xtask docs` writes for other languages: `vectors`, or `schema` with `load`, `kv-hit-rate`, `kv_metrics` or
-//! `forward-pass-metrics`.
+//! Prints what `cargo xtask docs` writes for other languages: `vectors`, and the `schema` or the `table` of a message.
 //!
 //! Everything is computed by this crate from the inputs below, so an implementation that agrees with the vectors agrees with
 //! the collector.
+
+mod payload;
+mod payloads;
 
 use std::error::Error;
 
 use protocol::codec::{Publisher, open};
 use protocol::events::{ForwardPass, Queued, Scheduled, Topic};
-use protocol::mapping::{LOAD_FIELDS, Range};
 use protocol::subject::{EventSubject, Instance, SubjectParts};
 use protocol::{
     Description, Encoding, EndpointPath, Envelope, KvHitRate, KvMetrics, Layout, StatsShape, WorkerId,
     WorkerStats, WorkerSubject, subject,
 };
 use serde_json::{Map, Value, json};
+
+use payload::{LOAD, Payload, load_schema, load_table};
+use payloads::PAYLOADS;
 
 const LAYOUTS: [Layout; 3] = [Layout::Hashed, Layout::HashedPipe, Layout::Plain];
 
@@ -127,11 +131,22 @@ const ODD_EVENTS: [(Topic, &str); 8] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let document = match (arguments.next().as_deref(), arguments.next().as_deref()) {
+    let (what, name) = (arguments.next(), arguments.next());
+    let document = match (what.as_deref(), name.as_deref()) {
         (Some("vectors"), None) => vectors()?,
-        (Some("schema"), Some("load")) => load_schema(),
-        (Some("schema"), Some(topic)) => event_schema(topic).ok_or("no such event")?,
-        _ => return Err("write `vectors`, or `schema` and a name".into()),
+        (Some("schema"), Some(LOAD)) => load_schema(),
+        (Some("schema"), Some(name)) => payload(name)?.schema(),
+        (Some("table"), Some(name)) => {
+            let table = match name {
+                LOAD => load_table(),
+                "paths" => paths_table(),
+                "layouts" => layouts_table()?,
+                name => payload(name)?.table(),
+            };
+            print!("{table}");
+            return Ok(());
+        }
+        _ => return Err("write `vectors`, or `schema` or `table` and a name".into()),
     };
     println!("{}", serde_json::to_string_pretty(&document)?);
     Ok(())
@@ -384,61 +399,49 @@ fn odd_event((topic, text): &(Topic, &str)) -> Value {
     }
 }
 
-const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
-
-/// A count of 64 bits.
-fn count() -> Value {
-    json!({"type": "integer", "minimum": 0, "maximum": u64::MAX})
-}
-
-fn ratio() -> Value {
-    json!({"type": "number", "minimum": 0, "maximum": 1})
-}
-
-/// What new workers should write; readers take more.
-fn load_schema() -> Value {
-    let mut schema = load_shape();
-    schema["$schema"] = DRAFT.into();
-    schema["title"] = "The load in the data of a worker's endpoint, nested".into();
-    schema
-}
-
-fn load_shape() -> Value {
-    let mut sections: Map<String, Value> = Map::new();
-    for field in LOAD_FIELDS {
-        let pointer = field.pointer(StatsShape::Nested).to_string();
-        let (section, name) = pointer[1..].split_once('/').expect("a section and a field");
-        let mut value = if field.range() == Range::COUNT {
-            count()
-        } else {
-            ratio()
+/// How paths are written and read, as a table.
+fn paths_table() -> String {
+    let mut table = "| written | namespace | component | endpoint |\n|---|---|---|---|\n".to_owned();
+    for text in PATHS.iter().filter(|text| !text.contains('\n')) {
+        let cells = match text.parse::<EndpointPath>() {
+            Ok(path) => format!(
+                "`{}` | `{}` | `{}`",
+                path.namespace.as_str(),
+                path.component.as_str(),
+                path.endpoint.as_str()
+            ),
+            Err(error) => format!("refused: {error} | |"),
         };
-        value["type"] = json!([value["type"].clone(), "null"]);
-        let section = sections
-            .entry(section)
-            .or_insert_with(|| json!({"type": ["object", "null"], "properties": {}}));
-        section["properties"][name] = value;
+        let written = if text.is_empty() {
+            "nothing".to_owned()
+        } else {
+            format!("`{text}`")
+        };
+        table.push_str(&format!("| {written} | {cells} |\n"));
     }
-    json!({"type": ["object", "null"], "properties": sections})
+    table
 }
 
-fn event_schema(topic: &str) -> Option<Value> {
-    let (required, properties) = match Topic::read(topic)? {
-        Topic::KvHitRate => (
-            vec!["worker_id", "isl_blocks", "overlap_blocks"],
-            json!({"worker_id": count(), "dp_rank": count(), "isl_blocks": count(), "overlap_blocks": count()}),
-        ),
-        Topic::KvMetrics => (
-            vec!["worker_id"],
-            json!({
-                "worker_id": count(), "dp_rank": count(), "data": load_shape(), "active_decode_blocks": count(),
-                "active_prefill_tokens": count(), "kv_used_blocks": count(),
-            }),
-        ),
-        _ => return None,
-    };
-    Some(json!({
-        "$schema": DRAFT, "title": format!("The event {topic}"), "type": "object",
-        "required": required, "properties": properties,
-    }))
+/// The subject of each worker in every layout, as a table.
+fn layouts_table() -> Result<String, Box<dyn Error>> {
+    let mut table = "| path | id | layout | subject |\n|---|---|---|---|\n".to_owned();
+    for (path, id) in WORKERS {
+        let parsed: EndpointPath = path.parse()?;
+        for layout in LAYOUTS {
+            let subject = match WorkerSubject::new(&parsed, layout, id.map(WorkerId::new)) {
+                Ok(subject) => format!("`{subject}`"),
+                Err(error) => format!("none: {error}"),
+            };
+            let id = id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            let path = path.replace('|', "\\|");
+            table.push_str(&format!("| `{path}` | {id} | `{layout}` | {subject} |\n"));
+        }
+    }
+    Ok(table)
+}
+
+fn payload(name: &str) -> Result<&'static Payload, String> {
+    const ALL: &[Payload] = &PAYLOADS;
+    let found = ALL.iter().find(|payload| payload.name == name);
+    found.ok_or_else(|| format!("there is no message {name:?}"))
 }
