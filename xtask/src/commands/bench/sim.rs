@@ -1,5 +1,7 @@
 //! `cargo xtask bench sim`: the simulation's own bench, which prints its own table.
 
+mod against;
+
 use anyhow::Result;
 
 use super::super::parts::{Parts, Programs};
@@ -13,12 +15,19 @@ const TARGET: [&str; 4] = ["--package", "mock-worker", "--bench", "sim"];
 /// Measure how fast mock-worker simulates and answers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Also measure an earlier revision, taking turns with it, and print the ratios: a tag, a branch or a commit
+    #[arg(long, value_name = "REVISION", conflicts_with = "args")]
+    against: Option<String>,
+
     /// Arguments for the bench
     #[arg(last = true, value_name = "ARG")]
     args: Vec<String>,
 }
 
 pub(super) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
+    if let Some(revision) = &args.against {
+        return against::run(revision, workspace, processes);
+    }
     let server = nats_server::server(workspace, processes)?;
     let mut parts = Parts::new(workspace.bench(), Programs::Built)?;
     let outcome = bench(args, &server, workspace, processes, &mut parts);
