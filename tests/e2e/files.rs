@@ -35,6 +35,14 @@ async fn a_scenario_that_is_none_is_named_by_every_command() {
             written(&folder, "zero.toml", b"description = 'x'\nworkers = 0\n"),
             "workers is 0",
         ),
+        (
+            written(
+                &folder,
+                "metric.toml",
+                b"description = 'x'\n[[expect.bound]]\nmetric = 'llm_nosuch'\nmin = 1\n",
+            ),
+            "llm_nosuch",
+        ),
         (folder.path().join("missing.toml"), "No such file"),
         (folder.path().to_owned(), "directory"),
         (PathBuf::from("/dev/zero"), "longer than"),
@@ -47,16 +55,47 @@ async fn a_scenario_that_is_none_is_named_by_every_command() {
             vec!["simulate", file],
             vec!["verify", "--metrics", page, "--scenario", file],
         ] {
-            let ended = run(&command).await;
-            assert_eq!(ended.code, Some(2), "{command:?}: {ended:?}");
-            for part in [file, reason] {
-                assert!(
-                    ended.stderr.contains(part),
-                    "{command:?}: no {part:?} in {ended:?}"
-                );
-            }
+            names_the_file(&command, file, reason).await;
         }
     }
+}
+
+/// The command ends as one with a wrong flag does, and says what is wrong with which file.
+async fn names_the_file(command: &[&str], file: &str, reason: &str) {
+    let ended = run(command).await;
+    assert_eq!(ended.code, Some(2), "{command:?}: {ended:?}");
+    for part in [file, reason] {
+        assert!(
+            ended.stderr.contains(part),
+            "{command:?}: no {part:?} in {ended:?}"
+        );
+    }
+    let is_plain = ended.stderr.starts_with("error: ") && !ended.stderr.contains("Usage:");
+    assert!(is_plain && ended.stdout.is_empty(), "{command:?}: {ended:?}");
+}
+
+#[tokio::test]
+async fn what_shows_only_when_a_scenario_is_played_is_said_of_its_file() {
+    let folder = TempDir::new().expect("a folder can be made");
+    let scenario =
+        |name: &str, rest: &str| written(&folder, name, format!("description = 'x'\n{rest}").as_bytes());
+    // Each of the two variants is possible, and both together are not.
+    let variants = "[[variant]]\nselect = 'all'\nworker = { step_base = '1ns' }\n\
+                    [[variant]]\nselect = 'all'\nworker = { slowdown = 0.001 }\n";
+    let variants = scenario("variants.toml", variants);
+    let trace = written(&folder, "odd.jsonl", b"{}\n");
+    let traced = "[traffic]\nrouter = 'random'\ntrace = { file = 'odd.jsonl' }\n";
+    let traced = scenario("traced.toml", traced);
+    let nats = format!("nats://127.0.0.1:{}", free_port());
+    for command in [&["simulate"][..], &["run", "--server", &nats]] {
+        let of = |file| [command, &[file]].concat();
+        names_the_file(&of(shown(&variants)), shown(&variants), "step_base is 0").await;
+        names_the_file(&of(shown(&traced)), shown(&trace), "line 1").await;
+        let example = [command, &["trace-azure", "--set", "traffic.trace.time_unit=ms"]].concat();
+        names_the_file(&example, "azure", "times are dates").await;
+    }
+    names_the_file(&["check", shown(&traced)], shown(&trace), "line 1").await;
+    names_the_file(&["trace", shown(&trace)], shown(&trace), "line 1").await;
 }
 
 #[tokio::test]
@@ -101,15 +140,7 @@ async fn a_file_that_cannot_be_used_is_refused_before_anything_else_is_done() {
             "No such file",
         ),
     ] {
-        let ended = run(&command).await;
-        assert_eq!(ended.code, Some(2), "{command:?}: {ended:?}");
-        for part in [file, reason] {
-            assert!(
-                ended.stderr.contains(part),
-                "{command:?}: no {part:?} in {ended:?}"
-            );
-        }
-        assert_eq!(ended.stdout, "", "{command:?}");
+        names_the_file(&command, file, reason).await;
     }
 }
 

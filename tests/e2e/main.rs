@@ -9,12 +9,14 @@ mod browser;
 mod command_line;
 mod configuration;
 mod conform;
+mod control;
 mod dashboards;
 mod deploy;
 mod diagnosis;
 mod discovery;
 mod doctor;
 mod documents;
+mod engines;
 mod etcd;
 mod events;
 mod exit_codes;
@@ -57,7 +59,6 @@ mod terminal;
 mod top;
 mod trouble;
 mod vectors;
-mod vllm;
 
 /// What most tests watch.
 const TARGET: &str = "dynamo/my_component/my_endpoint";

@@ -97,3 +97,62 @@ async fn a_recording_of_nothing_says_what_is_missing() {
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
     assert!(wrong.stderr.contains("http://127.0.0.1:9091"), "{wrong:?}");
 }
+
+/// Two pools, as one scenario.
+const TWO: &str = "description = 'two'
+[[pool]]
+path = 'dynamo/prefill/generate'
+workers = 2
+[pool.traffic]
+rate = 3.0
+[[pool]]
+path = 'dynamo/decode/generate'
+workers = 3
+";
+
+#[tokio::test]
+async fn several_pools_are_recorded_and_replayed_as_one_scenario() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let run = async |file: &str| {
+        let server = NatsServer::start().await;
+        let workers = Workers::start(&server, &["run", file, "--seed", "7"]).await;
+        let collector =
+            Collector::watching(&server, "dynamo/*/generate", &["--poll-interval", "200ms"]).await;
+        let page = collector.has_workers(5).await;
+        for (component, count) in [("prefill", 2.0), ("decode", 3.0)] {
+            let labels = [("dynamo_component", component), ("state", "fresh")];
+            assert_eq!(page.sum("llm_pool_workers", &labels), count, "{page}");
+        }
+        (server, workers, collector)
+    };
+    fs::write(path("two.toml"), TWO).expect("a file");
+    let (_server, workers, watching) = run(&path("two.toml")).await;
+    // Each pool is controlled by itself.
+    let first = workers.ctl(&["set", "traffic.rate=4", "--name", "default"]).await;
+    let second = workers.ctl(&["status", "--name", "default-2"]).await;
+    assert_eq!(
+        (&first["path"], &second["path"]),
+        (
+            &"dynamo/prefill/generate".into(),
+            &"dynamo/decode/generate".into()
+        )
+    );
+    let mut record = built("mock-worker");
+    record.args([
+        "record",
+        "--url",
+        watching.url(),
+        "--duration",
+        "6s",
+        "--interval",
+        "250ms",
+    ]);
+    let recorded = finish(record).await;
+    assert_eq!(recorded.code, Some(0), "{recorded:?}");
+    assert_eq!(recorded.stdout.matches("[[pool]]").count(), 2, "{recorded:?}");
+    assert_eq!(workers.stop().await, Some(0));
+
+    fs::write(path("recorded.toml"), &recorded.stdout).expect("a file");
+    run(&path("recorded.toml")).await;
+}

@@ -118,3 +118,30 @@ async fn the_progress_of_a_simulation_replaces_itself_only_where_the_cursor_can_
         "{dumb:?}"
     );
 }
+
+#[tokio::test]
+async fn running_workers_are_shown_in_a_table_where_the_cursor_can_move() {
+    let server = NatsServer::start().await;
+    let run = |term: &str, more: &[&str]| {
+        let late = "fault=[{kind='late',select={first=1}}]";
+        let mut command = called("mock-worker", &["run", "steady", "--share-name", "--set", late]);
+        command.args(["--server", server.url()]).args(more);
+        command.env("TERM", term).env("NO_COLOR", "1");
+        command
+    };
+    let again = "\x1b[5A\r\x1b[J";
+    let moving = shown(run("xterm", &[]), Some(again)).await;
+    for part in [TARGET, "requests/s", "4 up", "fault 0: late with 1 worker"] {
+        assert!(moving.contains(part), "no {part:?} in {moving:?}");
+    }
+    let ended = shown(run("xterm", &["--duration", "2s"]), None).await;
+    let last = ended.rsplit(again).next().expect("a last part");
+    assert!(ended.contains(again) && !last.contains("requests/s"), "{ended:?}");
+    let quiet = shown(run("xterm", &["--duration", "2s", "--quiet"]), None).await;
+    assert!(quiet.contains(" ready") && !quiet.contains('\x1b'), "{quiet:?}");
+    let dumb = shown(run("dumb", &[]), Some("the workers run")).await;
+    assert!(
+        dumb.contains("faults=\"late\"") && !dumb.contains('\x1b'),
+        "{dumb:?}"
+    );
+}

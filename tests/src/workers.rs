@@ -10,6 +10,7 @@ use crate::{Finished, NatsServer, Program, built, finish};
 pub struct Workers {
     program: Program,
     server: String,
+    name: String,
 }
 
 impl Workers {
@@ -23,19 +24,29 @@ impl Workers {
 
     /// Starts it by a command of the test's own, and waits until its workers are ready; `server` is for `ctl`.
     pub async fn launch(server: &str, mut command: Command) -> Self {
-        // Tests have several processes on one server, and most of them no control.
+        // Tests have several processes on one server; each is reached by the name that it has got.
         command.env("MOCK_WORKER_SHARE_NAME", "true");
         let mut program = Program::start("mock-worker", command);
-        program.says(&["ready"]).await;
+        let ready = program.says(&[" ready", "name="]).await;
+        let name = ready
+            .split("name=")
+            .nth(1)
+            .and_then(|rest| rest.split('"').nth(1));
         Self {
             program,
             server: server.to_owned(),
+            name: name.expect("a name in quotes").to_owned(),
         }
     }
 
     /// Its process.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program
+    }
+
+    /// The name by which `ctl` reaches it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Where the engines' own page is, with `--metrics-port`.
@@ -51,7 +62,11 @@ impl Workers {
     /// Reaches into it by `mock-worker ctl`.
     pub async fn try_ctl(&self, arguments: &[&str]) -> Finished {
         let mut command = built("mock-worker");
-        command.arg("ctl").args(arguments).env("NATS_URL", &self.server);
+        command
+            .arg("ctl")
+            .args(arguments)
+            .env("MOCK_WORKER_NAME", &self.name)
+            .env("NATS_URL", &self.server);
         finish(command).await
     }
 

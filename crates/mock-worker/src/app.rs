@@ -1,6 +1,7 @@
 //! Puts a stage on NATS: connects, answers, lets time pass, and stops in order.
 
 mod batch;
+mod board;
 mod callers;
 mod clock;
 mod events;
@@ -15,7 +16,7 @@ use anyhow::Context;
 use async_nats::{Client, Message};
 use futures_util::StreamExt;
 use futures_util::stream::select;
-use link::{Grants, Link, Options, Servers};
+use link::{Grants, Link, Options};
 use program::nats::Nats;
 use protocol::text::causes;
 use protocol::{ServiceName, subject};
@@ -30,13 +31,15 @@ use line::Heard;
 use show::Show;
 
 pub use batch::Batch;
+pub use board::Board;
 pub use line::{Line, Out};
 
 /// How often the simulation catches up with the clock; tokens for callers go out in this step.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How often what the workers do is reported.
+/// How often what the workers do is reported: in a line of the log, or in a table on a terminal.
 const REPORT: Duration = Duration::from_secs(10);
+const REDRAW: Duration = Duration::from_secs(1);
 
 /// What is handled before anything else is looked at again.
 const AT_ONCE: usize = 256;
@@ -47,14 +50,16 @@ pub struct App {
     show: Show,
     heard: mpsc::Receiver<Heard>,
     page: Option<Server>,
+    /// Where a table of the pool is shown, and its place among those of other pools.
+    board: Option<(Board, usize)>,
 }
 
 impl App {
-    /// Opens all files and takes the port of the page.
+    /// Opens all files and takes the port of the page. What the workers do is shown on `board`, else in the log.
     ///
     /// # Errors
     /// [`InvalidInput`] where a file cannot be had; else where the port is in use.
-    pub async fn open(config: Config) -> anyhow::Result<Self> {
+    pub async fn open(config: Config, board: Option<(Board, usize)>) -> anyhow::Result<Self> {
         let page = page::bind(&config).await?;
         let (hear, heard) = mpsc::channel(1024);
         let show = Show::open(&config, hear)?;
@@ -63,6 +68,7 @@ impl App {
             show,
             heard,
             page,
+            board,
         })
     }
 
@@ -76,22 +82,22 @@ impl App {
             mut show,
             mut heard,
             page,
+            board,
         } = self;
         tokio::pin!(shutdown);
         let start = async {
             let link = show.new_link();
             let control = link.connect().await?;
             // Before any worker is there, for they would stay without control.
-            if !config.share_name {
-                let claimed = control::claim(&control, &config.name).await;
-                claimed.map_err(|reason| InvalidInput(anyhow::Error::msg(reason)))?;
-            }
-            show.connect(&config).await?;
-            let page = page::serve(page);
+            let name = control::claim(&link, &control, &config.name, config.share_name).await;
+            let name = name.map_err(|reason| InvalidInput(anyhow::Error::msg(reason)))?;
             let calls = control
-                .subscribe(subject_of(&config.name))
+                .queue_subscribe(subject_of(&name), control::GROUP.to_owned())
                 .await
                 .context("failed to subscribe to the subject of control")?;
+            show.set_name(name);
+            show.connect(&config).await?;
+            let page = page::serve(page);
             let everybody = control
                 .subscribe(control::ALL)
                 .await
@@ -112,7 +118,10 @@ impl App {
         show.announce();
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut reports = tokio::time::interval_at(Instant::now() + REPORT, REPORT);
+        let mut reports = match &board {
+            Some(_) => tokio::time::interval(REDRAW),
+            None => tokio::time::interval_at(Instant::now() + REPORT, REPORT),
+        };
         let ended = loop {
             tokio::select! {
                 biased;
@@ -124,14 +133,18 @@ impl App {
                     let text = show.page(ask.format);
                     ask.answer(text);
                 }
-                _ = ticks.tick() => show.tick().await?,
-                _ = reports.tick(), if !config.quiet => show.report(),
+                _ = ticks.tick() => {
+                    show.tick().await?;
+                    // Where each tick lasts until the next one is due, nothing else would be heard.
+                    hear(&mut show, &mut heard).await?;
+                }
+                _ = reports.tick(), if !config.quiet => match &board {
+                    Some((board, place)) => board.show(*place, &show.glance()),
+                    None => show.glance().report(),
+                },
                 Some(one) = heard.recv() => {
                     show.hear(one).await?;
-                    for _ in 1..AT_ONCE {
-                        let Ok(one) = heard.try_recv() else { break };
-                        show.hear(one).await?;
-                    }
+                    hear(&mut show, &mut heard).await?;
                 }
             }
             if show.is_over() {
@@ -163,50 +176,49 @@ impl App {
     }
 }
 
-/// How each connection of this program is made.
-#[derive(Debug, Clone)]
-struct LinkOptions {
-    servers: Servers,
-    options: Options,
+/// Takes in what waits, as much as is handled at once.
+async fn hear(show: &mut Show, heard: &mut mpsc::Receiver<Heard>) -> anyhow::Result<()> {
+    for _ in 0..AT_ONCE {
+        let Ok(one) = heard.try_recv() else { break };
+        show.hear(one).await?;
+    }
+    Ok(())
 }
 
-impl LinkOptions {
-    /// With the permissions that the workers need: to be asked, to answer, and to publish events.
-    fn of(config: &Config, service: &ServiceName) -> Self {
-        let Nats {
-            servers,
-            auth_patience,
-            service_prefix,
-            ..
-        } = &config.nats;
-        let inbox = |prefix: &str| format!("{prefix}.>");
-        let own_inbox = inbox(servers.inbox_prefix());
-        let answers = [
-            own_inbox.clone(),
-            subject::EVENTS.to_owned(),
-            config.request_trace_subject.clone(),
-            // To ask whether another process has the name.
-            subject_of(&config.name),
-        ];
-        let heard = [
-            service_prefix.all(),
-            subject::endpoints_of(service),
-            subject_of(&config.name),
-            control::ALL.to_owned(),
-            own_inbox,
-        ];
-        let options = Options {
-            auth_patience: *auth_patience,
-            grants: Grants::new(answers, heard),
-            ..Options::named("mock-worker")
-        };
-        let servers = servers.clone();
-        Self { servers, options }
-    }
-
-    fn new_link(&self) -> Link {
-        Link::new(self.servers.clone(), self.options.clone())
-    }
+/// A link as all connections of this program are: with the permissions that the workers need, to be asked, to answer, and
+/// to publish events.
+fn link_of(config: &Config, service: &ServiceName) -> Link {
+    let Nats {
+        servers,
+        auth_patience,
+        service_prefix,
+        ..
+    } = &config.nats;
+    let own_inbox = format!("{}.>", servers.inbox_prefix());
+    let name = match config.share_name {
+        true => "*",
+        false => &config.name,
+    };
+    let answers = [
+        own_inbox.clone(),
+        subject::EVENTS.to_owned(),
+        config.request_trace_subject.clone(),
+        // To ask whether another process has the name.
+        subject_of(name),
+    ];
+    let heard = [
+        service_prefix.all(),
+        subject::endpoints_of(service),
+        subject_of(name),
+        control::ALL.to_owned(),
+        own_inbox,
+    ];
+    let options = Options {
+        auth_patience: *auth_patience,
+        grants: Grants::new(answers, heard),
+        ..Options::named("mock-worker")
+    };
+    Link::new(servers.clone(), options)
 }
 
 /// Does what is asked by control, as a whole or not at all, and answers.

@@ -24,7 +24,7 @@ use crate::verify::VerifyArgs;
 use protocol::EndpointPath;
 
 pub use ctl::{Call, CtlArgs};
-pub use run::{ClockArg, Config};
+pub use run::{ClockArg, Config, EngineArg};
 
 pub(crate) use fleet::some_time;
 use run::{RunArgs, RunFlags};
@@ -141,7 +141,7 @@ enum CommandArgs {
 #[derive(Debug)]
 pub enum Command {
     /// Put workers on NATS.
-    Run(Box<Config>),
+    Run(Vec<Config>),
     /// Play offline.
     Simulate(Box<Play>, EndpointPath),
     /// Print this.
@@ -183,7 +183,7 @@ impl Command {
     /// The connection that it needs, if any.
     pub fn nats(&self) -> Option<&Nats> {
         match self {
-            Self::Run(config) => Some(&config.nats),
+            Self::Run(configs) => configs.first().map(|config| &config.nats),
             Self::Ctl(nats, _) => Some(nats),
             _ => None,
         }
@@ -192,7 +192,9 @@ impl Command {
     /// How the log is written.
     pub fn log_format(&self) -> LogFormat {
         match self {
-            Self::Run(config) => config.log_format,
+            Self::Run(configs) => configs
+                .first()
+                .map_or(LogFormat::Text, |config| config.log_format),
             _ => LogFormat::Text,
         }
     }
@@ -202,9 +204,9 @@ impl Cli {
     fn resolve(self, matches: &ArgMatches) -> Result<Command, String> {
         let load = |name: &str| Scenario::load(name, &[]).map_err(|error| error.to_string());
         Ok(match self.command {
-            None => Command::Run(Box::new(self.run.resolve("steady", Some(1), matches)?)),
+            None => Command::Run(self.run.resolve("steady", Some(1), matches)?),
             Some(CommandArgs::Run(args)) => {
-                Command::Run(Box::new(args.flags.resolve(&args.scenario, None, matches)?))
+                Command::Run(args.flags.resolve(&args.scenario, None, matches)?)
             }
             Some(CommandArgs::Simulate(args)) => {
                 let (play, path) = args.resolve()?;
@@ -225,21 +227,8 @@ impl Cli {
             }
             Some(CommandArgs::Check { file }) => {
                 let scenario = load(&file)?;
-                // A trace is read here, so that its errors are reported too.
-                let traffic = scenario
-                    .traffic()
-                    .map_err(|error| format!("{file}: {}", causes(error.as_ref())))?;
-                let workers = counted(scenario.workers as usize, "worker");
-                let faults = counted(scenario.fault.len(), "fault");
-                let mut text = format!("{file} can be run: {workers}, {faults}\n");
-                for line in traffic
-                    .replay
-                    .iter()
-                    .flat_map(|replay| trace::lines(replay.trace.reading()))
-                {
-                    text.push_str(&format!("  trace: {line}\n"));
-                }
-                Command::Print(text)
+                let checked = check(&scenario).map_err(|reason| format!("{file}: {reason}"))?;
+                Command::Print(format!("{file} can be run:{checked}"))
             }
             Some(CommandArgs::Completions { shell }) => {
                 Command::Print(manual::completions(Self::command(), shell))
@@ -256,6 +245,23 @@ impl Cli {
             }
         })
     }
+}
+
+/// What is in a scenario that can be run. Its traces are read here, so that their errors are reported too.
+fn check(scenario: &Scenario) -> Result<String, String> {
+    let mut text = String::new();
+    for (path, pool) in scenario.pools()? {
+        let traffic = pool.traffic().map_err(|error| causes(error.as_ref()))?;
+        let workers = counted(pool.workers as usize, "worker");
+        let faults = counted(pool.fault.len(), "fault");
+        let path = path.map_or_else(|| " ".to_owned(), |path| format!("\n  {path}: "));
+        text.push_str(&format!("{path}{workers}, {faults}"));
+        let readings = traffic.replay.iter().map(|replay| replay.trace.reading());
+        for line in readings.flat_map(trace::lines) {
+            text.push_str(&format!("\n  trace: {line}"));
+        }
+    }
+    Ok(text + "\n")
 }
 
 fn list_scenarios() -> Result<String, String> {

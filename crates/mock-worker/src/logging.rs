@@ -1,8 +1,7 @@
 //! How much is logged: as `RUST_LOG` says.
 
 use program::{Log, LogFormat};
-use protocol::text::causes;
-use tracing::{Level, enabled, error, warn};
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
 /// What async-nats logs by itself is said by our own events, in words that people know.
@@ -15,15 +14,6 @@ pub fn start(log: &Log, format: LogFormat) {
     log.record(filter, format);
     if let Some(error) = fault {
         warn!(RUST_LOG = ?wanted, used = DEFAULT_FILTER, error, "RUST_LOG is not a filter; the default is used");
-    }
-}
-
-/// Writes why the program ends, whatever `RUST_LOG` says.
-pub fn write_end(log: &Log, reason: &anyhow::Error) {
-    let text = causes(reason.as_ref());
-    match enabled!(Level::ERROR) {
-        true => error!("{text}"),
-        false => log.write_line(&format!("error: {text}")),
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use mock_worker::args::{Command, InvalidInput};
 use mock_worker::{commands, logging};
 use program::{Exit, Log, usage};
+use protocol::text::causes;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -22,7 +23,7 @@ async fn main() -> ExitCode {
         Ok(true) => Exit::Done.into(),
         Ok(false) => Exit::Failed.into(),
         Err(reason) => {
-            logging::write_end(&log, &reason);
+            usage::write_failure(&causes(reason.as_ref()), &log);
             match reason.is::<InvalidInput>() {
                 true => Exit::Wrong.into(),
                 false => Exit::of(reason.chain()).into(),

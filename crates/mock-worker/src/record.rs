@@ -15,7 +15,7 @@ mod tests;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use program::output::print_text;
 use sim::nanos::Nanos;
@@ -33,9 +33,9 @@ pub struct RecordArgs {
     #[arg(long, value_name = "URL", value_parser = url)]
     pub url: String,
 
-    /// The pool to record, as namespace/component/endpoint [default: the only one that the collector watches]
+    /// A pool to record, as namespace/component/endpoint; may be repeated [default: all that the collector watches]
     #[arg(long, value_name = "PATH")]
-    pub pool: Option<String>,
+    pub pool: Vec<String>,
 
     /// How long to record
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = crate::args::some_time)]
@@ -61,16 +61,25 @@ fn url(text: &str) -> Result<String, String> {
 /// # Errors
 /// Where the collector cannot be asked, or has too little to show.
 pub fn run(args: &RecordArgs, report_line: &dyn Fn(&str)) -> anyhow::Result<bool> {
-    let pool = match &args.pool {
-        Some(pool) => pool.clone(),
-        None => only_pool(&args.url)?,
+    let pools = match args.pool.is_empty() {
+        false => args.pool.clone(),
+        true => fetch::pools(&args.url)?,
     };
-    report_line(&format!("recording {pool} for {} s\n", args.duration.seconds()));
-    let mut recording = Recording::default();
+    if pools.is_empty() {
+        bail!("the collector at {} watches no pool of workers", args.url);
+    }
+    report_line(&format!(
+        "recording {} for {} s\n",
+        pools.join(", "),
+        args.duration.seconds()
+    ));
+    let mut recordings = vec![Recording::default(); pools.len()];
     let end = Instant::now() + Duration::from_nanos(args.duration.0);
     loop {
         let next = Instant::now() + Duration::from_nanos(args.interval.0);
-        recording.add(&fetch::workers(&args.url, &pool)?)?;
+        for (pool, recording) in pools.iter().zip(&mut recordings) {
+            recording.add(&fetch::workers(&args.url, pool)?)?;
+        }
         if next >= end {
             break;
         }
@@ -80,37 +89,30 @@ pub fn run(args: &RecordArgs, report_line: &dyn Fn(&str)) -> anyhow::Result<bool
         )]
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
-    if recording.len() < FEWEST {
-        bail!(
-            "{} snapshots are too few to show a rate: record longer, or let the collector ask more often",
-            recording.len()
-        );
+    let mut drafts = Vec::new();
+    for (pool, recording) in pools.iter().zip(&recordings) {
+        if recording.len() < FEWEST {
+            bail!(
+                "{} snapshots are too few to show a rate: record longer, or let the collector ask more often",
+                recording.len()
+            );
+        }
+        let Some(mut draft) = Draft::of(recording, pool) else {
+            report_line(&format!("{pool} is left out: it shows no workers\n"));
+            continue;
+        };
+        let replayed = fit::fit(&mut draft, recording)?;
+        report_line(&format!(
+            "{pool}\nrecorded {}\nreplayed {replayed}\n",
+            draft.recorded
+        ));
+        drafts.push(draft);
     }
-    let (text, summary) = scenario(&recording, &pool)?;
-    report_line(&summary);
+    let text = match &drafts[..] {
+        [] => bail!("the recording shows no workers with a load"),
+        [draft] => draft.to_toml(),
+        drafts => Draft::all_to_toml(drafts),
+    };
     print_text(&text)?;
     Ok(true)
-}
-
-/// The scenario of a recording, and a summary of it for a person.
-fn scenario(recording: &Recording, pool: &str) -> anyhow::Result<(String, String)> {
-    let mut draft = Draft::of(recording, pool).context("the recording shows no workers with a load")?;
-    let replayed = fit::fit(&mut draft, recording)?;
-    let summary = format!(
-        "recorded {recorded}\nreplayed {replayed}\n",
-        recorded = draft.recorded
-    );
-    Ok((draft.to_toml(), summary))
-}
-
-fn only_pool(url: &str) -> anyhow::Result<String> {
-    let pools = fetch::pools(url)?;
-    match &pools[..] {
-        [pool] => Ok(pool.clone()),
-        [] => bail!("the collector at {url} watches no pool of workers"),
-        pools => bail!(
-            "the collector at {url} watches several pools: choose one with --pool, of {}",
-            pools.join(", ")
-        ),
-    }
 }

@@ -3,6 +3,7 @@
 
 mod forms;
 mod parse;
+mod pools;
 mod recording;
 mod shipped;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::faults::{Fault, Select};
 pub use forms::profile_help;
 pub(crate) use parse::message_in;
 pub use parse::{ScenarioError, Setting};
+pub use pools::PoolSpec;
 pub use recording::{TraceSpec, read_file};
 pub use shipped::SHIPPED;
 
@@ -34,6 +36,9 @@ pub struct Scenario {
     name: String,
     #[serde(skip)]
     settings: Vec<Setting>,
+    /// Its place among the pools of the file, where it is one of several.
+    #[serde(skip)]
+    place: Option<usize>,
     /// What it shows, in a line.
     pub description: String,
     /// How many workers, unless the command line says otherwise.
@@ -66,6 +71,9 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(default)]
     pub fault: Vec<Fault>,
+    /// Pools that run side by side, in place of one.
+    #[serde(default)]
+    pub pool: Vec<PoolSpec>,
     /// What a collector must show then.
     #[serde(default)]
     pub expect: Expect,
@@ -168,10 +176,12 @@ impl Scenario {
     pub fn load(name_or_file: &str, settings: &[Setting]) -> Result<Self, ScenarioError> {
         let (text, folder) = parse::find(name_or_file)?;
         let mut scenario = parse::parse(name_or_file, &text, settings)?;
-        if let (Some(trace), Some(folder)) = (&mut scenario.traffic.trace, folder)
-            && let Some(file) = &mut trace.file
-        {
-            *file = folder.join(&*file);
+        let pools = scenario.pool.iter_mut().map(|pool| &mut pool.traffic);
+        let traces = [&mut scenario.traffic].into_iter().chain(pools);
+        for trace in traces.filter_map(|traffic| traffic.trace.as_mut()) {
+            if let (Some(file), Some(folder)) = (&mut trace.file, &folder) {
+                *file = folder.join(&*file);
+            }
         }
         scenario.check().map_err(|reason| ScenarioError::Impossible {
             name: name_or_file.to_owned(),
@@ -186,7 +196,8 @@ impl Scenario {
     /// # Errors
     /// [`ScenarioError`] as for [`load`](Self::load).
     pub fn read(name: &str, text: &str) -> Result<Self, ScenarioError> {
-        let scenario = parse::parse(name, text, &[])?;
+        let mut scenario = parse::parse(name, text, &[])?;
+        name.clone_into(&mut scenario.name);
         match scenario.check() {
             Ok(()) => Ok(scenario),
             Err(reason) => Err(ScenarioError::Impossible {
@@ -202,14 +213,34 @@ impl Scenario {
     /// [`ScenarioError`] names the setting and what is wrong with it.
     pub fn with(&self, settings: &[Setting]) -> Result<Self, ScenarioError> {
         let mut settings_so_far = self.settings.clone();
-        settings_so_far.extend_from_slice(settings);
-        let changed = Self::load(&self.name, &settings_so_far)?;
+        let mut changed = match self.place {
+            None => {
+                settings_so_far.extend_from_slice(settings);
+                Self::load(&self.name, &settings_so_far)?
+            }
+            Some(place) => {
+                let within = |setting: &Setting| setting.within(&format!("pool.{place}"));
+                settings_so_far.extend(settings.iter().map(within));
+                let all = Self::load(&self.name, &settings_so_far)?;
+                let mut pools = all.pools().map_err(|reason| self.impossible(reason))?;
+                pools.swap_remove(place).1
+            }
+        };
+        changed.settings = settings_so_far;
         // What else went over the scenario since it was loaded stays.
         Ok(Self {
             traffic: changed.traffic,
             settings: changed.settings,
             ..self.clone()
         })
+    }
+
+    /// Why this scenario cannot be run, with its name or file.
+    pub fn impossible(&self, reason: String) -> ScenarioError {
+        ScenarioError::Impossible {
+            name: self.name.clone(),
+            reason,
+        }
     }
 
     /// # Errors
@@ -235,6 +266,9 @@ impl Scenario {
         }
         if self.replies_per_second == Some(0) {
             return Err("replies_per_second must be 1 or more".to_owned());
+        }
+        if !self.pool.is_empty() {
+            self.check_pools()?;
         }
         at("worker", self.worker.check())?;
         let traffic = &self.traffic;

@@ -66,8 +66,8 @@ pub fn simulate(
             report_line(&format!("of the trace: {remark}\n"));
         }
     }
-    let mut stage = Stage::new(&config, &ids, &play.scenario.fault, play.scenario.connections)
-        .map_err(anyhow::Error::msg)?;
+    let stage = Stage::new(&config, &ids, &play.scenario.fault, play.scenario.connections);
+    let mut stage = stage.map_err(|reason| InvalidInput(play.scenario.impossible(reason).into()))?;
     stage.set_threads(play.threads);
     let voice = Voice {
         path: path.clone(),

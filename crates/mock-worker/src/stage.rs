@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::WorkerId;
-use sim::{Change, Fleet, FleetConfig, Journal, Latencies, Mode, Progress, Traffic, View};
+use sim::{Bounds, Change, Fleet, FleetConfig, Journal, Latencies, Mode, Progress, Traffic, View};
 
 use crate::faults::{Fault, Kind, Window};
 use crate::ids;
@@ -49,6 +49,8 @@ pub struct Engine {
     pub latencies: Latencies,
     /// Tokens in a KV block.
     pub block_size: u64,
+    /// Tokens of answers that it made in a second lately.
+    pub tokens_per_second: f64,
 }
 
 /// A fault and the places of the workers it concerns.
@@ -196,9 +198,14 @@ impl Stage {
         }
     }
 
-    /// From now on latencies are recorded.
-    pub fn record_latencies(&mut self) {
-        self.fleet.record_latencies();
+    /// How a worker truly is now.
+    pub fn truth(&self, worker: usize) -> View {
+        self.fleet.view(worker)
+    }
+
+    /// From now on latencies are recorded, in buckets with these bounds.
+    pub fn record_latencies(&mut self, bounds: &Bounds) {
+        self.fleet.record_latencies(bounds);
     }
 
     /// The engines of all workers with what they have recorded; none where nothing is.
@@ -210,6 +217,7 @@ impl Stage {
                 id: self.workers[place].id,
                 view: self.fleet.view(place),
                 block_size: self.fleet.block_size(place),
+                tokens_per_second: 0.0,
             })
         };
         (0..self.workers.len()).filter_map(engine).collect()
@@ -283,6 +291,17 @@ impl Stage {
         self.faults
             .iter()
             .map(|(number, in_force)| (*number, &in_force.fault))
+    }
+
+    /// The faults in force now, by number, with how many workers each concerns now.
+    pub fn faults_in_force(&self) -> Vec<(u64, Kind, usize)> {
+        let now = self.now();
+        let in_force = self.faults.iter().map(|(number, InForce { fault, places })| {
+            let ranks = 0..places.len() as u64;
+            let concerned = ranks.filter(|rank| fault.window_at(*rank, now).is_some()).count();
+            (*number, fault.kind, concerned)
+        });
+        in_force.filter(|(_, _, concerned)| *concerned > 0).collect()
     }
 
     /// Takes back the faults of which `which` holds, and puts right what they did; returns how many.

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::engine::{Engine, Listener};
+use super::engine::{Bounds, Engine, Listener};
 use super::request::Ended;
 use super::router::Router;
 use super::source::Source;
@@ -95,8 +95,9 @@ impl Cell {
         &mut self.engines[at]
     }
 
-    pub(super) fn record_latencies(&mut self) {
-        self.engines.iter_mut().for_each(Engine::record_latencies);
+    pub(super) fn record_latencies(&mut self, bounds: &Bounds) {
+        let engines = self.engines.iter_mut();
+        engines.for_each(|engine| engine.record_latencies(bounds));
     }
 
     /// Lives up to and with `to`.

@@ -22,7 +22,7 @@ use super::kv_pool::{KvPool, Link, SegmentKey, blocks_of};
 use super::request::{Ended, Ending, Request};
 use crate::Steps;
 
-pub use latencies::{Histogram, Latencies};
+pub use latencies::{Bounds, Histogram, Latencies};
 pub(crate) use spec::Capacity;
 pub use spec::{Preset, WorkerSpec};
 pub use view::{Counters, Load, Progress, View};
@@ -71,6 +71,8 @@ struct Queued {
     /// Tokens of its answer that it had when it was set back.
     generated: u64,
     started: Option<u64>,
+    /// Tokens of the prompt that were computed when it started first.
+    computed: u64,
     first_token: Option<u64>,
 }
 
@@ -88,6 +90,8 @@ struct Running {
     /// Blocks held, those of the chain included.
     blocks: u64,
     started: u64,
+    /// Tokens of the prompt that were computed at first; the rest was in the cache.
+    computed: u64,
     first_token: Option<u64>,
     cancelled: bool,
 }
@@ -125,8 +129,9 @@ impl Engine {
     }
 
     /// From now on latencies are recorded.
-    pub(crate) fn record_latencies(&mut self) {
-        self.latencies.get_or_insert_with(|| Box::new(Latencies::new()));
+    pub(crate) fn record_latencies(&mut self, bounds: &Bounds) {
+        self.latencies
+            .get_or_insert_with(|| Box::new(Latencies::new(bounds)));
     }
 
     /// What has been recorded up to now.
@@ -183,6 +188,7 @@ impl Engine {
                     request,
                     generated: 0,
                     started: None,
+                    computed: 0,
                     first_token: None,
                 });
                 // Behind others in the queue it changes nothing: the head cannot be admitted before a request ends.

@@ -30,7 +30,7 @@ mod traffic;
 use std::sync::Arc;
 
 pub use arrivals::Process;
-pub use engine::{Counters, Histogram, Latencies, Load, Mode, Preset, Progress, View, WorkerSpec};
+pub use engine::{Bounds, Counters, Histogram, Latencies, Load, Mode, Preset, Progress, View, WorkerSpec};
 pub use journal::{Group, HitEvent, Journal, Pass, RequestChange, RequestEvent};
 pub use lengths::Lengths;
 pub use profile::{Profile, Step};
@@ -210,9 +210,11 @@ impl Fleet {
         self.cells[cell].engine(at).view(self.now)
     }
 
-    /// From now on latencies are recorded. The load stays as it is, and takes a little longer.
-    pub fn record_latencies(&mut self) {
-        self.cells.iter_mut().for_each(Cell::record_latencies);
+    /// From now on latencies are recorded, in buckets with these bounds. The load stays as it is, and takes a little longer.
+    pub fn record_latencies(&mut self, bounds: &Bounds) {
+        self.cells
+            .iter_mut()
+            .for_each(|cell| cell.record_latencies(bounds));
     }
 
     /// The latencies of a worker's requests; `None` where they are not recorded.

@@ -17,7 +17,7 @@ use protocol::{ServiceName, ServicePrefix};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// Batches that may wait for the connection; what comes on top is lost, and counted.
 const BACKLOG: usize = 256;
@@ -26,7 +26,7 @@ const BACKLOG: usize = 256;
 const PACED: u32 = 64;
 
 /// How long the server may take to show that it knows our subscriptions.
-const CONFIRMATION: Duration = Duration::from_secs(2);
+pub(super) const CONFIRMATION: Duration = Duration::from_secs(2);
 
 /// How long it may take to close a connection, past a deadline too.
 pub(super) const CLOSING: Duration = Duration::from_millis(500);
@@ -74,6 +74,7 @@ pub struct Line {
     outbox: mpsc::Sender<Vec<Out>>,
     sending: JoinHandle<()>,
     listening: JoinSet<()>,
+    is_confirmed: bool,
 }
 
 impl Line {
@@ -87,10 +88,12 @@ impl Line {
             client,
             outbox,
             listening: JoinSet::new(),
+            is_confirmed: true,
         }
     }
 
-    /// Subscribes, and hands on what is heard as that of line `number`. When this returns, the server knows it.
+    /// Subscribes, and hands on what is heard as that of line `number`. When this returns, the server knows it, unless it
+    /// [does not say so](Self::is_confirmed).
     pub(super) async fn listen(
         &mut self,
         number: usize,
@@ -125,22 +128,21 @@ impl Line {
             .await
             .context("failed to subscribe")?;
         self.client
-            .publish(echo, Bytes::new())
+            .publish(echo.clone(), Bytes::new())
             .await
             .context("failed to publish")?;
-        if timeout_at(Instant::now() + CONFIRMATION, echoes.next())
-            .await
-            .is_err()
-        {
-            warn!(
-                service = %service,
-                waited = ?CONFIRMATION,
-                "the server did not confirm the subscriptions, so workers may be missing on NATS; look for an error of \
-                 the server in this log, and allow this user to subscribe to {}, its endpoints and _INBOX.>",
-                prefix.all()
-            );
-        }
+        let mut link = self.link.clone();
+        self.is_confirmed = tokio::select! {
+            echoed = timeout_at(Instant::now() + CONFIRMATION, echoes.next()) => echoed.is_ok(),
+            // The server has read what came before the message that it refuses.
+            () = link.failed_or_refused(&echo) => true,
+        };
         Ok(())
+    }
+
+    /// Whether the server has shown that it has read all subscriptions.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.is_confirmed
     }
 
     /// Subjects to which the server let this connection not subscribe.

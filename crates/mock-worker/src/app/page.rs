@@ -1,6 +1,10 @@
-//! The engines' own metrics on a page, as vLLM has them, for those who scrape engines directly.
+//! The engines' own metrics on a page, under the names of a real engine, for those who scrape engines directly.
 
+mod dynamo;
+mod family;
+mod sglang;
 mod text;
+mod throughput;
 mod vllm;
 
 use axum::Router;
@@ -14,10 +18,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use web::{Listeners, Security, Server};
 
-use crate::args::{Config, InvalidInput};
+use sim::Bounds;
 
+use crate::args::{Config, EngineArg, InvalidInput};
+use crate::stage::Engine;
+
+pub(super) use family::Pool;
 pub(super) use text::Format;
-pub(super) use vllm::render;
+pub(super) use throughput::Throughput;
 
 /// A request for the page, in a format.
 #[derive(Debug)]
@@ -44,6 +52,25 @@ impl Asking {
             None => std::future::pending().await,
         }
     }
+}
+
+/// The buckets of that engine's histograms.
+pub(super) const fn bounds(engine: EngineArg) -> &'static Bounds {
+    match engine {
+        EngineArg::Vllm => &Bounds::VLLM,
+        EngineArg::Sglang => &Bounds::SGLANG,
+        EngineArg::Dynamo => &Bounds::DYNAMO,
+    }
+}
+
+/// Writes the page of these workers, under the names of that engine.
+pub(super) fn render(engine: EngineArg, engines: &[Engine], pool: &Pool, format: Format) -> String {
+    let groups = match engine {
+        EngineArg::Vllm => vllm::GROUPS,
+        EngineArg::Sglang => sglang::GROUPS,
+        EngineArg::Dynamo => dynamo::GROUPS,
+    };
+    family::render(groups, engines, pool, format)
 }
 
 /// Takes the addresses of the page, if it is wanted.

@@ -2,16 +2,18 @@
 
 mod audience;
 mod controlled;
+mod glance;
 mod publishing;
 mod speaking;
+mod starting;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use link::Link;
 use protocol::WorkerSubject;
 use sim::nanos::Nanos;
-use sim::trace::Reading;
 use sim::{Journal, Steps};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -20,15 +22,17 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
+pub(super) use glance::Glance;
+
 use super::batch::Batch;
 use super::callers::Callers;
 use super::clock::Clock;
 use super::events::{ChangedLoads, EventWriter};
 use super::line::{Heard, Line, Out, What};
 use super::page;
-use crate::args::{ClockArg, Config, InvalidInput};
+use crate::args::{Config, EngineArg, InvalidInput};
 use crate::control::Status;
-use crate::generation::{Generation, RequestPlane};
+use crate::generation::RequestPlane;
 use crate::publish::{Published, Publishers};
 use crate::reply::{Identity, Service, Voice};
 use crate::scenario::Scenario;
@@ -36,26 +40,20 @@ use crate::stage::{Notice, Stage};
 use crate::truth::TruthFile;
 
 /// The workers' time is made up for in such slices, and for so long, before requests are looked at again.
-const SLICE: u64 = 50_000_000;
-const BUSY: Duration = Duration::from_millis(100);
+const SLICE: u64 = 10_000_000;
+const BUSY: Duration = Duration::from_millis(20);
 
 /// How long it may take to open a connection again before everything else has its turn.
 const OPENING: Duration = Duration::from_secs(3);
 
-/// How long the client may take to hand on what the server refused, which it has read by then.
-const HANDED_ON: Duration = Duration::from_millis(50);
-
 /// From this lag on, it is news.
 const LAG: f64 = 1.0;
-
-/// How many subjects the log names.
-const NAMED_SUBJECTS: usize = 3;
 
 /// Workers on NATS.
 pub(super) struct Show {
     name: String,
-    /// Arrivals and the time when they were reported last.
-    reported: (u64, u64),
+    /// Arrivals and the time at the last glance.
+    glanced: (u64, u64),
     scenario: Scenario,
     duration: Option<Nanos>,
     /// When the scenario starts again, where it does.
@@ -67,7 +65,8 @@ pub(super) struct Show {
     /// By the subject where each serves its endpoint, and by the instance of its service.
     places: HashMap<String, usize>,
     instances: HashMap<String, usize>,
-    link: super::LinkOptions,
+    /// Never connected; each connection is another one like it.
+    link: Link,
     service: protocol::ServiceName,
     service_prefix: protocol::ServicePrefix,
     hear: mpsc::Sender<Heard>,
@@ -84,6 +83,9 @@ pub(super) struct Show {
     /// What they have published and is not sent yet.
     published: Vec<Published>,
     truth: Option<TruthFile>,
+    /// Whose names the engines' own metrics have, and what they showed last.
+    engine: EngineArg,
+    throughput: page::Throughput,
     callers: Callers,
     tickets: u64,
     late: BTreeMap<(u64, u64), (usize, Vec<Out>)>,
@@ -92,19 +94,9 @@ pub(super) struct Show {
     notices: Vec<Notice>,
     batch: Batch,
     is_stopping: bool,
+    /// Whether the last time was not enough to catch up with the clock.
+    is_behind: bool,
     is_lagging: bool,
-}
-
-/// How a trace is understood, and what is played otherwise than it is written.
-fn say_reading(reading: &Reading) {
-    info!(
-        rows = reading.rows,
-        read_as = reading.assumed(),
-        "a trace is played"
-    );
-    for remark in reading.remarks() {
-        warn!("of the trace: {remark}");
-    }
 }
 
 impl Show {
@@ -122,15 +114,15 @@ impl Show {
             .fleet(config.seed, &config.ids, steps)
             .map_err(InvalidInput)?;
         if let Some(replay) = &fleet.traffic.replay {
-            say_reading(replay.trace.reading());
+            starting::say_reading(replay.trace.reading());
         }
         // The last one to be looked at, for this empties the file.
         let truth = config.truth.as_deref().map(TruthFile::create).transpose();
         let truth = truth.map_err(|error| InvalidInput(error.into()))?;
-        let mut stage = Stage::new(&fleet, &config.ids, &scenario.fault, scenario.connections)
-            .map_err(anyhow::Error::msg)?;
+        let stage = Stage::new(&fleet, &config.ids, &scenario.fault, scenario.connections);
+        let mut stage = stage.map_err(|reason| InvalidInput(scenario.impossible(reason).into()))?;
         if !config.listen.is_empty() {
-            stage.record_latencies();
+            stage.record_latencies(page::bounds(config.engine));
         }
         let voice = Voice {
             path: config.path.clone(),
@@ -145,7 +137,7 @@ impl Show {
         let workers = config.ids.len();
         let mut show = Self {
             name: config.name.clone(),
-            reported: (0, 0),
+            glanced: (0, 0),
             duration: config.duration,
             anew: config.repeat.then_some(scenario.duration.0),
             voice,
@@ -153,7 +145,7 @@ impl Show {
             identities: Vec::with_capacity(workers),
             places: HashMap::with_capacity(workers),
             instances: HashMap::with_capacity(workers),
-            link: super::LinkOptions::of(config, pool.service()),
+            link: super::link_of(config, pool.service()),
             service: pool.service().clone(),
             service_prefix: config.nats.service_prefix.clone(),
             hear,
@@ -167,6 +159,8 @@ impl Show {
             changed: (scenario.event_interval.0 > 0 && config.generation.is_none())
                 .then(|| ChangedLoads::new(scenario.event_interval.duration(), workers)),
             truth,
+            engine: config.engine,
+            throughput: page::Throughput::default(),
             callers: Callers::new(),
             tickets: 0,
             late: BTreeMap::new(),
@@ -175,6 +169,7 @@ impl Show {
             notices: Vec::new(),
             batch: Batch::default(),
             is_stopping: false,
+            is_behind: false,
             is_lagging: false,
             scenario,
             stage,
@@ -190,74 +185,6 @@ impl Show {
             show.publishers = Some(show.new_publishers(generation, config)?);
         }
         Ok(show)
-    }
-
-    /// Connects all workers, and lets their time begin.
-    ///
-    /// # Errors
-    /// Where NATS refuses to let us in.
-    pub(super) async fn connect(&mut self, config: &Config) -> anyhow::Result<()> {
-        for number in 0..self.scenario.connections as usize {
-            let line = self.line(number).await?;
-            self.lines.push(Some(line));
-        }
-        tokio::time::sleep(HANDED_ON).await;
-        info!(
-            seed = config.seed,
-            "load, faults and ids are drawn from this seed"
-        );
-        self.clock = match config.clock {
-            ClockArg::Real => Clock::real(config.speed),
-            ClockArg::Stepped => Clock::Stepped { at: 0 },
-        };
-        Ok(())
-    }
-
-    fn new_publishers(&self, generation: Generation, config: &Config) -> anyhow::Result<Publishers> {
-        let workers = (0..self.stage.len()).map(|place| (self.stage.id(place), self.stage.is_up(place)));
-        let (path, subject) = (&config.path, &config.request_trace_subject);
-        let publishers = Publishers::new(generation, path, subject, config.seed, workers);
-        for (_, fault) in self.stage.faults() {
-            if !generation.heeds(fault.kind, config.request_plane) {
-                warn!(
-                    fault = fault.kind.as_str(),
-                    %generation,
-                    "the fault shows nowhere: it concerns replies or events that such workers do not send"
-                );
-            }
-        }
-        publishers.map_err(anyhow::Error::msg)
-    }
-
-    /// Says who is there.
-    pub(super) fn announce(&self) {
-        let refused: BTreeSet<String> = self.lines.iter().flatten().flat_map(Line::refused).collect();
-        if !refused.is_empty() {
-            let [_, subscribe] = self.link.options.grants.lines();
-            warn!(
-                refused = refused.into_iter().collect::<Vec<_>>().join(" "),
-                remedy = subscribe,
-                "the workers run, but cannot be found or called: the server refused their subscriptions; allow this \
-                 user what the remedy says, and restart them"
-            );
-            return;
-        }
-        let endpoints = || {
-            let identities = self.identities.iter().take(NAMED_SUBJECTS);
-            identities.map(|identity| identity.subject.as_str()).collect()
-        };
-        let subjects: Vec<&str> = match (&self.publishers, self.plane) {
-            (Some(publishers), RequestPlane::Tcp) => publishers.subjects(),
-            _ => endpoints(),
-        };
-        info!(
-            scenario = %self.scenario.description,
-            workers = self.stage.len(),
-            path = %self.voice.path,
-            service = %self.service,
-            subjects = subjects.join(" "),
-            "ready"
-        );
     }
 
     /// Takes in what a connection heard.
@@ -335,8 +262,10 @@ impl Show {
 
     /// The engines' own metrics.
     pub(super) fn page(&mut self, format: page::Format) -> String {
-        self.catch_up();
-        page::render(&self.stage.engines(), format)
+        self.catch_up_to_answer();
+        let mut engines = self.stage.engines();
+        self.throughput.measure(self.stage.now(), &mut engines);
+        page::render(self.engine, &engines, &page::Pool::new(&self.voice.path), format)
     }
 
     fn catch_up(&mut self) {
@@ -360,7 +289,15 @@ impl Show {
                 break;
             }
         }
+        self.is_behind = self.stage.now() < target;
         self.report_lag(Nanos(target.saturating_sub(self.stage.now())).seconds());
+    }
+
+    /// Catches up before an answer; where that cannot be had, the answer does not wait for it.
+    fn catch_up_to_answer(&mut self) {
+        if !self.is_behind {
+            self.catch_up();
+        }
     }
 
     fn start_again(&mut self) {
@@ -430,12 +367,12 @@ impl Show {
     }
 
     /// Another connection, as all of them are made.
-    pub(super) fn new_link(&self) -> link::Link {
-        self.link.new_link()
+    pub(super) fn new_link(&self) -> Link {
+        self.link.another()
     }
 
     async fn line(&self, number: usize) -> anyhow::Result<Line> {
-        let link = self.link.new_link();
+        let link = self.link.another();
         let client = link.connect().await?;
         let mut line = Line::new(link, client, self.scenario.replies_per_second);
         if self.plane == RequestPlane::Nats {

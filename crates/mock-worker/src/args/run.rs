@@ -1,10 +1,12 @@
 //! Flags of `run`.
 
+mod words;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use program::nats::{Nats, NatsArgs, NatsSeed};
 use protocol::events::Topic;
 use protocol::{Encoding, EndpointPath, Layout, StatsShape, WorkerId};
@@ -17,6 +19,8 @@ use super::fleet::{LogArg, PathArgs, ScenarioArgs, some_time};
 use crate::generation::{Generation, RequestPlane};
 use crate::ids;
 use crate::scenario::Scenario;
+pub use words::{ClockArg, EngineArg};
+use words::{EncodingArg, LayoutArg, ShapeArg};
 
 /// Puts the workers of a scenario on NATS, until Ctrl-C or for a time.
 #[derive(Debug, Args)]
@@ -127,10 +131,14 @@ pub(super) struct RunFlags {
     #[command(flatten, next_help_heading = "Page of the engines")]
     web: MockWorker,
 
-    /// Port of a page in Prometheus' format with the engines' own metrics, as vLLM has them; 0 takes a free one
+    /// Port of a page in Prometheus' format with the engines' own metrics; 0 takes a free one
     /// [default: no page]
     #[arg(long, env = "MOCK_WORKER_METRICS_PORT_NUMBER", value_name = "PORT")]
     metrics_port: Option<u16>,
+
+    /// Whose names these metrics have
+    #[arg(long, env = "MOCK_WORKER_ENGINE", value_enum, default_value = "vllm")]
+    engine: EngineArg,
 
     /// Address that this page is served on; 0.0.0.0 for all
     #[arg(
@@ -149,11 +157,11 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_NAME", default_value = "default", value_parser = super::ctl::name)]
     name: String,
 
-    /// Starts although another process has the same name; `ctl` reaches one of the two then
+    /// Takes the next free name where another process has this one: NAME-2, NAME-3 and so on
     #[arg(long, env = "MOCK_WORKER_SHARE_NAME")]
     share_name: bool,
 
-    /// Reports nothing regularly [default: what the workers do, every 10 seconds]
+    /// Reports nothing regularly [default: what the workers do, in a table on a terminal, else in a line every 10 seconds]
     #[arg(long, env = "MOCK_WORKER_QUIET")]
     quiet: bool,
 
@@ -200,13 +208,15 @@ pub struct Config {
     pub request_trace_subject: String,
     /// Where the engines' own metrics are served; nowhere if empty.
     pub listen: Vec<Address>,
+    /// Whose names they have there.
+    pub engine: EngineArg,
     /// Where TLS, users and headers of that page are configured.
     pub web_config: Option<PathBuf>,
     /// What clients of that page may cost.
     pub limits: Limits,
     /// The name for control.
     pub name: String,
-    /// Whether another process may have it too.
+    /// Whether it gets a number where another process has it.
     pub share_name: bool,
     /// Whether what the workers do is not reported regularly.
     pub quiet: bool,
@@ -218,156 +228,120 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
-/// How the workers' time goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ClockArg {
-    /// By itself
-    Real,
-    /// Only by `mock-worker ctl advance`; nothing changes in between
-    Stepped,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LayoutArg {
-    /// namespace_component_hash: Dynamo 0.1.1 and 0.2.0, and workers built on this project
-    Hashed,
-    /// The same with another hash: Dynamo 0.1.0
-    HashedPipe,
-    /// namespace_component: Dynamo 0.2.1 and later
-    Plain,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ShapeArg {
-    /// All fields side by side: Dynamo up to 0.3.1
-    Flat,
-    /// worker_stats and kv_stats: Dynamo 0.3.2 and later
-    Nested,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum EncodingArg {
-    Json,
-    Msgpack,
-}
-
 impl RunFlags {
-    /// `workers` is their number where neither flag nor scenario says one.
+    /// What each pool of the scenario is to do. `workers` is their number where neither flag nor scenario says one.
     pub(super) fn resolve(
         self,
         scenario: &str,
         workers: Option<u32>,
         matches: &ArgMatches,
-    ) -> Result<Config, String> {
-        let path = self.path.path();
+    ) -> Result<Vec<Config>, String> {
         let generation = self.generation;
-        let layout = generation.map_or_else(|| self.layout.into(), Generation::layout);
+        let writes_traces = generation.is_some_and(|generation| generation.trace().is_some());
+        if generation.is_some() && !writes_traces && self.request_trace_subject.is_some() {
+            let why = "frontends write request traces from 1.4 on; use --generation 1.4 or later";
+            return Err(format!(
+                "'--request-trace-subject <SUBJECT>' has no meaning here: {why}"
+            ));
+        }
         let mut scenario = self.scenario.load(scenario, workers)?;
         scenario.connections = self.connections.unwrap_or(scenario.connections);
         scenario.replies_per_second = self.replies_per_second.or(scenario.replies_per_second);
         scenario.event_interval = self.event_interval.unwrap_or(scenario.event_interval);
-        // Looked at here, so that a path without a name is an error of the command line and not of every worker.
-        let pool = protocol::WorkerSubject::new(&path, layout, None).map_err(|error| match generation {
-            None => format!("invalid value '{layout}' for '--layout <LAYOUT>': {error}"),
-            Some(generation) => wrong_generation(generation, &error.to_string()),
-        })?;
-        let request_plane = request_plane(generation, self.request_plane)?;
-        if let Some(generation) = generation {
-            for topic in Topic::ALL {
-                generation
-                    .subject(&path, topic)
-                    .map_err(|error| wrong_generation(generation, &error))?;
-            }
-            if generation.trace().is_none() && self.request_trace_subject.is_some() {
-                let why = "frontends write request traces from 1.4 on; use --generation 1.4 or later";
-                return Err(format!(
-                    "'--request-trace-subject <SUBJECT>' has no meaning here: {why}"
-                ));
-            }
+        let pools = scenario.pools()?;
+        if pools.len() > 1 && self.truth.is_some() {
+            return Err("--truth is of one pool, and the scenario has several".to_owned());
         }
         let MockWorker(web) = self.web;
         let limits = web.limits();
-        let listen = match (self.metrics_port, web.listen) {
-            (Some(_), listen) if !listen.is_empty() => {
-                return Err("--listen takes the place of --metrics-port: give one or the other".to_owned());
-            }
-            (Some(port), _) => vec![Address::Tcp {
-                host: self.metrics_host,
-                port,
+        if !web.listen.is_empty() && (self.metrics_port.is_some() || pools.len() > 1) {
+            return Err(match pools.len() {
+                1 => "--listen takes the place of --metrics-port: give one or the other".to_owned(),
+                _ => "--listen is of one pool, and the scenario has several; with --metrics-port each has the next port".to_owned(),
+            });
+        }
+        let listen = |place: u16| match self.metrics_port {
+            None => web.listen.clone(),
+            Some(port) => vec![Address::Tcp {
+                host: self.metrics_host.clone(),
+                port: if port == 0 { 0 } else { port.saturating_add(place) },
             }],
-            (None, listen) => listen,
         };
         let seed = self.seed.unwrap_or_else(rand::random);
-        let workers = scenario.workers;
-        let ids = match self.first_id {
-            None => ids::seeded(seed, &pool.to_string(), workers),
-            Some(first) => ids::consecutive(first, workers).ok_or_else(|| {
-                let most = u64::MAX - u64::from(workers - 1);
-                format!(
-                    "invalid value '{first}' for '--first-id <ID>': {workers} ids do not fit above it; use at most {most}"
-                )
-            })?,
-        };
-        Ok(Config {
-            path,
-            ids,
-            seed,
-            scenario,
-            duration: self.duration,
-            repeat: self.repeat,
-            clock: self.clock,
-            speed: self.speed,
-            truth: self.truth,
-            layout,
-            stats_shape: match generation {
-                None => Some(self.stats_shape.into()),
-                Some(generation) => generation.data(),
-            },
-            generation,
-            request_plane,
-            request_trace_subject: self
-                .request_trace_subject
-                .unwrap_or_else(|| protocol::subject::REQUEST_TRACE.to_owned()),
-            encoding: self.encoding.into(),
-            listen,
-            web_config: web.web_config_file,
-            limits,
-            name: self.name,
-            share_name: self.share_name,
-            quiet: self.quiet,
-            nats: self.nats.0.resolve(matches)?,
-            grace: self.grace.duration(),
-            log_format: self.log.log_format,
-        })
+        let nats = self.nats.0.resolve(matches)?;
+        let mut configs = Vec::new();
+        for ((path, scenario), place) in pools.into_iter().zip(0..) {
+            let path = path.unwrap_or_else(|| self.path.path());
+            let layout = generation.map_or_else(|| self.layout.into(), Generation::layout);
+            let pool = checked(&path, layout, generation)?;
+            let seed = seed.wrapping_add(u64::from(place));
+            configs.push(Config {
+                ids: ids_of(self.first_id, seed, &pool, scenario.workers)?,
+                path,
+                seed,
+                scenario,
+                duration: self.duration,
+                repeat: self.repeat,
+                clock: self.clock,
+                speed: self.speed,
+                truth: self.truth.clone(),
+                layout,
+                stats_shape: match generation {
+                    None => Some(self.stats_shape.into()),
+                    Some(generation) => generation.data(),
+                },
+                generation,
+                request_plane: request_plane(generation, self.request_plane)?,
+                request_trace_subject: self
+                    .request_trace_subject
+                    .clone()
+                    .unwrap_or_else(|| protocol::subject::REQUEST_TRACE.to_owned()),
+                encoding: self.encoding.into(),
+                listen: listen(place),
+                engine: self.engine,
+                web_config: web.web_config_file.clone(),
+                limits,
+                name: match place {
+                    0 => self.name.clone(),
+                    place => format!("{}-{}", self.name, place + 1),
+                },
+                share_name: self.share_name,
+                quiet: self.quiet,
+                nats: nats.clone(),
+                grace: self.grace.duration(),
+                log_format: self.log.log_format,
+            });
+        }
+        Ok(configs)
     }
 }
 
-impl From<LayoutArg> for Layout {
-    fn from(arg: LayoutArg) -> Self {
-        match arg {
-            LayoutArg::Hashed => Self::Hashed,
-            LayoutArg::HashedPipe => Self::HashedPipe,
-            LayoutArg::Plain => Self::Plain,
+/// The pool's subject. A path without a name in this layout is an error of the command line and not of every worker.
+fn checked(path: &EndpointPath, layout: Layout, generation: Option<Generation>) -> Result<String, String> {
+    let pool = protocol::WorkerSubject::new(path, layout, None).map_err(|error| match generation {
+        None => format!("invalid value '{layout}' for '--layout <LAYOUT>': {error}"),
+        Some(generation) => wrong_generation(generation, &error.to_string()),
+    })?;
+    if let Some(generation) = generation {
+        for topic in Topic::ALL {
+            generation
+                .subject(path, topic)
+                .map_err(|error| wrong_generation(generation, &error))?;
         }
     }
+    Ok(pool.to_string())
 }
 
-impl From<ShapeArg> for StatsShape {
-    fn from(arg: ShapeArg) -> Self {
-        match arg {
-            ShapeArg::Flat => Self::Flat,
-            ShapeArg::Nested => Self::Nested,
-        }
-    }
-}
-
-impl From<EncodingArg> for Encoding {
-    fn from(arg: EncodingArg) -> Self {
-        match arg {
-            EncodingArg::Json => Self::Json,
-            EncodingArg::Msgpack => Self::MessagePack,
-        }
-    }
+fn ids_of(first: Option<WorkerId>, seed: u64, pool: &str, workers: u32) -> Result<Vec<WorkerId>, String> {
+    let Some(first) = first else {
+        return Ok(ids::seeded(seed, pool, workers));
+    };
+    ids::consecutive(first, workers).ok_or_else(|| {
+        let most = u64::MAX - u64::from(workers - 1);
+        format!(
+            "invalid value '{first}' for '--first-id <ID>': {workers} ids do not fit above it; use at most {most}"
+        )
+    })
 }
 
 fn wrong_generation(generation: Generation, why: &str) -> String {

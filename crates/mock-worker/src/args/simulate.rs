@@ -50,6 +50,12 @@ pub(super) struct SimulateArgs {
 impl SimulateArgs {
     pub(super) fn resolve(self) -> Result<(Play, EndpointPath), String> {
         let scenario = self.set.load(&self.scenario, None)?;
+        if !scenario.pool.is_empty() {
+            return Err(format!(
+                "{} has several pools, and one is simulated: `mock-worker run` plays them all",
+                self.scenario
+            ));
+        }
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let play = Play {
             seed: self.seed,

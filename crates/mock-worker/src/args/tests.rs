@@ -16,7 +16,7 @@ fn parse(args: &[&str]) -> Result<Command, clap::Error> {
 
 fn run(args: &[&str]) -> Config {
     match parse(args) {
-        Ok(Command::Run(config)) => *config,
+        Ok(Command::Run(mut configs)) => configs.remove(0),
         other => panic!("{args:?} is no run: {other:?}"),
     }
 }

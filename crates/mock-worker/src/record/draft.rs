@@ -88,21 +88,46 @@ impl Draft {
 
     /// The scenario as a file.
     pub(super) fn to_toml(&self) -> String {
+        format!(
+            "{}description = {}\nduration = \"{:.3}s\"\n{}",
+            heading(&self.recorded.to_string()),
+            quoted(&format!("{} as recorded", self.pool)),
+            self.seconds,
+            self.keys(""),
+        )
+    }
+
+    /// Several pools, recorded at the same time, as one scenario.
+    pub(super) fn all_to_toml(drafts: &[Self]) -> String {
+        let seconds = drafts.iter().map(|draft| draft.seconds).fold(0.0, f64::max);
         let mut text = format!(
-            "# Recorded from a collector: {}.\n# Lengths are fitted, so that the simulated engine runs as many requests and holds as many blocks.\n",
-            self.recorded
+            "{}description = {}\nduration = \"{seconds:.3}s\"\n",
+            heading(&format!("{} pools", drafts.len())),
+            quoted(&format!("{} pools as recorded", drafts.len())),
         );
-        let description = format!("{} as recorded", self.pool).replace(['\\', '"'], "_");
+        for draft in drafts {
+            let _ = write!(
+                text,
+                "\n# {}\n[[pool]]\npath = {}\n{}",
+                draft.recorded,
+                quoted(&draft.pool),
+                draft.keys("pool."),
+            );
+        }
+        text
+    }
+
+    /// The keys of a pool, in tables of the table `within`.
+    fn keys(&self, within: &str) -> String {
+        let mut text = String::new();
         let mut line = |line: String| {
             text.push_str(&line);
             text.push('\n');
         };
-        line(format!("description = \"{description}\""));
-        line(format!("duration = \"{:.3}s\"", self.seconds));
         line(format!("workers = {}", self.workers));
         let usual = self.usual();
         if usual != (None, None) {
-            line("\n[worker]".to_owned());
+            line(format!("\n[{within}worker]"));
             keys_of(usual)
                 .into_iter()
                 .for_each(|(key, value)| line(format!("{key} = {value}")));
@@ -119,11 +144,11 @@ impl Draft {
                 .map(|(key, value)| format!("{key} = {value}"))
                 .collect();
             line(format!(
-                "\n[[variant]]\nselect = {{ places = {places:?} }}\nworker = {{ {} }}",
+                "\n[[{within}variant]]\nselect = {{ places = {places:?} }}\nworker = {{ {} }}",
                 keys.join(", ")
             ));
         }
-        line("\n[traffic]".to_owned());
+        line(format!("\n[{within}traffic]"));
         line("process = \"poisson\"".to_owned());
         line("router = \"random\"".to_owned());
         line(format!("rate = {:.6}", self.rate));
@@ -145,7 +170,7 @@ impl Draft {
         }
         for fault in &self.faults {
             let mut keys = format!(
-                "\n[[fault]]\nkind = \"{}\"\nselect = {{ places = [{}] }}\n",
+                "\n[[{within}fault]]\nkind = \"{}\"\nselect = {{ places = [{}] }}\n",
                 fault.kind, fault.place
             );
             let _ = writeln!(keys, "at = \"{:.3}s\"", fault.at);
@@ -172,6 +197,19 @@ impl Draft {
             ..self.clone()
         }
     }
+}
+
+/// Where the scenario comes from.
+fn heading(recorded: &str) -> String {
+    format!(
+        "# Recorded from a collector: {recorded}.\n# Lengths are fitted, so that the simulated engine runs as many requests and \
+         holds as many blocks.\n"
+    )
+}
+
+/// A text as TOML has it. Names of pools have no control characters.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// The keys under `worker`.

@@ -121,6 +121,14 @@ impl Setting {
         &self.key
     }
 
+    /// The same key of a table within.
+    pub(super) fn within(&self, table: &str) -> Self {
+        Self {
+            key: format!("{table}.{}", self.key),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn apply(&self, table: &mut Table) -> Result<(), String> {
         let mut keys: Vec<&str> = self.key.split('.').collect();
         let last = keys.pop().expect("a key has a part");

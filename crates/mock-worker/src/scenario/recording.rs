@@ -86,8 +86,12 @@ impl TraceSpec {
         match &self.file {
             Some(file) => read_file(file, &options),
             None => {
-                let example = self.format.and_then(example_trace).unwrap_or_default();
-                Ok(Trace::parse(&options, example)?)
+                let format = self.format.context("a trace has a file or a format")?;
+                let example = example_trace(format).unwrap_or_default();
+                let trace = Trace::parse(&options, example);
+                trace.with_context(|| {
+                    format!("failed to read the example of the format {format} that is compiled in")
+                })
             }
         }
     }

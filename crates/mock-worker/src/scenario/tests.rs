@@ -117,3 +117,84 @@ fn a_bound_on_what_the_collector_does_not_have_is_refused_with_what_was_meant() 
     let own = "{metric=\"orders_open\",labels={team=\"search\"},min=1}";
     load("steady", &[&format!("expect.bound=[{own}]")]).expect("a mapping and an operator name as they like");
 }
+
+const TWO: &str = "description = 'two'
+duration = '30s'
+
+[[pool]]
+path = 'dynamo/prefill/generate'
+workers = 2
+[pool.traffic]
+rate = 3.0
+
+[[pool]]
+path = 'dynamo/decode/generate'
+[[pool.fault]]
+kind = 'late'
+";
+
+#[test]
+fn a_scenario_may_have_several_pools_each_with_what_it_says_itself() {
+    let scenario = Scenario::read("two.toml", TWO).expect("it can be run");
+    let pools = scenario.pools().expect("paths");
+    let shown: Vec<_> = pools
+        .iter()
+        .map(|(path, pool)| {
+            let path = path.as_ref().map(ToString::to_string).unwrap_or_default();
+            (
+                path,
+                pool.workers,
+                pool.traffic.rate,
+                pool.fault.len(),
+                pool.duration.0,
+            )
+        })
+        .collect();
+    let second = 1_000_000_000;
+    assert_eq!(
+        shown,
+        [
+            ("dynamo/prefill/generate".to_owned(), 2, Some(3.0), 0, 30 * second),
+            ("dynamo/decode/generate".to_owned(), 4, None, 1, 30 * second),
+        ]
+    );
+}
+
+#[test]
+fn pools_that_cannot_be_are_named() {
+    let check = |text: &str, expected: &str| {
+        let error = Scenario::read("two.toml", text).expect_err(text).to_string();
+        assert!(error.contains("two.toml") && error.contains(expected), "{error}");
+    };
+    check(
+        &TWO.replace("prefill", "decode"),
+        "pool 2: another pool has its path",
+    );
+    check(
+        &TWO.replace("dynamo/prefill/generate", "dynamo"),
+        "pool 1: path: ",
+    );
+    check(
+        &TWO.replace("rate = 3.0", "rate = -3.0"),
+        "pool 1: traffic.rate is -3",
+    );
+    check(
+        &TWO.replace("duration", "workers = 2\nduration"),
+        "belong into each [[pool]]",
+    );
+    check(&TWO.replace("workers", "wokers"), "did you mean `workers`?");
+}
+
+#[test]
+fn traffic_of_one_pool_is_set_for_that_one_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("two.toml");
+    std::fs::write(&file, TWO).expect("a file");
+    let set: Setting = "pool.0.workers=7".parse().expect("a setting");
+    let scenario = Scenario::load(file.to_str().expect("UTF-8"), &[set]).expect("it can be run");
+    let mut pools = scenario.pools().expect("paths");
+    let rate: Setting = "traffic.rate=9".parse().expect("a setting");
+    let changed = pools.remove(1).1.with(&[rate]).expect("it can be set");
+    assert_eq!((changed.workers, changed.traffic.rate), (4, Some(9.0)));
+    assert_eq!((pools[0].1.workers, pools[0].1.traffic.rate), (7, Some(3.0)));
+}

@@ -1,4 +1,4 @@
-//! [`Latencies`]: histograms of what requests waited for and how long they were, with the buckets of vLLM's page.
+//! [`Latencies`]: histograms of what requests waited for and how long they were, with the buckets of an engine's page.
 
 use super::spec::Capacity;
 use super::step::Step;
@@ -16,7 +16,57 @@ pub struct Histogram {
 
 /// Seconds, given in milliseconds, as nanoseconds.
 macro_rules! milliseconds {
-    ($($ms:literal)*) => { &[$($ms * 1_000_000),*] };
+    ($($ms:literal)*) => { &[$(nanos($ms)),*] };
+}
+
+const fn nanos(milliseconds: u64) -> u64 {
+    milliseconds * 1_000_000
+}
+
+/// The upper bounds of buckets, as the page of an engine has them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Bounds {
+    first_token: &'static [u64],
+    token: &'static [u64],
+    end_to_end: &'static [u64],
+    queue: &'static [u64],
+    /// Of the parts of a request's time.
+    part: &'static [u64],
+    length: &'static [u64],
+    step: &'static [u64],
+}
+
+impl Bounds {
+    /// Those of vLLM.
+    pub const VLLM: Self = Self {
+        first_token: FIRST_TOKEN,
+        token: TOKEN,
+        end_to_end: REQUEST,
+        queue: REQUEST,
+        part: REQUEST,
+        length: LENGTH,
+        step: STEP,
+    };
+
+    /// Those of SGLang.
+    pub const SGLANG: Self = Self {
+        first_token: milliseconds![100 200 400 600 800 1_000 2_000 4_000 6_000 8_000 10_000 20_000 40_000 60_000 80_000
+            100_000 200_000 400_000],
+        token: milliseconds![2 4 6 8 10 15 20 25 30 35 40 60 80 100 200 400 600 800 1_000 2_000 4_000 6_000 8_000],
+        end_to_end: milliseconds![100 200 400 600 800 1_000 2_000 4_000 6_000 8_000 10_000 20_000 40_000 60_000 80_000
+            100_000 200_000 400_000 600_000 1_200_000 1_800_000 2_400_000],
+        queue: milliseconds![0 100 200 500 1_000 2_000 3_000 4_000 5_000 10_000 15_000 20_000 30_000 40_000 50_000 60_000
+            70_000 80_000 90_000 100_000 200_000 300_000 400_000 500_000 600_000 700_000 800_000 900_000 1_000_000
+            1_200_000 1_400_000 1_600_000 1_800_000 2_000_000 2_500_000 3_000_000],
+        ..Self::VLLM
+    };
+
+    /// Those of Dynamo, whose page has whole requests alone.
+    pub const DYNAMO: Self = Self {
+        end_to_end: milliseconds![5 10 25 50 100 250 500 1_000 2_500 5_000 10_000 20_000 30_000 60_000 120_000 300_000
+            600_000],
+        ..Self::VLLM
+    };
 }
 
 const FIRST_TOKEN: &[u64] = milliseconds![1 5 10 20 40 60 80 100 250 500 750 1_000 2_500 5_000 7_500 10_000 20_000
@@ -38,6 +88,8 @@ const STEP: &[u64] = &[
 pub struct Latencies {
     /// Tokens of the prompts of all requests that have their first token, found in the cache or computed.
     pub prompt_tokens_total: u64,
+    /// Of these, those that were found in the cache.
+    pub cached_tokens_total: u64,
     /// From the arrival to the first token.
     pub first_token: Histogram,
     /// From each token to the next, but for a request that was set back in between.
@@ -56,6 +108,8 @@ pub struct Latencies {
     pub inference: Histogram,
     /// Tokens of prompts.
     pub prompt_tokens: Histogram,
+    /// Of these, those that were computed.
+    pub computed_tokens: Histogram,
     /// Tokens of answers.
     pub generation_tokens: Histogram,
     /// Tokens that a step computes, of prompts and of answers.
@@ -69,6 +123,13 @@ pub(super) struct Times {
     pub(super) started: u64,
     pub(super) first_token: u64,
     pub(super) finished: u64,
+}
+
+/// The length of a prompt, and how much of it was computed at first; the rest was in the cache.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prompt {
+    pub(super) tokens: u64,
+    pub(super) computed: u64,
 }
 
 impl Histogram {
@@ -93,20 +154,22 @@ impl Histogram {
 }
 
 impl Latencies {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(bounds: &Bounds) -> Self {
         Self {
             prompt_tokens_total: 0,
-            first_token: Histogram::new(FIRST_TOKEN),
-            inter_token: Histogram::new(TOKEN),
-            per_output_token: Histogram::new(TOKEN),
-            end_to_end: Histogram::new(REQUEST),
-            queue: Histogram::new(REQUEST),
-            prefill: Histogram::new(REQUEST),
-            decode: Histogram::new(REQUEST),
-            inference: Histogram::new(REQUEST),
-            prompt_tokens: Histogram::new(LENGTH),
-            generation_tokens: Histogram::new(LENGTH),
-            iteration_tokens: Histogram::new(STEP),
+            cached_tokens_total: 0,
+            first_token: Histogram::new(bounds.first_token),
+            inter_token: Histogram::new(bounds.token),
+            per_output_token: Histogram::new(bounds.token),
+            end_to_end: Histogram::new(bounds.end_to_end),
+            queue: Histogram::new(bounds.queue),
+            prefill: Histogram::new(bounds.part),
+            decode: Histogram::new(bounds.part),
+            inference: Histogram::new(bounds.part),
+            prompt_tokens: Histogram::new(bounds.length),
+            computed_tokens: Histogram::new(bounds.length),
+            generation_tokens: Histogram::new(bounds.length),
+            iteration_tokens: Histogram::new(bounds.step),
         }
     }
 
@@ -127,13 +190,14 @@ impl Latencies {
     }
 
     /// The first token of a request is there.
-    pub(super) fn began(&mut self, waited: u64, prompt: u64) {
+    pub(super) fn began(&mut self, waited: u64, prompt: Prompt) {
         self.first_token.add(waited, 1);
-        self.prompt_tokens_total += prompt;
+        self.prompt_tokens_total += prompt.tokens;
+        self.cached_tokens_total += prompt.tokens - prompt.computed;
     }
 
     /// A request has its whole answer.
-    pub(super) fn finished(&mut self, times: Times, prompt: u64, answer: u64) {
+    pub(super) fn finished(&mut self, times: Times, prompt: Prompt, answer: u64) {
         let Times {
             arrived,
             started,
@@ -145,7 +209,8 @@ impl Latencies {
         self.prefill.add(first_token - started, 1);
         self.decode.add(finished - first_token, 1);
         self.inference.add(finished - started, 1);
-        self.prompt_tokens.add(prompt, 1);
+        self.prompt_tokens.add(prompt.tokens, 1);
+        self.computed_tokens.add(prompt.computed, 1);
         self.generation_tokens.add(answer, 1);
         if let Some(mean) = (finished - first_token).checked_div(answer - 1) {
             self.per_output_token.add(mean, 1);
@@ -169,14 +234,18 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_request_add_up() {
-        let mut latencies = Latencies::new();
+        let mut latencies = Latencies::new(&Bounds::VLLM);
+        let prompt = Prompt {
+            tokens: 100,
+            computed: 30,
+        };
         let times = Times {
             arrived: 1,
             started: 5,
             first_token: 12,
             finished: 42,
         };
-        latencies.finished(times, 100, 4);
+        latencies.finished(times, prompt, 4);
         let sums = [
             &latencies.queue,
             &latencies.prefill,
@@ -188,7 +257,7 @@ mod tests {
         .map(|histogram| histogram.sum);
         assert_eq!(sums, [4, 7, 30, 37, 41, 10]);
         // An answer of one token has no token after the first.
-        latencies.finished(times, 100, 1);
+        latencies.finished(times, prompt, 1);
         assert_eq!(latencies.per_output_token.count(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Steps: what is decided at the start of one, and what has happened at its end.
 
-use super::latencies::Times;
+use super::latencies::{Prompt, Times};
 use super::{Engine, Listener, Queued, Running, Steps};
 use crate::journal::{Group, Pass, RequestChange};
 use crate::kv_pool::blocks_of;
@@ -55,7 +55,11 @@ impl Engine {
                 if let Some(latencies) = &mut self.latencies
                     && running.first_token.is_none()
                 {
-                    latencies.began(now - running.request.arrived, running.request.input);
+                    let prompt = Prompt {
+                        tokens: running.request.input,
+                        computed: running.computed,
+                    };
+                    latencies.began(now - running.request.arrived, prompt);
                 }
                 running.first_token.get_or_insert(now);
             }
@@ -227,6 +231,7 @@ impl Engine {
                 request: newest.request,
                 generated: newest.generated,
                 started: Some(newest.started),
+                computed: newest.computed,
                 first_token: newest.first_token,
             });
         }
@@ -265,6 +270,10 @@ impl Engine {
                 chunk,
                 blocks,
                 started: head.started.unwrap_or(now),
+                computed: match head.started {
+                    Some(_) => head.computed,
+                    None => prefill_left,
+                },
                 first_token: head.first_token,
                 cancelled: false,
             });
@@ -327,7 +336,11 @@ impl Engine {
                         first_token,
                         finished: now,
                     };
-                    latencies.finished(times, running.request.input, running.request.output);
+                    let prompt = Prompt {
+                        tokens: running.request.input,
+                        computed: running.computed,
+                    };
+                    latencies.finished(times, prompt, running.request.output);
                 }
                 let kept = Some(kept).filter(|kept| kept.blocks > 0);
                 self.end(running.request, Ending::Finished, now, kept, listener);

@@ -1,8 +1,8 @@
 //! Latencies that are recorded, next to the counters and to what is reported of each request.
 
 use super::*;
-use crate::Latencies;
 use crate::journal::RequestChange;
+use crate::{Bounds, Latencies};
 
 fn recorded(steps: Steps, stride: u64) -> (Vec<Latencies>, Vec<View>) {
     // Few blocks, so that requests are set back too.
@@ -15,7 +15,7 @@ fn recorded(steps: Steps, stride: u64) -> (Vec<Latencies>, Vec<View>) {
     let mut config = config(2, &spec, traffic);
     config.steps = steps;
     let mut fleet = Fleet::new(&config).expect("valid");
-    fleet.record_latencies();
+    fleet.record_latencies(&Bounds::VLLM);
     let mut time = 0;
     while time < 60 * SECOND {
         time = (time + stride).min(60 * SECOND);
@@ -49,7 +49,7 @@ fn latencies_add_up_to_the_counters_and_to_what_is_reported() {
     let mut config = config(1, &WorkerSpec::default(), traffic);
     config.steps = Steps::Reported;
     let mut fleet = Fleet::new(&config).expect("valid");
-    fleet.record_latencies();
+    fleet.record_latencies(&Bounds::VLLM);
     let mut journal = Journal::default();
     fleet.advance(60 * SECOND, &mut journal);
     let counters = fleet.view(0).counters;
@@ -60,6 +60,11 @@ fn latencies_add_up_to_the_counters_and_to_what_is_reported() {
     );
     assert_eq!(latencies.end_to_end.count(), counters.finished);
     assert_eq!(latencies.prompt_tokens.sum, 700 * counters.finished);
+    assert_eq!(
+        latencies.cached_tokens_total, 0,
+        "prompts of this traffic have nothing in common"
+    );
+    assert_eq!(latencies.computed_tokens, latencies.prompt_tokens);
     assert_eq!(latencies.generation_tokens.sum, 200 * counters.finished);
     let tokens = latencies.inter_token.count() + latencies.first_token.count();
     assert_eq!(

@@ -37,7 +37,7 @@ impl Show {
         if self.is_stopping {
             return self.send(line, refuse(503, "the worker is shutting down"));
         }
-        self.catch_up();
+        self.catch_up_to_answer();
         self.tickets += 1;
         let ticket = self.tickets;
         let (input, output) = (asked.input, asked.output);

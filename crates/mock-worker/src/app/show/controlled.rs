@@ -2,7 +2,6 @@
 
 use protocol::text::causes;
 use sim::nanos::Nanos;
-use tracing::info;
 
 use super::Show;
 use crate::control::{Cleared, Request, Status, cleared, counted, fault, select, traffic_settings};
@@ -94,42 +93,6 @@ impl Show {
         Ok(self.add(fault))
     }
 
-    /// Reports what the workers do, in a line.
-    pub(in crate::app) fn report(&mut self) {
-        let status = self.status(String::new());
-        let arrivals = self.arrivals();
-        let (before, at) = std::mem::replace(&mut self.reported, (arrivals, status.time_ns));
-        let seconds = Nanos(status.time_ns - at).seconds();
-        let rate = if seconds > 0.0 {
-            (arrivals - before) as f64 / seconds
-        } else {
-            0.0
-        };
-        let (mut active, mut total) = (0, 0);
-        for load in (0..self.stage.len()).filter_map(|worker| self.stage.sample(worker).truth.load) {
-            active += load.kv_active_blocks;
-            total += load.kv_total_blocks;
-        }
-        let in_force = status.faults.iter().map(|(_, kind, _)| kind.as_str());
-        info!(
-            time = %Nanos(status.time_ns / 1_000_000_000 * 1_000_000_000),
-            workers = status.workers_up,
-            down = status.workers_down,
-            requests_per_second = (rate * 10.0).round() / 10.0,
-            running = status.running,
-            waiting = status.waiting,
-            kv_percent = active * 100 / total.max(1),
-            lag_seconds = (status.lag_seconds * 10.0).round() / 10.0,
-            faults = in_force.collect::<Vec<_>>().join(" "),
-            "the workers run"
-        );
-    }
-
-    fn arrivals(&self) -> u64 {
-        let arrivals = |worker| self.stage.sample(worker).truth.counters.arrivals;
-        (0..self.stage.len()).map(arrivals).sum()
-    }
-
     fn status(&self, text: String) -> Status {
         let mut status = Status {
             text,
@@ -140,7 +103,7 @@ impl Show {
             ..self.status.clone()
         };
         for worker in 0..self.stage.len() {
-            let counters = self.stage.sample(worker).truth.counters;
+            let counters = self.stage.truth(worker).counters;
             status.running += counters.running;
             status.waiting += counters.waiting;
             *(if self.stage.is_up(worker) {

@@ -41,7 +41,7 @@ impl Show {
                 .collect(),
             None => (0..self.stage.len()).filter(is_asked).collect(),
         };
-        self.catch_up();
+        self.catch_up_to_answer();
         if verb == "STATS" && self.lines.iter().position(Option::is_some) == Some(line) {
             self.record_cut_off()?;
         }
