@@ -1,6 +1,6 @@
 //! [`Changes`]: what changes in the lives of a pool's workers: counted, kept for the log, and the last of it for people.
 //!
-//! That a worker joins or leaves is noted when it happens. All else is a difference between two views of the worker, so it
+//! That a worker joins or leaves, or reports what is refused, is noted when it happens. All else is a difference between two views of the worker, so it
 //! does not depend on the order of replies between them, and never disagrees with what the views show.
 
 use std::collections::VecDeque;
@@ -16,6 +16,9 @@ use crate::{Now, notice::REPEAT_AFTER};
 
 /// Changes that are remembered, over all pools.
 pub const RECENT_CHANGES: usize = 256;
+
+/// Characters of a reason that are remembered.
+const REASON: usize = 200;
 
 /// Workers that one message names.
 const NAMED_WORKERS: usize = 10;
@@ -49,6 +52,8 @@ pub enum Detail {
     Elsewhere,
     /// Before, this instance spoke for it.
     InPlaceOf(Arc<str>),
+    /// This is wrong with what it reports.
+    Wrong(Arc<str>),
 }
 
 /// The changes of one pool.
@@ -103,6 +108,17 @@ impl Changes {
         self.note(Change::Left, &worker.identity, why, now);
     }
 
+    /// A worker reports what cannot be used, after it did not. The log has that already.
+    pub(crate) fn refused(&mut self, worker: &Worker, why: &str, now: Now) {
+        let end = why.char_indices().nth(REASON).map_or(why.len(), |(end, _)| end);
+        self.note(
+            Change::Refused,
+            &worker.identity,
+            Detail::Wrong(why[..end].into()),
+            now,
+        );
+    }
+
     /// Notes in what a worker differs from its last view.
     pub(crate) fn viewed(&mut self, worker: &mut Worker, state: WorkerState, now: Now) {
         let (is_fresh, restarts) = (state == WorkerState::Fresh, worker.restarts());
@@ -141,7 +157,7 @@ impl Changes {
         unsaid.count += 1;
         if unsaid.named.len() < NAMED_WORKERS {
             unsaid.named.push(match &detail {
-                Detail::None => worker.worker_id.to_string(),
+                Detail::None | Detail::Wrong(_) => worker.worker_id.to_string(),
                 Detail::InPlaceOf(_) => format!("{} ({} {detail})", worker.worker_id, worker.service_id),
                 Detail::Silent | Detail::Elsewhere => format!("{} ({detail})", worker.worker_id),
             });
@@ -217,6 +233,7 @@ impl fmt::Display for Detail {
             Self::Silent => f.write_str("silent for too long"),
             Self::Elsewhere => f.write_str("no longer in this pool"),
             Self::InPlaceOf(instance) => write!(f, "in place of {instance}"),
+            Self::Wrong(why) => f.write_str(why),
         }
     }
 }

@@ -37,6 +37,7 @@ use crate::aging::Aging;
 use crate::changes::ChangeLog;
 use crate::describe::{Asker, Question};
 use crate::events::{EventBatch, Hearing};
+use crate::faulty::Worst;
 use crate::mapped::{Active, MappingBook};
 use crate::nameless::Nameless;
 use crate::notice::{About, Level, Limiter, Notice};
@@ -219,6 +220,7 @@ pub struct Core {
     hearing: Hearing,
     frontends: Frontends,
     changes: ChangeLog,
+    worst: Worst,
     registry: Option<Registry>,
     /// The plan's mappings.
     mappings: Vec<Active>,
@@ -294,6 +296,7 @@ impl Core {
             hearing: Hearing::default(),
             frontends,
             changes: ChangeLog::default(),
+            worst: Worst::default(),
             registry: None,
             mappings: Vec::new(),
             mapping_books: BTreeMap::new(),

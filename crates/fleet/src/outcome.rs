@@ -103,6 +103,8 @@ outcomes! {
         Restarted = "restarted",
         /// Another instance speaks for its id.
         Replaced = "replaced",
+        /// It reports what cannot be used, after it did not.
+        Refused = "refused",
     }
 }
 
@@ -139,7 +141,7 @@ indexed! {
     Finish: FinishCounts, 5;
     ReplyResult: ReplyCounts, 8;
     EventResult: EventCounts, 5;
-    Change: ChangeCounts, 6;
+    Change: ChangeCounts, 7;
 }
 
 impl<const N: usize> Default for Counts<N> {

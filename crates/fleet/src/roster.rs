@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use crate::held::{HeldReplies, Place};
 use crate::matching::NearMiss;
+use crate::outcome::ReplyCounts;
 use crate::snapshot::WorkerKey;
 use crate::{Now, Profile, Unread};
 
@@ -67,6 +68,8 @@ pub(crate) struct Instance {
     pub(crate) held: Vec<Held<Place>>,
     /// What is wrong with endpoints that cannot be read.
     pub(crate) refused: Vec<String>,
+    /// Its replies that could not be used as they came, if there were any.
+    pub(crate) faults: Option<Box<ReplyCounts>>,
 }
 
 /// What an instance says about itself when it is asked for INFO.
@@ -206,6 +209,7 @@ impl Roster {
             is_double: false,
             held: Vec::new(),
             refused: Vec::new(),
+            faults: None,
         });
         let (instances, hasher) = (&self.instances, &self.hasher);
         self.by_name.insert_unique(hash, key, |key| {

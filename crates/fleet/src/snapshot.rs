@@ -10,6 +10,7 @@ use protocol::{EndpointPath, WorkerId, WorkerStats};
 use crate::caches::CacheCounts;
 use crate::changes::WorkerChange;
 use crate::events::Hearing;
+use crate::faulty::Faulty;
 use crate::mapped::{Mapped, MappingFault};
 use crate::outcome::{ChangeCounts, EventCounts, FinishCounts, ReplyCounts, WorkerState};
 use crate::passes::{EngineLoad, PassCounts};
@@ -38,6 +39,9 @@ pub struct Snapshot {
     /// The last changes of workers, the oldest first; at most [`RECENT_CHANGES`](crate::RECENT_CHANGES). It is shared with
     /// the snapshot before while there is no other.
     pub changes: Arc<Vec<WorkerChange>>,
+    /// The instances with the most replies that were late, repeated or refused, the worst first; at most
+    /// [`WORST_SENDERS`](crate::WORST_SENDERS).
+    pub worst: Vec<Faulty>,
     /// The connection.
     pub link: LinkView,
     /// How well events are heard.

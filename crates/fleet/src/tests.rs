@@ -4,6 +4,7 @@ mod absence;
 mod actor;
 mod bench;
 mod capacities;
+mod census;
 mod changes;
 mod descriptions;
 mod events;

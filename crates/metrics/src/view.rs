@@ -30,7 +30,7 @@ use crate::published::Published;
 pub use ask::{Ask, AskError, TOP};
 pub use chart::{Chart, Spark};
 pub(crate) use collector::Inside;
-pub use collector::{CollectorScreen, Finishes, PoolRounds, Resources, SettingRow, SinkRow};
+pub use collector::{CollectorScreen, Finishes, PoolRounds, Resources, SenderRow, SettingRow, SinkRow};
 pub use header::{Header, NatsState};
 pub use level::{Figure, Level, Severity};
 pub use order::{Sort, SortError, filter_matches};

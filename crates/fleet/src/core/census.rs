@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::EndpointPath;
+use hashbrown::HashMap;
 use protocol::subject::SubjectParts;
+use protocol::{Description, EndpointPath};
 
 use super::Core;
 use super::report::AfterRound;
@@ -120,6 +121,12 @@ impl Core {
 
     fn count_instances(&self, census: &mut Census) {
         let mut refused: BTreeMap<(PoolKey, &str), (usize, Arc<str>)> = BTreeMap::new();
+        // Of a service whose instances decide nothing, only one is asked to describe itself.
+        let described: HashMap<&str, &Description> = self
+            .roster
+            .instances()
+            .filter_map(|(_, known)| Some((&*known.service, known.description()?)))
+            .collect();
         for (_, instance) in self.roster.instances().filter(|(_, known)| known.answered_in > 0) {
             let (mut is_worker, mut is_watched) = (false, false);
             for slot in instance.slots.iter().filter_map(|slot| self.roster.slot(*slot)) {
@@ -140,7 +147,9 @@ impl Core {
                         }
                     }
                     Route::Rejected(_) | Route::Foreign => {
-                        let Some(path) = instance.description().and_then(|described| {
+                        let description = instance.description();
+                        let description = description.or_else(|| described.get(&*instance.service).copied());
+                        let Some(path) = description.and_then(|described| {
                             let endpoint = SubjectParts::split(&slot.subject)?.guess().0.parse().ok()?;
                             let (namespace, component) =
                                 (described.namespace.clone(), described.component.clone());

@@ -71,30 +71,32 @@ impl Core {
         });
     }
 
-    /// What is wrong with a worker's reply is reported once a minute for each worker.
+    /// What is wrong with a worker's reply is reported once a minute for each worker. Returns it where that is a change: nothing
+    /// was wrong with the reply before, and there was no such change within a minute.
     pub(super) fn complain(
         &mut self,
         slot_key: SlotKey,
         pool: PoolKey,
         endpoint: &EndpointLoad<'_>,
         now: Now,
-    ) {
-        let Some(complaint) = complaint(endpoint) else {
-            return;
-        };
+    ) -> Option<String> {
+        let complaint = complaint(endpoint)?;
         let slot = self.roster.slot_mut(slot_key);
         let Route::Member { key, .. } = &slot.route else {
-            return;
+            return None;
         };
         let worker = key.to_string();
-        slot.complaint = Some(complaint.clone().into());
+        let is_new = slot.complaint.replace(complaint.clone().into()).is_none();
         let name = self.pools[pool].name.to_string();
+        let change = format!("change of {name} {worker}");
         self.say_seldom(About::Worker, &format!("data of {name} {worker}"), now, || {
             Notice::new(Level::Warn, "reply rejected, in whole or in part")
                 .with("target", name)
                 .with("worker", worker)
-                .with("reason", complaint)
+                .with("reason", &complaint)
         });
+        let is_change = is_new && self.limiter.is_due(About::Worker, &change, now.mono);
+        is_change.then_some(complaint)
     }
 
     /// Data in which no load field is known is not wrong, but is hardly meant so.

@@ -103,8 +103,9 @@ impl Core {
         };
         let is_unusable = endpoint.load.is_err();
         let result = result_of(endpoint);
+        let mut wrong = None;
         if result != ReplyResult::Ok {
-            self.complain(slot_key, pool_key, endpoint, now);
+            wrong = self.complain(slot_key, pool_key, endpoint, now);
         } else if self.roster.slot_mut(slot_key).complaint.is_some() {
             self.roster.slot_mut(slot_key).complaint = None;
         }
@@ -142,6 +143,9 @@ impl Core {
         };
         let aging = self.aging;
         let pool = &mut self.pools[pool_key];
+        if let Some(wrong) = wrong {
+            pool.changes.refused(&pool.workers[worker], &wrong, now);
+        }
         let state = &mut pool.workers[worker];
         let is_same_instance = state.holder.instance == holder.instance;
         let has_answered = state.answered_in >= context.round;
@@ -341,12 +345,17 @@ impl Core {
         let route = self.route(context.instance, &endpoint.name, &endpoint.subject);
         self.say_rejected(&route, context.now);
         let shape = endpoint.load.as_ref().ok().and_then(|reading| reading.shape);
+        // What is wrong with a worker's data is noted when its reply is taken in.
+        let complaint = match &route {
+            Route::Member { .. } => None,
+            Route::Foreign | Route::Rejected(_) => complaint(endpoint).map(Into::into),
+        };
         let slot = Slot {
             subject: Arc::from(&*endpoint.subject),
             name,
             route,
             answered_in: 0,
-            complaint: complaint(endpoint).map(Into::into),
+            complaint,
             unread: Box::default(),
             shape: match (&endpoint.load, shape) {
                 (Ok(_), Some(shape)) => shape.as_str(),

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::{Core, Effect, PUBLISH_AFTER, PUBLISH_AFTER_ROUND_BEGAN};
 use crate::Now;
+use crate::faulty::Faulty;
 use crate::registry::Registry;
 use crate::requests::Records;
+use crate::roster::Route;
 use crate::snapshot::Snapshot;
 
 /// A large fleet's snapshots take some milliseconds; so much rest between them keeps that below a tenth of a core.
@@ -48,6 +50,7 @@ impl Core {
             .collect();
         self.changes
             .take_in(self.pools.values_mut().map(|pool| &mut pool.changes));
+        let worst = self.worst();
         Snapshot {
             sequence: self.sequence,
             taken: now.unix,
@@ -56,6 +59,7 @@ impl Core {
             round_age: self.round_ended_at.map(|at| now.mono.saturating_sub(at)),
             rounds_skipped: self.rounds_skipped,
             changes: self.changes.recent(),
+            worst,
             link: self.link,
             hearing: self.hearing.clone(),
             metadata: self.metadata.clone(),
@@ -64,5 +68,28 @@ impl Core {
             mappings: self.mapping_views(),
             frontends: (self.frontends.records != Records::default()).then(|| self.frontends.clone()),
         }
+    }
+
+    /// The instances with the most replies that could not be used as they came, the worst first.
+    fn worst(&mut self) -> Vec<Faulty> {
+        let (roster, pools) = (&self.roster, &self.pools);
+        self.worst.retain(|key| roster.instance(key).is_some());
+        let faulty = self.worst.keys().filter_map(|key| {
+            let instance = roster.instance(key)?;
+            let mut slots = instance.slots.iter().filter_map(|slot| roster.slot(*slot));
+            Some(Faulty {
+                service: instance.service.clone(),
+                instance: instance.id.clone(),
+                member: slots.find_map(|slot| {
+                    let Route::Member { pool, worker, .. } = &slot.route else {
+                        return None;
+                    };
+                    let pool = pools.get(*pool)?;
+                    Some((pool.name.clone(), pool.workers.get(*worker)?.identity.clone()))
+                }),
+                replies: **instance.faults.as_ref()?,
+            })
+        });
+        faulty.collect()
     }
 }

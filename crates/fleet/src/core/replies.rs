@@ -302,6 +302,7 @@ impl Core {
         let is_cut = !context.reply.refused.is_empty();
         if is_cut && tallies.is_empty() {
             self.common.unreadable += 1;
+            self.blame(context.instance, ReplyResult::Malformed);
         }
         self.common.replies += 1;
         let is_asked_again = !tallies.is_empty() && self.is_asked_again(context.instance);
@@ -317,7 +318,18 @@ impl Core {
             let pool = &mut self.pools[tally.pool];
             pool.books.replies[result] += 1;
             pool.changed();
+            self.blame(context.instance, result);
         }
         self.dirty(context.now);
+    }
+
+    /// Notes of which instance a reply could not be used as it came.
+    fn blame(&mut self, key: InstanceKey, result: ReplyResult) {
+        if matches!(result, ReplyResult::Ok | ReplyResult::Foreign) {
+            return;
+        }
+        let faults = self.roster.instance_mut(key).faults.get_or_insert_default();
+        faults[result] += 1;
+        self.worst.note(key, faults.total());
     }
 }

@@ -162,6 +162,7 @@ fn changed(change: Change, count: usize, members: &str, which: &str) -> String {
         Change::Recovered => "answer again",
         Change::Replaced => "changed to another instance",
         Change::Stale => "fell silent",
+        Change::Refused => "reported what cannot be used",
     };
     format!("{count} {members} {verb}: {which}")
 }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{Change, Detail, RECENT_CHANGES};
 
-/// The changes that were counted: joined, left, stale, recovered, restarted, replaced.
-fn counted(bench: &Bench) -> [u64; 6] {
+/// The changes that were counted: joined, left, stale, recovered, restarted, replaced, refused.
+fn counted(bench: &Bench) -> [u64; 7] {
     let pool = bench.pool();
     std::array::from_fn(|at| pool.changes[Change::ALL[at]])
 }
@@ -40,21 +40,21 @@ fn pass(bench: &mut Bench, worker: u64, counter: u64) {
 fn each_change_of_a_worker_is_counted_and_remembered_once() {
     let mut bench = Bench::of(POOL);
     bench.round(&[]);
-    assert_eq!(counted(&bench), [0; 6], "before anything happened");
+    assert_eq!(counted(&bench), [0; 7], "before anything happened");
     bench.round(&[worker("a", "1", 1, 9)]);
-    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0]);
+    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0, 0]);
     bench.round(&[]).rounds(2);
-    assert_eq!(counted(&bench), [1, 0, 1, 0, 0, 0]);
+    assert_eq!(counted(&bench), [1, 0, 1, 0, 0, 0, 0]);
     bench.round(&[worker("a", "1", 1, 10)]);
-    assert_eq!(counted(&bench), [1, 0, 1, 1, 0, 0]);
+    assert_eq!(counted(&bench), [1, 0, 1, 1, 0, 0, 0]);
     bench.round(&[worker("a", "1", 1, 2).started("2026-01-02T00:00:00Z")]);
-    assert_eq!(counted(&bench), [1, 0, 1, 1, 1, 0]);
+    assert_eq!(counted(&bench), [1, 0, 1, 1, 1, 0, 0]);
     bench.round(&[worker("b", "1", 1, 3).started("2026-01-03T00:00:00Z")]);
-    assert_eq!(counted(&bench), [1, 0, 1, 1, 1, 1]);
+    assert_eq!(counted(&bench), [1, 0, 1, 1, 1, 1, 0]);
     bench.round(&[]).rounds(6);
-    assert_eq!(counted(&bench), [1, 1, 2, 1, 1, 1]);
+    assert_eq!(counted(&bench), [1, 1, 2, 1, 1, 1, 0]);
     bench.rounds(3);
-    assert_eq!(counted(&bench), [1, 1, 2, 1, 1, 1]);
+    assert_eq!(counted(&bench), [1, 1, 2, 1, 1, 1, 0]);
     let lines = [
         "1 joined",
         "1 stale",
@@ -71,13 +71,39 @@ fn each_change_of_a_worker_is_counted_and_remembered_once() {
 }
 
 #[test]
+fn what_is_refused_is_a_change_of_the_worker_once_until_it_is_mended() {
+    let mut bench = Bench::of(POOL);
+    let bad = || worker("a", "1", 0, 0).data(r#"{"kv_active_blocks": -1, "num_requests_waiting": 3}"#);
+    bench.round(&[bad()]).rounds(40);
+    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0, 1], "every reply is as bad");
+    let lines = recent(&bench);
+    assert!(
+        lines[1].starts_with("1 refused") && lines[1].contains("kv_active_blocks"),
+        "{lines:?}"
+    );
+    bench.round(&[worker("a", "1", 1, 0)]).rounds(2);
+    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0, 1]);
+    bench.round(&[bad()]).rounds(2);
+    assert_eq!(
+        counted(&bench),
+        [1, 0, 0, 0, 0, 0, 2],
+        "and it was mended between"
+    );
+    assert_eq!(bench.said("reported what cannot be used"), Vec::<String>::new());
+}
+
+#[test]
 fn a_crash_under_a_new_id_leaves_a_trace_of_both_ids() {
     let mut bench = Bench::of(POOL);
     bench.round(&[worker("a", "1", 1, 9), worker("z", "9", 1, 0)]);
     bench.round(&[worker("b", "2", 1, 0), worker("z", "9", 1, 0)]);
-    assert_eq!(counted(&bench), [3, 0, 0, 0, 0, 0], "the new one comes at once");
+    assert_eq!(
+        counted(&bench),
+        [3, 0, 0, 0, 0, 0, 0],
+        "the new one comes at once"
+    );
     bench.rounds(5);
-    assert_eq!(counted(&bench), [3, 1, 1, 0, 0, 0]);
+    assert_eq!(counted(&bench), [3, 1, 1, 0, 0, 0, 0]);
     let ids = [
         "1 joined",
         "9 joined",
@@ -126,12 +152,12 @@ fn a_lost_connection_makes_workers_stale_once_and_its_return_lets_them_recover()
     let mut bench = Bench::of(POOL);
     bench.round(&[worker("a", "1", 1, 0), worker("b", "2", 1, 0)]);
     bench.lose_link();
-    assert_eq!(counted(&bench), [2, 0, 2, 0, 0, 0], "at once");
+    assert_eq!(counted(&bench), [2, 0, 2, 0, 0, 0, 0], "at once");
     bench.run(20 * SECOND);
-    assert_eq!(counted(&bench), [2, 0, 2, 0, 0, 0]);
+    assert_eq!(counted(&bench), [2, 0, 2, 0, 0, 0, 0]);
     bench.restore_link();
     bench.rounds(3);
-    assert_eq!(counted(&bench), [2, 0, 2, 2, 0, 0]);
+    assert_eq!(counted(&bench), [2, 0, 2, 2, 0, 0, 0]);
     assert_eq!(
         bench.said("2 workers answer again: 1, 2").len(),
         1,
@@ -152,7 +178,7 @@ fn the_counts_of_a_pool_that_was_dropped_go_on_when_it_comes_back() {
         "what has happened is known without the pool"
     );
     bench.round(&[worker("b", "2", 1, 0)]);
-    assert_eq!(counted(&bench), [2, 1, 1, 0, 0, 0]);
+    assert_eq!(counted(&bench), [2, 1, 1, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -163,7 +189,7 @@ fn workers_that_a_new_plan_leaves_out_have_left() {
     assert_eq!(recent(&bench)[1..], ["1 left no longer in this pool"]);
     bench.take(plan(&["dynamo/*/*"]));
     bench.rounds(2);
-    assert_eq!(counted(&bench), [2, 1, 0, 0, 0, 0]);
+    assert_eq!(counted(&bench), [2, 1, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -172,17 +198,17 @@ fn workers_that_are_known_by_their_events_have_the_same_life() {
     for counter in 10..14 {
         pass(&mut bench, 7, counter);
     }
-    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0]);
+    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0, 0]);
     pass(&mut bench, 7, 1);
     pass(&mut bench, 7, 2);
-    assert_eq!(counted(&bench), [1, 0, 0, 0, 1, 0], "its counter went back");
+    assert_eq!(counted(&bench), [1, 0, 0, 0, 1, 0, 0], "its counter went back");
     assert_eq!(bench.worker().restarts, 1);
     bench.run(5 * SECOND);
-    assert_eq!(counted(&bench), [1, 0, 1, 0, 1, 0]);
+    assert_eq!(counted(&bench), [1, 0, 1, 0, 1, 0, 0]);
     pass(&mut bench, 7, 3);
-    assert_eq!(counted(&bench), [1, 0, 1, 1, 1, 0]);
+    assert_eq!(counted(&bench), [1, 0, 1, 1, 1, 0, 0]);
     bench.run(20 * SECOND);
-    assert_eq!(counted(&bench), [1, 1, 2, 1, 1, 0]);
+    assert_eq!(counted(&bench), [1, 1, 2, 1, 1, 0, 0]);
 }
 
 #[test]
@@ -191,7 +217,7 @@ fn two_first_messages_that_change_places_are_no_restart() {
     for counter in [1, 0, 2, 3] {
         pass(&mut bench, 7, counter);
     }
-    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0]);
+    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -208,5 +234,5 @@ fn two_instances_that_report_one_id_are_no_changes() {
         };
         bench.round(&order.map(Clone::clone));
     }
-    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0]);
+    assert_eq!(counted(&bench), [1, 0, 0, 0, 0, 0, 0]);
 }

@@ -50,6 +50,43 @@ fn every_reply_has_exactly_one_result() {
 }
 
 #[test]
+fn the_instances_with_the_most_faults_are_named_with_their_results() {
+    let mut bench = Bench::of(POOL);
+    let range = r#"{"kv_active_blocks": -1, "num_requests_waiting": 3}"#;
+    let slow = worker("slow", "3", 1, 0).latency(3000);
+    bench
+        .round(&[worker("a", "1", 10, 0), worker("b", "2", 0, 0).data(range), slow])
+        .rounds(4);
+    bench
+        .round(&[worker("a", "1", 10, 0), worker("b", "2", 0, 0)])
+        .next_round();
+    let named = |bench: &Bench| -> Vec<(String, Option<String>, u64, u64)> {
+        let worst = bench.snapshot().worst.iter();
+        let worker = |(_, worker): &(crate::PoolName, Arc<crate::Identity>)| worker.worker_id.to_string();
+        worst
+            .map(|faulty| {
+                let member = faulty.member.as_ref().map(worker);
+                (
+                    faulty.instance.to_string(),
+                    member,
+                    faulty.replies[OutOfRange],
+                    faulty.replies[Late],
+                )
+            })
+            .collect()
+    };
+    assert_eq!(
+        named(&bench),
+        [
+            ("b".to_owned(), Some("2".to_owned()), 5, 0),
+            ("slow".to_owned(), Some("3".to_owned()), 0, 5)
+        ]
+    );
+    bench.round(&[worker("a", "1", 10, 0)]).rounds(20);
+    assert!(named(&bench).is_empty(), "those that are gone are forgotten");
+}
+
+#[test]
 fn a_reply_has_the_gravest_result_of_its_endpoints() {
     fn check(endpoints: &[&str], expected: ReplyResult, workers: usize) {
         let reply = format!(

@@ -17,7 +17,7 @@ pub struct Change<'a> {
     worker_id: &'a str,
     /// The NATS service instance.
     instance_id: &'a str,
-    /// `joined`, `left`, `stale`, `recovered`, `restarted` or `replaced`.
+    /// `joined`, `left`, `stale`, `recovered`, `restarted`, `replaced` or `refused`.
     change: &'static str,
     /// More about it in words; empty where there is no more.
     detail: String,

@@ -145,7 +145,7 @@ families! {
         POOL_WORKERS: Pool["state"] = "llm_pool_workers", Gauge in "workers",
             "Workers of the pool by state.";
         POOL_CHANGES: Pool["change"] = "llm_pool_worker_changes", Counter,
-            "Changes of workers: joined, a worker that was not there; left, it was silent for too long or belongs elsewhere; stale, it was fresh and is silent or too late; recovered, it is fresh again; restarted, its instance started again; replaced, another instance has its id. Joined minus left is the number of workers.";
+            "Changes of workers: joined, a worker that was not there; left, it was silent for too long or belongs elsewhere; stale, it was fresh and is silent or too late; recovered, it is fresh again; restarted, its instance started again; replaced, another instance has its id; refused, it reports what cannot be used, after it did not. Joined minus left is the number of workers.";
         DUPLICATES: Pool["worker_id", "service_id", "duplicate_service_id"] = "llm_pool_worker_duplicate_info", Gauge,
             "Workers whose id two service instances report, of which the younger is shown as the worker and the other is not; always 1, and the first 64 of a pool.";
         POOL_SLOTS_ACTIVE: Pool = "llm_pool_request_slots_active", Gauge in "requests",

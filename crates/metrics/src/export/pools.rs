@@ -12,7 +12,7 @@ use super::writer::Writer;
 
 /// The most series that a pool has apart from its workers and from what events bring, with those of
 /// [`collector`](super::collector).
-pub(super) const SERIES: u64 = 98;
+pub(super) const SERIES: u64 = 99;
 
 /// The series that a pool has because of its events, and of ids that two instances report.
 pub(super) fn event_series(pool: &PoolView) -> u64 {

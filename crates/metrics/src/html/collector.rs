@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::figures::tile;
 use super::format::{self, shown};
-use super::problems::pool_href;
-use crate::view::{CollectorScreen, SettingRow};
+use super::problems::{pool_href, worker_href};
+use crate::view::{CollectorScreen, SenderRow, SettingRow};
 
 /// Pools that are shown.
 const POOLS: usize = 200;
@@ -53,6 +53,7 @@ pub(super) fn part(screen: &CollectorScreen) -> Markup {
             } } }
             @if screen.pools.len() > POOLS { p class="rest dim" { (screen.pools.len() - POOLS) " more pools" } }
         }
+        @if !screen.worst_senders.is_empty() { (senders(&screen.worst_senders)) }
         @if !screen.sinks.is_empty() {
             section class="panel" aria-labelledby="sinks-title" {
                 h2 id="sinks-title" { "Pushes" }
@@ -82,6 +83,33 @@ pub(super) fn part(screen: &CollectorScreen) -> Markup {
                     (settings(screen.settings.iter().filter(|row| row.is_default)))
                 }
             }
+        }
+    }
+}
+
+fn senders(rows: &[SenderRow]) -> Markup {
+    html! {
+        section class="panel" aria-labelledby="senders-title" {
+            h2 id="senders-title" { "Worst senders " span class="n" { (rows.len()) } }
+            p class="dim" { "Instances with the most replies that were late, duplicate or refused. A reply that cannot be read at all names no instance." }
+            div class="scroll" { table class="grid" {
+                thead { tr {
+                    th scope="col" { "Service" } th scope="col" { "Instance" } th scope="col" { "Worker" }
+                    th scope="col" class="num" { "Replies" } th scope="col" { "By result" }
+                } }
+                tbody { @for row in rows {
+                    tr {
+                        th scope="row" class="name" { (shown(&row.service)) }
+                        td { code { (shown(&row.instance)) } }
+                        td { @match (&row.pool, &row.worker) {
+                            (Some(pool), Some(worker)) => a href=(worker_href(pool, worker)) { (shown(worker)) },
+                            _ => span class="dim" { (format::UNKNOWN) },
+                        } }
+                        td class="num" { (row.faults) }
+                        td { (counts(&row.replies)) }
+                    }
+                } }
+            } }
         }
     }
 }

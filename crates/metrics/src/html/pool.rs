@@ -13,8 +13,10 @@ use crate::view::{Ask, HeatKey, Kind, Level, PoolScreen, Sort, WorkerRow, filter
 const FEW: usize = 64;
 const LONG: usize = 601;
 
-/// Cells that a page has without a script.
+/// Cells, and rows where all are asked for, that a page has without a script. The script gets all workers as data and draws
+/// those in the window, and a browser would take seconds to lay out ten thousand rows before it runs.
 const CELLS: usize = 1_000;
+const ROWS: usize = 1_000;
 
 pub(super) fn parts(screen: &PoolScreen) -> Vec<Part> {
     vec![
@@ -262,7 +264,7 @@ pub(super) fn table(screen: &PoolScreen, ask: &Ask) -> Markup {
     if ask.sort != Sort::default() {
         rows.sort_by(|a, b| ask.sort.compare(a, b));
     }
-    let more = rows.len().saturating_sub(ask.top.unwrap_or(usize::MAX));
+    let more = rows.len().saturating_sub(ask.top.unwrap_or(ROWS));
     let count = rows.len();
     rows.truncate(count - more);
     let noun = if screen.is_service { "instance" } else { "worker" };
@@ -270,8 +272,9 @@ pub(super) fn table(screen: &PoolScreen, ask: &Ask) -> Markup {
         sort: Sort::Severity,
         ..ask.clone()
     };
+    // Where even all rows are not all, their number is asked for, which is obeyed.
     let all = Ask {
-        top: None,
+        top: ask.top.is_none().then_some(count),
         ..ask.clone()
     };
     html! {

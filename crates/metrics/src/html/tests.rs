@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{PoolName, PoolView, Settings, Snapshot};
+use fleet::{Faulty, PoolName, PoolView, ReplyCounts, ReplyResult, Settings, Snapshot};
 
 use super::*;
 use crate::export::tests::{plain, sample};
 use crate::history::{History, Keep};
 use crate::published::Published;
-use crate::view::{Moment, WhyFacts, WhyScreen};
+use crate::view::{CollectorScreen, Inside, Kind, Moment, WhyFacts, WhyScreen};
 
 fn drawn(snapshot: &Snapshot, query: &str) -> String {
     let published = Published::now(Arc::new(snapshot.clone()));
@@ -38,7 +38,7 @@ async fn names_from_outside_are_text_and_nothing_else() {
     let ask = Ask {
         pool: name.to_string(),
         filter: "\"><script>".to_owned(),
-        ..Ask::of(crate::view::Kind::Pool)
+        ..Ask::of(Kind::Pool)
     };
     for query in [String::new(), ask.to_string()] {
         let text = drawn(&snapshot, &query);
@@ -75,6 +75,15 @@ async fn a_table_has_the_first_rows_in_order_and_a_way_to_the_others() {
         392,
         "a cell for each worker, and the legend"
     );
+    let many = sample::fleet_of(&[("a/b/c", 1_200)]);
+    let text = drawn(&many, "pool=a/b/c&top=all");
+    assert_eq!(text.matches("<tr data-id=").count(), 1_000);
+    assert!(
+        text.contains("200 more") && text.contains("href=\"./?pool=a/b/c&amp;top=1200\""),
+        "{text}"
+    );
+    let text = drawn(&many, "pool=a/b/c&top=1200");
+    assert_eq!(text.matches("<tr data-id=").count(), 1_200);
     let text = drawn(&snapshot, "pool=a/b/c&top=all&sort=id&filter=0x18");
     let rows: Vec<&str> = text
         .split("<tr data-id=\"")
@@ -83,6 +92,45 @@ async fn a_table_has_the_first_rows_in_order_and_a_way_to_the_others() {
         .collect();
     assert_eq!(rows[..3], ["24", "280", "384"]);
     assert!(text.contains("aria-sort=\"ascending\"") && text.contains("value=\"0x18\""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_of_bad_replies_are_named_whatever_they_are_called() {
+    let mut replies = ReplyCounts::default();
+    replies[ReplyResult::Malformed] = 3;
+    replies[ReplyResult::Late] = 4;
+    let mut snapshot = sample::snapshot_of(Vec::new());
+    snapshot.worst = vec![Faulty {
+        service: "<b>evil</b>\u{202e}".into(),
+        instance: "<script>".into(),
+        member: None,
+        replies,
+    }];
+    let published = Published::now(Arc::new(snapshot));
+    let history = History::new(Keep::Off);
+    let moment = Moment {
+        published: &published,
+        history: &history,
+        round_limit: Duration::from_secs(6),
+    };
+    let inside = Inside {
+        process: &Default::default(),
+        settings: &[],
+        history_bytes: 0,
+        streams: 0,
+    };
+    let screen = Screen::Collector(Box::new(CollectorScreen::new(&inside, &moment)));
+    let text = page(&screen, &Ask::of(Kind::Collector));
+    let (_, senders) = text.split_once("Worst senders").expect("it is there");
+    assert!(senders.contains("&lt;b&gt;evil&lt;/b&gt;\\u{202e}"), "{senders}");
+    assert!(
+        senders.contains("&lt;script&gt;") && !senders.contains("<script>"),
+        "{senders}"
+    );
+    assert!(
+        senders.contains("<td class=\"num\">7</td>") && senders.contains("malformed <b>3</b>"),
+        "{senders}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,7 +162,7 @@ async fn a_part_that_is_the_same_is_not_sent_again() {
             history: &history,
             round_limit: Duration::from_secs(6),
         };
-        let ask = Ask::of(crate::view::Kind::Overview);
+        let ask = Ask::of(Kind::Overview);
         Drawn::new(ask.screen(&moment).expect("a screen"), &ask)
     };
     let before = drawn(sample::fleet_of(&[("a/b/c", 2)]));
@@ -147,6 +195,6 @@ async fn an_empty_screen_says_where_to_look() {
         round_limit: Duration::from_secs(6),
     };
     let why = WhyScreen::new(&WhyFacts::default(), &moment);
-    let text = page(&Screen::Why(Box::new(why)), &Ask::of(crate::view::Kind::Why));
+    let text = page(&Screen::Why(Box::new(why)), &Ask::of(Kind::Why));
     assert!(text.contains("Everything that is watched has workers."), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fleet::{Finish, PoolView, ReplyResult};
+use fleet::{Faulty, Finish, PoolView, ReplyResult};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ pub struct CollectorScreen {
     pub dropped_messages: u64,
     /// Rounds and replies of each pool; pools with refused replies first.
     pub pools: Vec<PoolRounds>,
+    /// Instances with the most replies that were late, duplicate, or refused, the worst first. A reply that cannot be read
+    /// at all names no instance.
+    pub worst_senders: Vec<SenderRow>,
     /// The configuration in force; secrets are hidden.
     pub settings: Vec<SettingRow>,
     /// Where pages are pushed.
@@ -61,6 +64,7 @@ impl CollectorScreen {
             server_errors: link.server_errors,
             dropped_messages: link.dropped_messages,
             pools,
+            worst_senders: snapshot.worst.iter().map(SenderRow::new).collect(),
             settings: inside.settings.to_vec(),
             sinks: sinks.map(SinkRow::new).collect(),
             resources: Resources {
@@ -108,6 +112,28 @@ impl PoolRounds {
     }
 }
 
+impl SenderRow {
+    fn new(sender: &Faulty) -> Self {
+        let (pool, worker) = match &sender.member {
+            Some((pool, worker)) => (Some(pool.to_string()), Some(worker.worker_id.to_string())),
+            None => (None, None),
+        };
+        let known = ReplyResult::ALL
+            .iter()
+            .filter(|result| sender.replies[**result] > 0);
+        Self {
+            service: sender.service.to_string(),
+            instance: sender.instance.to_string(),
+            pool,
+            worker,
+            faults: sender.replies.total(),
+            replies: known
+                .map(|result| (result.as_str().to_owned(), sender.replies[*result]))
+                .collect(),
+        }
+    }
+}
+
 impl SinkRow {
     fn new(sink: &SinkView) -> Self {
         Self {
@@ -142,6 +168,23 @@ pub struct PoolRounds {
     pub replies: BTreeMap<String, u64>,
     /// Workers that were expected in the last round and did not answer it.
     pub missing: u64,
+}
+
+/// An instance with replies that were late, duplicate, or refused. Its names come from outside and are not escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SenderRow {
+    /// The service.
+    pub service: String,
+    /// The instance.
+    pub instance: String,
+    /// The pool of a worker that it reports, if there is one.
+    pub pool: Option<String>,
+    /// That worker.
+    pub worker: Option<String>,
+    /// How many such replies it has sent.
+    pub faults: u64,
+    /// These by result.
+    pub replies: BTreeMap<String, u64>,
 }
 
 /// A setting and where it comes from.

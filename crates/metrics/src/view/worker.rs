@@ -41,7 +41,7 @@ pub struct Fact {
 pub struct ChangeRow {
     /// When it was noticed, in Unix seconds.
     pub at_seconds: f64,
-    /// `joined`, `left`, `stale`, `recovered`, `restarted` or `replaced`.
+    /// `joined`, `left`, `stale`, `recovered`, `restarted`, `replaced` or `refused`.
     pub change: String,
     /// More about it in words; empty where there is no more.
     pub detail: String,

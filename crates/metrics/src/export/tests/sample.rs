@@ -57,6 +57,7 @@ pub(crate) fn snapshot_of(pools: Vec<PoolView>) -> Snapshot {
         round_age: Some(Duration::ZERO),
         rounds_skipped: 4,
         changes: Arc::default(),
+        worst: Vec::new(),
         link: LinkView {
             connected: true,
             reconnects: 1,

@@ -1,5 +1,7 @@
 //! The collector itself.
 
+use std::collections::BTreeMap;
+
 use super::{clock, shown, table, text, title};
 use crate::table::{Cell, Column, Table};
 use crate::top::body::Row;
@@ -27,6 +29,7 @@ pub(in crate::top) fn collector(screen: &CollectorScreen, room: usize, rows: &mu
     );
     text(&line, Level::None, room, rows);
     rounds(screen, room, rows);
+    senders(screen, room, rows);
     sinks(screen, room, rows);
     resources(screen, room, rows);
     if !screen.settings.is_empty() {
@@ -53,11 +56,6 @@ fn rounds(screen: &CollectorScreen, room: usize, rows: &mut Vec<Row<'_>>) {
         return;
     }
     title("Rounds and replies", rows);
-    let counted = |counts: &std::collections::BTreeMap<String, u64>| {
-        let seen = counts.iter().filter(|(_, count)| **count > 0);
-        let seen: Vec<String> = seen.map(|(name, count)| format!("{name} {count}")).collect();
-        Cell::from(seen.join(", "))
-    };
     let pools = screen.pools.iter().map(|pool| {
         let level = if pool.refused > 0 {
             Level::Warn
@@ -84,6 +82,37 @@ fn rounds(screen: &CollectorScreen, room: usize, rows: &mut Vec<Row<'_>>) {
         Column::left("REPLIES").cut_to(12).leaving(1),
     ];
     table(&Table::new(columns, pools), room, rows);
+}
+
+/// Counts that are not zero.
+fn counted(counts: &BTreeMap<String, u64>) -> Cell {
+    let seen = counts.iter().filter(|(_, count)| **count > 0);
+    let seen: Vec<String> = seen.map(|(name, count)| format!("{name} {count}")).collect();
+    Cell::from(seen.join(", "))
+}
+
+fn senders(screen: &CollectorScreen, room: usize, rows: &mut Vec<Row<'_>>) {
+    if screen.worst_senders.is_empty() {
+        return;
+    }
+    title("Worst senders", rows);
+    let senders = screen.worst_senders.iter().map(|sender| {
+        [
+            Cell::from(shown(&sender.service)),
+            Cell::from(shown(&sender.instance)),
+            Cell::from(shown(sender.worker.as_deref().unwrap_or_default())),
+            Cell::new(sender.faults.to_string(), Level::Warn),
+            counted(&sender.replies),
+        ]
+    });
+    let columns = [
+        Column::left("SERVICE").cut_to(20),
+        Column::left("INSTANCE").cut_to(12),
+        Column::left("WORKER").cut_to(12),
+        Column::right("REPLIES"),
+        Column::left("BY RESULT").cut_to(12),
+    ];
+    table(&Table::new(columns, senders), room, rows);
 }
 
 fn sinks(screen: &CollectorScreen, room: usize, rows: &mut Vec<Row<'_>>) {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{Identity, PoolView, Snapshot, WorkerKey, WorkerState, WorkerView};
+use fleet::{
+    Faulty, Identity, PoolName, PoolView, ReplyCounts, ReplyResult, Snapshot, WorkerKey, WorkerState,
+    WorkerView,
+};
 use protocol::{WorkerId, WorkerStats};
 use tokio::time::Instant;
 
@@ -60,6 +63,7 @@ impl Fleet {
         };
         snapshot.link.connected = self.is_connected;
         snapshot.link.permission_violations = 0;
+        snapshot.worst = vec![slow()];
         Published {
             snapshot: Arc::new(snapshot),
             at: self.start + Duration::from_secs(self.second.into()),
@@ -153,6 +157,19 @@ fn worker(id: u64, kv: u64, waiting: u64, requests: f64) -> WorkerView {
         started: Some(TAKEN - 7200.0),
         last_seen: Some(TAKEN - 0.5),
         ..seen
+    }
+}
+
+/// An instance that is late, with the worker that it reports.
+fn slow() -> Faulty {
+    let worker = worker(7, 0, 0, 0.0);
+    let mut replies = ReplyCounts::default();
+    replies[ReplyResult::Late] = 5;
+    Faulty {
+        service: "prod-llama_backend".into(),
+        instance: "slow\u{202e}".into(),
+        member: Some((PoolName::Workers(BUSY.parse().expect("a path")), worker.identity)),
+        replies,
     }
 }
 
