@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tests::{Collector, NatsServer, Terminal, Tmux, Workers, finish, free_port, metrics, tools};
+use tests::{
+    Authority, Collector, NatsServer, Terminal, Tmux, Workers, eventually, finish, free_port, metrics, tools,
+};
 
 use crate::TARGET;
 
@@ -138,6 +140,51 @@ async fn once_prints_the_pools_from_a_collector_and_without_one() {
     }
     let printed = finish(metrics(&["top", "--once", "--server", empty.url()])).await;
     assert_eq!(printed.code, Some(3), "{printed:?}");
+}
+
+#[tokio::test]
+async fn it_attaches_to_a_unix_socket_and_to_a_page_whose_ca_is_named() {
+    let server = NatsServer::start().await;
+    let _workers = Workers::start(&server, &["--workers", "2"]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let write = |name: &str, text: &str| std::fs::write(path(name), text).expect("it is written");
+    let authority = Authority::new("ours");
+    let identity = authority.server(&["127.0.0.1"]);
+    write("ca.pem", &authority.pem());
+    write("server.pem", &identity.certificate);
+    write("server.key", &identity.key);
+    write(
+        "web.yml",
+        "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n",
+    );
+    let socket = format!("unix:{}", path("page.sock"));
+    let listen = ["--listen", "127.0.0.1:0", "--listen", &socket];
+    let _plain = Collector::watching(&server, TARGET, &listen).await;
+    let secured = Collector::watching(&server, TARGET, &["--web.config.file", &path("web.yml")]).await;
+
+    let once = async |flags: &[&str]| finish(metrics(&[&["top", "--once"], flags].concat())).await;
+    let (url, ca) = (secured.url(), path("ca.pem"));
+    for flags in [
+        &["--attach", &socket][..],
+        &["--attach", url, "--attach-tlsca", &ca],
+    ] {
+        eventually("the pool is printed", async || {
+            let printed = once(flags).await;
+            match printed.stdout.contains("2/2 workers fresh") {
+                true => Ok(()),
+                false => Err(format!("{flags:?}: {printed:?}")),
+            }
+        })
+        .await;
+    }
+    let refused = once(&["--attach", url]).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("--attach-tlsca FILE"), "{refused:?}");
+    let mut local = metrics(&["top", "--once"]);
+    local.env("METRICS_LISTEN", &socket);
+    let printed = finish(local).await;
+    assert!(printed.stdout.contains("2/2 workers fresh"), "{printed:?}");
 }
 
 #[tokio::test]

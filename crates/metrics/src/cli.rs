@@ -23,8 +23,7 @@ use crate::config_file::{self, LoadError, Loaded};
 use crate::healthcheck::{self, Question};
 use crate::probe::{self, Conformity, Copied, Health, Looking};
 use crate::reload::Origin;
-use crate::sinks::Receiver;
-use crate::top::{self, Top};
+use crate::top::{self, Attach, Top};
 
 /// Reads the command line, runs the command, and returns how it ended; see [`Exit`].
 pub async fn main() -> ExitCode {
@@ -114,18 +113,8 @@ fn on_terminal(
         return Err(loaded.blame(vec![Wrong::new([], message)]));
     }
     let attach = args.attach.as_deref().map(|text| {
-        // An address may hold a password, so the error shows no part of it.
-        let text = match text.contains("://") {
-            true => text.to_owned(),
-            false => format!("http://{text}"),
-        };
-        text.parse::<Receiver>().map_err(|error| {
-            let message = format!(
-                "--attach is not the address of a collector: {}; write e.g. http://metrics:9091",
-                error.reason()
-            );
-            loaded.blame(vec![Wrong::new([], message)])
-        })
+        Attach::read(text, args.attach_tlsca.as_deref())
+            .map_err(|message| loaded.blame(vec![Wrong::new([], message)]))
     });
     let attach = attach.transpose()?;
     let names_nats = ["server", "context"]

@@ -8,7 +8,7 @@ use reqwest::{Client, ClientBuilder, redirect};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -64,6 +64,20 @@ pub(crate) fn builder(trust: Trust) -> ClientBuilder {
         // Ring has cipher suites for all of them.
         Err(_) => builder,
     }
+}
+
+/// Whether the certificate of the server is signed by no CA that is trusted.
+pub(crate) fn is_untrusted(error: &reqwest::Error) -> bool {
+    let first: &dyn std::error::Error = error;
+    let mut causes = std::iter::successors(Some(first), |error| {
+        match error.downcast_ref::<std::io::Error>() {
+            // An `io::Error` passes over what it wraps.
+            Some(wrapping) => wrapping.get_ref().map(|inner| inner as &dyn std::error::Error),
+            None => error.source(),
+        }
+    });
+    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+    causes.any(|error| error.downcast_ref::<rustls::Error>() == Some(&unknown))
 }
 
 #[cfg(test)]

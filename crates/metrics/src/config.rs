@@ -19,6 +19,7 @@ use crate::history::Keep;
 use crate::mapping;
 use crate::sinks::{Receiver, Sinks, publish};
 use crate::target::Target;
+use crate::top::Attach;
 
 /// Where the page is served unless flags say otherwise.
 const HOST: &str = "127.0.0.1";
@@ -255,11 +256,12 @@ pub fn published(collect: &CollectArgs) -> Vec<String> {
     }
 }
 
-/// The address of the page on this machine, for a client that runs there too; `None` where the page has no port.
-pub fn local_page(collect: &CollectArgs) -> Option<Receiver> {
+/// The address of the page on this machine, for a client that runs there too; `None` where the page takes any free port.
+pub fn local_page(collect: &CollectArgs) -> Option<Attach> {
     addresses(collect).into_iter().find_map(|address| {
-        let Address::Tcp { host, port } = address else {
-            return None;
+        let (host, port) = match address {
+            Address::Tcp { host, port } => (host, port),
+            Address::Unix(path) => return Some(Attach::at_socket(path)),
         };
         let host = match host.as_str() {
             "0.0.0.0" => HOST.to_owned(),
@@ -267,7 +269,8 @@ pub fn local_page(collect: &CollectArgs) -> Option<Receiver> {
             host if host.contains(':') => format!("[{host}]"),
             host => host.to_owned(),
         };
-        format!("http://{host}:{port}").parse().ok().filter(|_| port > 0)
+        let receiver: Receiver = format!("http://{host}:{port}").parse().ok()?;
+        (port > 0).then(|| receiver.into())
     })
 }
 

@@ -1,6 +1,7 @@
 //! `metrics top`: the screens of the web page in a terminal. They come from a running collector, or from NATS itself, by the
 //! same state machine.
 
+mod attach;
 mod body;
 mod columns;
 mod console;
@@ -33,9 +34,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::args::TopArgs;
 use crate::probe::Looking;
-use crate::sinks::Receiver;
 use crate::tasks::Tasks;
 use crate::view::{Ask, Kind, Overview, Screen, SettingRow};
+
+pub use attach::Attach;
 
 use console::Console;
 use feed::Feed;
@@ -60,9 +62,9 @@ pub struct Top {
     /// Its flags.
     pub args: TopArgs,
     /// The collector that is asked for.
-    pub attach: Option<Receiver>,
+    pub attach: Option<Attach>,
     /// The page of this machine, which is asked first where nothing else is said; `None` where NATS is.
-    pub local: Option<Receiver>,
+    pub local: Option<Attach>,
     /// How to gather without a collector.
     pub looking: Looking,
     /// The configuration, for the screen of the collector.
@@ -88,8 +90,8 @@ pub fn has_screen() -> bool {
 
 /// Where screens come from, and what the header says of it.
 async fn connect(top: &Top) -> anyhow::Result<(Feed, String)> {
-    if let Some(receiver) = &top.attach {
-        let remote = Remote::new(receiver.clone()).context("failed to make an HTTP client")?;
+    if let Some(attach) = &top.attach {
+        let remote = Remote::new(attach.clone()).context("failed to make an HTTP client")?;
         let address = remote.address();
         remote
             .overview()
@@ -98,8 +100,8 @@ async fn connect(top: &Top) -> anyhow::Result<(Feed, String)> {
         return Ok((Feed::Remote(remote), format!("collector {address}")));
     }
     let mut tried = None;
-    if let Some(receiver) = &top.local {
-        let remote = Remote::new(receiver.clone()).context("failed to make an HTTP client")?;
+    if let Some(attach) = &top.local {
+        let remote = Remote::new(attach.clone()).context("failed to make an HTTP client")?;
         let address = remote.address();
         match remote.overview().await {
             Ok(_) => return Ok((Feed::Remote(remote), format!("collector {address}"))),

@@ -1,5 +1,6 @@
 //! Flags of the commands that do one thing and end.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -82,9 +83,13 @@ pub struct ListArgs {
 /// Flags of `top`.
 #[derive(Debug, Args)]
 pub struct TopArgs {
-    /// The page of a running collector, e.g. http://metrics:9091 or http://USER:PASSWORD@metrics:9091.
-    #[arg(long, value_name = "URL")]
+    /// The page of a running collector, e.g. http://metrics:9091, https://USER:PASSWORD@metrics:9091 or
+    /// unix:/run/metrics.sock.
+    #[arg(long, value_name = "ADDRESS")]
     pub attach: Option<String>,
+    /// CA certificates in PEM that are trusted with --attach https://… [default: those of the system].
+    #[arg(long = "attach-tlsca", requires = "attach", value_name = "FILE")]
+    pub attach_tlsca: Option<PathBuf>,
     /// Print one table and end.
     #[arg(long)]
     pub once: bool,

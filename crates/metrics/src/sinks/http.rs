@@ -8,12 +8,11 @@ use protocol::text::Shown;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use tokio::time::{Instant, sleep};
-use tokio_rustls::rustls;
 use tracing::{info, warn};
 
 use super::books::Books;
 use super::receiver::Receiver;
-use crate::client;
+use crate::client::{self, is_untrusted};
 
 /// A receiver that takes longer is tried again.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -264,32 +263,3 @@ fn unreachable(error: reqwest::Error) -> Failure {
 }
 
 const UNTRUSTED: &str = "; give the CA of its certificate with --push-tlsca FILE";
-
-/// Whether the certificate of the receiver is signed by no CA that is trusted.
-fn is_untrusted(error: &reqwest::Error) -> bool {
-    let first: &dyn std::error::Error = error;
-    let mut causes = std::iter::successors(Some(first), |error| {
-        match error.downcast_ref::<std::io::Error>() {
-            // An `io::Error` passes over what it wraps.
-            Some(wrapping) => wrapping.get_ref().map(|inner| inner as &dyn std::error::Error),
-            None => error.source(),
-        }
-    });
-    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-    causes.any(|error| error.downcast_ref::<rustls::Error>() == Some(&unknown))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pause_is_asked_for_in_seconds_or_until_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
-        let seconds = |text: &str| pause(text, now).map(|pause| pause.as_secs());
-        assert_eq!(seconds("30"), Some(30));
-        assert_eq!(seconds("Thu, 01 Jan 1970 00:17:00 GMT"), Some(20));
-        assert_eq!(seconds("Thu, 01 Jan 1970 00:16:00 GMT"), None, "it is over");
-        assert_eq!(seconds("soon"), None);
-    }
-}

@@ -1,5 +1,8 @@
 //! [`Console`]: the terminal of a person. Whatever ends the program, it is as it was before.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Stdout, stdout};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -8,10 +8,10 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::attach::Attach;
 use super::events::{Events, TooLarge};
 use super::feed::Update;
-use crate::client;
-use crate::sinks::Receiver;
+use crate::client::is_untrusted;
 use crate::view::{Ask, Kind, Overview, Screen};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
@@ -21,6 +21,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// A stream has a comment every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(40);
+
+const UNTRUSTED: &str = "; give the CA of its certificate with --attach-tlsca FILE";
 
 /// Characters of an answer that are shown.
 const ANSWER: usize = 200;
@@ -50,7 +52,7 @@ pub(super) enum Unanswered {
 #[derive(Debug, Clone)]
 pub(super) struct Remote {
     client: Client,
-    receiver: Receiver,
+    attach: Attach,
 }
 
 impl Remote {
@@ -58,15 +60,14 @@ impl Remote {
     ///
     /// # Errors
     /// Where the system cannot make a client.
-    pub(super) fn new(receiver: Receiver) -> reqwest::Result<Self> {
-        let client = client::builder(receiver.trust.clone());
-        let client = client.connect_timeout(CONNECT_LIMIT).build()?;
-        Ok(Self { client, receiver })
+    pub(super) fn new(attach: Attach) -> reqwest::Result<Self> {
+        let client = attach.client().connect_timeout(CONNECT_LIMIT).build()?;
+        Ok(Self { client, attach })
     }
 
     /// Its address, without secrets.
     pub(super) fn address(&self) -> String {
-        self.receiver.to_string().trim_end_matches('/').to_owned()
+        self.attach.to_string()
     }
 
     /// The overview.
@@ -130,12 +131,8 @@ impl Remote {
     }
 
     fn get(&self, resource: &str, query: &str) -> RequestBuilder {
-        let mut url = self.receiver.url.clone();
-        let path = format!("{}/api/v1/{resource}", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        url.set_query(Some(query).filter(|query| !query.is_empty()));
-        let request = self.client.get(url);
-        match &self.receiver.credentials {
+        let request = self.client.get(self.attach.url(resource, query));
+        match self.attach.credentials() {
             Some((user, password)) => request.basic_auth(user, Some(password)),
             None => request,
         }
@@ -163,7 +160,9 @@ fn changed(kind: Kind, before: &Screen, data: &[u8]) -> Result<Screen, Unanswere
 
 /// The address is shown next to it. An error contains the whole address, with secrets.
 fn unreachable(error: reqwest::Error) -> Unanswered {
-    Unanswered::Unreachable(causes(&error.without_url()))
+    let error = error.without_url();
+    let remedy = if is_untrusted(&error) { UNTRUSTED } else { "" };
+    Unanswered::Unreachable(causes(&error) + remedy)
 }
 
 fn unreadable(error: &serde_json::Error, answer: &[u8]) -> Unanswered {
