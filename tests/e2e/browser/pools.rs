@@ -277,15 +277,16 @@ async fn names_of_services_are_text_whatever_they_are() {
 }
 
 #[tokio::test]
-async fn of_very_many_workers_only_those_in_the_window_are_drawn() {
-    let Some(browser) = Browser::open("very many workers", 1280, 900).await else {
+async fn of_ten_thousand_workers_only_those_in_the_window_are_drawn() {
+    let Some(browser) = Browser::open("ten thousand workers", 1280, 900).await else {
         return;
     };
     let server = NatsServer::start().await;
-    let blocks: Vec<u64> = (0..2000).map(|index| index % 700).collect();
+    let blocks: Vec<u64> = (0..10_000).map(|index| index % 700).collect();
     let _fleet = workers(&server, &blocks).await;
-    let collector = Collector::watching(&server, TARGET, &["--poll-interval", "2s"]).await;
-    collector.has_workers(2000).await;
+    let flags = [&KV_DECIDES[..], &["--poll-interval", "5s"]].concat();
+    let collector = Collector::watching(&server, TARGET, &flags).await;
+    collector.has_workers(10_000).await;
     browser
         .go(&format!("{}/?pool={TARGET}&sort=id", collector.url()))
         .await;
@@ -293,20 +294,20 @@ async fn of_very_many_workers_only_those_in_the_window_are_drawn() {
     browser
         .shows(
             "a hundred rows and a cell for each",
-            &format!("{rows} === 100 && document.querySelectorAll('#strip a').length === 2000"),
+            &format!("{rows} === 100 && document.querySelectorAll('#strip a').length === 10000"),
         )
         .await;
     browser
         .shows(
             "it says how many more there are",
-            "document.querySelector('#rest').innerText === '1900 more'",
+            "document.querySelector('#rest').innerText === '9900 more'",
         )
         .await;
     browser.click("#rest a").await;
     browser
         .shows(
             "all can be reached, few are drawn",
-            &format!("{rows} < 150 && document.documentElement.scrollHeight > 2000 * 28"),
+            &format!("{rows} < 150 && document.documentElement.scrollHeight > 10000 * 28"),
         )
         .await;
     browser
@@ -315,8 +316,35 @@ async fn of_very_many_workers_only_those_in_the_window_are_drawn() {
     browser
         .shows(
             "the last one is there",
-            "document.querySelector('#rows tr[data-id=\"2000\"]') != null",
+            &format!("document.querySelector('#rows tr[data-id=\"10000\"]') != null && {rows} < 150"),
         )
         .await;
+    browser.click("[data-sort=kv]").await;
+    browser
+        .shows(
+            "the fullest are first",
+            &format!("{IDS}.startsWith('700,1400,2100,') && {rows} < 150"),
+        )
+        .await;
+    browser.types("/0x2710").await;
+    browser
+        .shows("the filter finds one of all", &format!("{IDS} === '10000'"))
+        .await;
+    browser
+        .run("const filter = document.querySelector('#filter'); filter.value = 'FRESH'; filter.dispatchEvent(new Event('input', { bubbles: true }))")
+        .await;
+    browser
+        .shows(
+            "and all of them again",
+            &format!("document.querySelector('#matching').innerText === '10000' && {rows} < 150"),
+        )
+        .await;
+    let served = browser
+        .run(&format!(
+            "const r = new XMLHttpRequest(); r.open('GET', './?pool={TARGET}&top=all', false); r.send(); \
+             return r.responseText.split('<tr data-id').length - 1"
+        ))
+        .await;
+    assert_eq!(served, 1000, "the server draws no more, because the script does");
     is_clean(&browser, &collector, &[]).await;
 }

@@ -264,21 +264,23 @@ fn event(bytes: &[u8]) -> (String, u64) {
 
 #[tokio::test]
 async fn many_that_follow_a_screen_share_each_rendering() {
-    let (publish, pages, renderings) = counted();
-    publish.send_replace(published(1));
-    let ask = crate::view::Ask::of(crate::view::Kind::Collector);
-    let mut followers: Vec<Follower> = (0..200).map(|_| pages.follow(&ask, Form::Json)).collect();
-    for (number, name) in [(1, "view"), (2, "delta"), (3, "delta")] {
-        let next = followers.iter_mut().map(Follower::next);
-        for seen in futures_util::future::join_all(next).await {
-            let seen = seen.expect("an event").expect("rendered");
-            assert_eq!(event(&seen), (name.to_owned(), number));
+    for form in [Form::Json, Form::Html] {
+        let (publish, pages, renderings) = counted();
+        publish.send_replace(published(1));
+        let ask = crate::view::Ask::of(crate::view::Kind::Collector);
+        let mut followers: Vec<Follower> = (0..200).map(|_| pages.follow(&ask, form)).collect();
+        for (number, name) in [(1, "view"), (2, "delta"), (3, "delta")] {
+            let next = followers.iter_mut().map(Follower::next);
+            for seen in futures_util::future::join_all(next).await {
+                let seen = seen.expect("an event").expect("rendered");
+                assert_eq!(event(&seen), (name.to_owned(), number));
+            }
+            assert_eq!(renderings.load(Relaxed) as u64, number, "{form:?}");
+            publish.send_replace(published(number + 1));
         }
-        assert_eq!(renderings.load(Relaxed) as u64, number);
-        publish.send_replace(published(number + 1));
+        drop(followers);
+        assert_eq!(pages.topics.followers(), 0);
     }
-    drop(followers);
-    assert_eq!(pages.topics.followers(), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! `/api/v1/stream` and `/live`: a screen as it changes, as server-sent events. The first has data, the other the parts of a
 //! page.
 
+#[cfg(test)]
+mod tests;
+
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
