@@ -54,6 +54,7 @@ Examples:
   cargo xtask bench sim               how fast the simulation is
   cargo xtask bench collector         what the collector costs, next to a program that only counts
   cargo xtask bench events            what it uses for each event
+  cargo xtask bench web               the page of 10,000 workers in a browser, and what it costs the collector
   cargo xtask docs                    docs/metrics.md, docs/cli.md and the plots, generated anew
   cargo xtask dist                    static programs, a Debian package, an image, an SBOM
 

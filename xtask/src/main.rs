@@ -3,6 +3,7 @@
 //! Everything with a wait, a loop or a condition is here rather than in a shell script. xtask knows no crate
 //! of the workspace: it starts processes, and hands them what they need by flags and environment variables.
 
+mod browser;
 mod cli;
 mod commands;
 mod process;

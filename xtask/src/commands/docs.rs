@@ -6,6 +6,7 @@ mod help;
 mod panel;
 mod plot;
 mod samples;
+mod screenshots;
 mod svg;
 mod tables;
 mod ticks;
@@ -73,17 +74,22 @@ type Document = (String, String);
 ///
 /// The list of metrics is printed by the collector's catalogue, the command line by the programs' `--help`, the schemas of
 /// the JSON API by its types. The list of messages is read from the sources. Each plot is made from `mock-worker simulate` and
-/// has the same bytes every time. The dashboards are defined in xtask.
+/// has the same bytes every time. The dashboards are defined in xtask. The pictures of the pages have other pixels every time, so
+/// only --screenshots takes them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask docs            generate all of it anew
-  cargo xtask docs --check    fail if a file is not what would be generated, as `cargo xtask test` does
-  cargo xtask docs --serve    show the documentation as a book on http://127.0.0.1:3000")]
+  cargo xtask docs                  generate all of it anew
+  cargo xtask docs --check          fail if a file is not what would be generated, as `cargo xtask test` does
+  cargo xtask docs --screenshots    take the pictures of the pages anew, which needs Chromium and three minutes
+  cargo xtask docs --serve          show the documentation as a book on http://127.0.0.1:3000")]
 pub(crate) struct Args {
-    /// Write nothing, and fail when a file on disk differs from what would be generated
+    /// Write nothing, and fail when a file on disk differs from what would be generated, or a picture of a page is absent
     #[arg(long)]
     check: bool,
+    /// Generate nothing, and take the pictures of the pages in docs/images with Chromium
+    #[arg(long, conflicts_with_all = ["check", "serve"])]
+    screenshots: bool,
     /// Generate nothing, and serve the documentation as a book on this machine until Ctrl-C
     #[arg(long, conflicts_with = "check")]
     serve: bool,
@@ -93,6 +99,7 @@ impl Args {
     /// Only compares.
     pub(super) const CHECK: Self = Self {
         check: true,
+        screenshots: false,
         serve: false,
     };
 }
@@ -100,6 +107,9 @@ impl Args {
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
     if args.serve {
         return book::serve(workspace, processes);
+    }
+    if args.screenshots {
+        return screenshots::take(workspace, processes);
     }
     build(
         &["metrics", "mock-worker"],
@@ -153,7 +163,8 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
     documents.extend(dashboards::all());
     documents.push(("docs/messages.txt".to_owned(), messages::list(workspace.root())?));
     if args.check {
-        check(&documents, workspace.root())
+        check(&documents, workspace.root())?;
+        screenshots::check(workspace.root())
     } else {
         write(&documents, workspace.root())
     }

@@ -97,9 +97,12 @@ impl Parts {
             Programs::Image(image) => contained(name, image),
         };
         command.args(args).env("NATS_URL", nats_url);
-        let log = self.logs.join(format!("{name}.log"));
+        let log = match self.running.iter().filter(|part| part.name() == name).count() {
+            0 => format!("{name}.log"),
+            others => format!("{name}-{}.log", others + 1),
+        };
         self.running
-            .push(processes.start_logged(name, &mut command, log)?);
+            .push(processes.start_logged(name, &mut command, self.logs.join(log))?);
         Ok(())
     }
 
