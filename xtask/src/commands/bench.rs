@@ -10,6 +10,7 @@ mod sinks;
 mod stage;
 mod table;
 mod usage;
+mod web;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -27,6 +28,7 @@ Examples:
   cargo xtask bench events           what it uses for each event of Dynamo 1.x
   cargo xtask bench sim              how fast mock-worker simulates and answers
   cargo xtask bench sinks            what pushing costs, next to rendering the page
+  cargo xtask bench web              the page of 10,000 workers in Chromium
   cargo xtask bench sim -- --help    the flags of that bench")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -39,6 +41,7 @@ enum Name {
     Events(events::Args),
     Sim(sim::Args),
     Sinks(sinks::Args),
+    Web(web::Args),
 }
 
 pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> Result<()> {
@@ -47,6 +50,7 @@ pub(crate) fn run(args: &Args, workspace: &Workspace, processes: &Processes) -> 
         Name::Events(args) => events::run(args, workspace, processes),
         Name::Sim(args) => sim::run(args, workspace, processes),
         Name::Sinks(args) => sinks::run(args, workspace, processes),
+        Name::Web(args) => web::run(args, workspace, processes),
     }
 }
 

@@ -122,6 +122,10 @@ impl Page {
         }
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Reads the page.
     pub(super) fn scrape(&self) -> Result<Scrape> {
         let mut scrape = Scrape::default();

@@ -46,6 +46,16 @@ impl<'a> Stage<'a> {
         self.start("mock-worker", &[&line[..], &["--first-id", "1"]].concat())
     }
 
+    /// The simulator with a request a second for each worker, so that their figures differ from round to round.
+    pub(super) fn loaded(&self, workers: u32) -> Result<Running> {
+        let workers = workers.to_string();
+        let line = ["run", "fleet-10k", "--workers", &workers, "--repeat"];
+        self.start(
+            "mock-worker",
+            &[&line[..], &["--seed", "42", "--first-id", "1"]].concat(),
+        )
+    }
+
     /// The collector with its default settings, except that no series is left out; gives the port of its page.
     pub(super) fn collector(&self, targets: &[String], flags: &[String]) -> Result<(Running, u16)> {
         let port = TcpListener::bind("127.0.0.1:0")
