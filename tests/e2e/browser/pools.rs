@@ -319,6 +319,7 @@ async fn of_ten_thousand_workers_only_those_in_the_window_are_drawn() {
             &format!("document.querySelector('#rows tr[data-id=\"10000\"]') != null && {rows} < 150"),
         )
         .await;
+    browser.run("scrollTo(0, 0)").await;
     browser.click("[data-sort=kv]").await;
     browser
         .shows(
