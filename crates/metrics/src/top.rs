@@ -97,14 +97,14 @@ async fn connect(top: &Top) -> anyhow::Result<(Feed, String)> {
             .overview()
             .await
             .map_err(|reason| anyhow!("failed to read the collector at {address}: {reason}"))?;
-        return Ok((Feed::Remote(remote), format!("collector {address}")));
+        return Ok((Feed::Remote(Box::new(remote)), format!("collector {address}")));
     }
     let mut tried = None;
     if let Some(attach) = &top.local {
         let remote = Remote::new(attach.clone()).context("failed to make an HTTP client")?;
         let address = remote.address();
         match remote.overview().await {
-            Ok(_) => return Ok((Feed::Remote(remote), format!("collector {address}"))),
+            Ok(_) => return Ok((Feed::Remote(Box::new(remote)), format!("collector {address}"))),
             Err(reason) => tried = Some(format!("no collector answers at {address} ({reason})")),
         }
     }

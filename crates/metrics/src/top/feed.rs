@@ -30,7 +30,7 @@ pub(super) enum Update {
 /// Where screens come from.
 pub(super) enum Feed {
     /// A running collector.
-    Remote(Remote),
+    Remote(Box<Remote>),
     /// NATS itself.
     Own(Box<Own>),
 }
