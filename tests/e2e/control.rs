@@ -6,17 +6,7 @@ use serde_json::{Value, json};
 use tests::{Collector, NatsServer, Workers, eventually};
 
 use crate::TARGET;
-
-/// Workers whose time stands still, without requests of their own.
-const IDLE: [&str; 7] = [
-    "--clock",
-    "stepped",
-    "--request-rate",
-    "0",
-    "--first-id",
-    "7",
-    "--workers",
-];
+use crate::simulator::IDLE;
 
 #[tokio::test]
 async fn control_changes_all_that_is_asked_or_nothing() {

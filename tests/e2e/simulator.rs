@@ -9,7 +9,7 @@ use tests::{Collector, NatsServer, Page, Workers, eventually, free_port, http_cl
 use crate::TARGET;
 
 /// Workers whose time stops, without requests of their own.
-const IDLE: [&str; 7] = [
+pub(crate) const IDLE: [&str; 7] = [
     "--clock",
     "stepped",
     "--request-rate",

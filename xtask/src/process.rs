@@ -268,9 +268,9 @@ fn shown(command: &Command) -> String {
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(10);
+    pub(super) const SOON: Duration = Duration::from_secs(10);
 
-    fn sh(script: &str) -> Command {
+    pub(super) fn sh(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         command

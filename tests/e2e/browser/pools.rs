@@ -30,7 +30,9 @@ async fn a_page_follows_what_happens_without_being_loaded_again() {
     };
     let server = NatsServer::start().await;
     let fleet = workers(&server, &[100, 100]).await;
-    let collector = Collector::watching(&server, TARGET, &KV_DECIDES).await;
+    // A worker that left stays silent, and does not vanish before the page was looked at.
+    let flags = [&KV_DECIDES[..], &["--gone-after", "10000"]].concat();
+    let collector = Collector::watching(&server, TARGET, &flags).await;
     collector.has_workers(2).await;
     browser.go(collector.url()).await;
     browser.run("window.isTheSame = true").await;

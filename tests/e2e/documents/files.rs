@@ -22,6 +22,10 @@ pub(super) async fn problem(block: &Block, promtool: Option<&Path>) -> Option<St
             let path = write(&folder, "scenario.toml", &format!("{}\n{text}", shown.stdout));
             failed(block, run(built("mock-worker"), &["check", &path]).await)
         }
+        "toml" if text.contains("[[pool]]") => {
+            let path = write(&folder, "scenario.toml", text);
+            failed(block, run(built("mock-worker"), &["check", &path]).await)
+        }
         // The test of the README's worker builds with these.
         "toml" if text.contains("[dependencies]") => None,
         "toml" => {

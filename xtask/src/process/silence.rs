@@ -90,14 +90,7 @@ impl Slow {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SOON: Duration = Duration::from_secs(10);
-
-    fn sh(script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
-        command
-    }
+    use crate::process::tests::{SOON, sh};
 
     #[test]
     fn tests_that_do_not_end_are_named_and_ended() {
