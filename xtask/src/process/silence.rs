@@ -1,8 +1,7 @@
 //! Test programs that fall silent.
 //!
-//! A test that never ends would hold a whole run until somebody ends it, and the output of a run that was ended does
-//! not say which test it was. So the output is read on its way through, and after a long silence the tests that have
-//! not ended are named.
+//! One test that never ends blocks the whole run, and the output does not show which test it is. So xtask reads the output
+//! as it passes it on, and after a long silence it names the tests that have not ended.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -31,7 +30,7 @@ impl Processes {
         let reader = thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 println!("{line}");
-                // Nobody listens any more when the command is being ended.
+                // The receiver is gone once the command has been stopped.
                 let _ = lines.send(line);
             }
         });

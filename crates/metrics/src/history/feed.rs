@@ -17,7 +17,7 @@ impl Feed {
         Self(Arc::new(RwLock::new(History::new(keep))))
     }
 
-    /// Feeds it with snapshots, for ever: where no more are published, the task that published them has the reason.
+    /// Feeds it with snapshots and never ends by itself: when the publishing task ends, that task reports the reason.
     ///
     /// # Errors
     /// When taking in a snapshot panics.

@@ -258,7 +258,7 @@ fn a_value_beyond_its_range_is_refused_unless_it_is_ignored() {
     let mut checked = 0;
     each_field(|field, with, schema, _, message| {
         if field == "kv_metrics/kv_used_blocks" && message.get("data").is_some() {
-            // Where the whole load is there, no reader looks at what is beside it.
+            // The reader takes the load from `data` and ignores the other fields.
             return;
         }
         let is_ignored = schema["description"]
