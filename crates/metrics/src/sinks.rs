@@ -8,6 +8,8 @@ mod export_request;
 mod http;
 mod lines;
 mod otlp;
+mod pace;
+mod protobuf;
 pub(crate) mod publish;
 mod pushgateway;
 mod queue;

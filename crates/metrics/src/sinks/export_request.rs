@@ -1,6 +1,7 @@
 //! The body of an export: `ExportMetricsServiceRequest` of OpenTelemetry's protocol, made from the lines of a page.
 //!
-//! The messages of a request are in memory at once, and those of a page are not: a page of a large fleet is many requests.
+//! Messages of the official crate are encoded one by one and put together as bytes: what a message has many of, points
+//! and their attributes, follows what else is in it. Protobuf allows fields in any order.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,18 +9,16 @@ use std::io::Write;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
-    ScopeMetrics, Sum, number_data_point,
+    AggregationTemporality, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
 use super::lines::{self, Line, Sample, unescaped};
+use super::protobuf::{Encoded, begin, field, field_length};
 
 /// Points of one request: below a megabyte or two, of which receivers take at least four.
 pub(super) const MAX_POINTS: usize = 5_000;
@@ -45,20 +44,42 @@ impl Times {
 
 /// The bodies that have all samples of a page in OpenMetrics, compressed by gzip.
 pub(super) fn bodies(page: &[Bytes], times: Times, attributes: &BTreeMap<String, String>) -> Vec<Vec<u8>> {
+    let attributes = attributes.iter();
+    let attributes = attributes.map(|(name, value)| attribute((name, value.as_str().into())));
+    let resource = Resource {
+        attributes: attributes.collect(),
+        ..Resource::default()
+    };
     let mut requests = Requests {
         times,
-        attributes,
+        resource: resource.encode_to_vec(),
+        of_numbers: Encoded::new(),
+        of_histograms: Encoded::new(),
         done: Vec::new(),
         metrics: Vec::new(),
         points: 0,
         family: Family::default(),
         name: String::new(),
-        numbers: Vec::new(),
-        histograms: Vec::new(),
+        data_points: Vec::new(),
         open: HistogramDataPoint::default(),
     };
     lines::each(page, |line| requests.take(line));
     requests.finish()
+}
+
+/// The numbers of the fields that are put together here, in the messages of `metrics.proto` and `metrics_service.proto`.
+mod number {
+    pub(super) const RESOURCE_METRICS: u8 = 1;
+    pub(super) const RESOURCE: u8 = 1;
+    pub(super) const SCOPE_METRICS: u8 = 2;
+    pub(super) const SCOPE: u8 = 1;
+    pub(super) const METRICS: u8 = 2;
+    pub(super) const GAUGE: u8 = 5;
+    pub(super) const SUM: u8 = 7;
+    pub(super) const HISTOGRAM: u8 = 9;
+    pub(super) const DATA_POINTS: u8 = 1;
+    pub(super) const ATTRIBUTES_OF_NUMBER: u8 = 7;
+    pub(super) const ATTRIBUTES_OF_HISTOGRAM: u8 = 9;
 }
 
 /// What precedes the samples of a family.
@@ -78,24 +99,27 @@ enum Kind {
     Histogram,
 }
 
-struct Requests<'a> {
+struct Requests {
     times: Times,
-    attributes: &'a BTreeMap<String, String>,
+    /// The resource, encoded.
+    resource: Vec<u8>,
+    /// The attributes of points, each with its number in a point of this kind.
+    of_numbers: Encoded<Vec<u8>>,
+    of_histograms: Encoded<Vec<u8>>,
     done: Vec<Vec<u8>>,
-    /// The metrics of the request that is made.
-    metrics: Vec<Metric>,
+    /// The metrics of the request that is made, encoded.
+    metrics: Vec<u8>,
     /// The points in it.
     points: usize,
     family: Family,
-    /// The name of the metric that is made, and its points.
+    /// The name of the metric that is made, and its points, encoded.
     name: String,
-    numbers: Vec<NumberDataPoint>,
-    histograms: Vec<HistogramDataPoint>,
+    data_points: Vec<u8>,
     /// A histogram of which not all lines are read.
     open: HistogramDataPoint,
 }
 
-impl Requests<'_> {
+impl Requests {
     fn take(&mut self, line: Line<'_>) {
         match line {
             Line::Help(name, help) => {
@@ -125,13 +149,16 @@ impl Requests<'_> {
             sample.name.clone_into(&mut self.name);
         }
         let is_counted = self.family.kind == Kind::Counter;
-        self.numbers.push(NumberDataPoint {
-            attributes: sample.labels().map(attribute).collect(),
+        let point = NumberDataPoint {
             start_time_unix_nano: if is_counted { self.times.started } else { 0 },
             time_unix_nano: self.times.now,
             value: Some(number_data_point::Value::AsDouble(sample.value)),
             ..NumberDataPoint::default()
-        });
+        };
+        let attributes = self
+            .of_numbers
+            .of(sample, |sample| attributes(sample, number::ATTRIBUTES_OF_NUMBER));
+        add(&mut self.data_points, &point, attributes);
         self.count();
     }
 
@@ -154,13 +181,16 @@ impl Requests<'_> {
             "_sum" => self.open.sum = Some(sample.value),
             "_count" => {
                 self.family.name.clone_into(&mut self.name);
-                self.histograms.push(HistogramDataPoint {
-                    attributes: sample.labels().map(attribute).collect(),
+                let point = HistogramDataPoint {
                     start_time_unix_nano: self.times.started,
                     time_unix_nano: self.times.now,
                     count: sample.value as u64,
                     ..std::mem::take(&mut self.open)
+                };
+                let attributes = self.of_histograms.of(sample, |sample| {
+                    attributes(sample, number::ATTRIBUTES_OF_HISTOGRAM)
                 });
+                add(&mut self.data_points, &point, attributes);
                 self.count();
             }
             _ => {}
@@ -175,60 +205,64 @@ impl Requests<'_> {
     }
 
     fn end_metric(&mut self) {
-        let numbers = std::mem::take(&mut self.numbers);
-        let histograms = std::mem::take(&mut self.histograms);
-        if numbers.is_empty() && histograms.is_empty() {
+        if self.data_points.is_empty() {
             return;
         }
         let aggregation_temporality = AggregationTemporality::Cumulative.into();
-        let data = match self.family.kind {
-            Kind::Gauge => Data::Gauge(Gauge { data_points: numbers }),
-            Kind::Counter => Data::Sum(Sum {
-                data_points: numbers,
-                aggregation_temporality,
-                is_monotonic: true,
-            }),
-            Kind::Histogram => Data::Histogram(Histogram {
-                data_points: histograms,
-                aggregation_temporality,
-            }),
+        let (number, mut data) = match self.family.kind {
+            Kind::Gauge => (number::GAUGE, Vec::new()),
+            Kind::Counter => {
+                let sum = Sum {
+                    aggregation_temporality,
+                    is_monotonic: true,
+                    ..Sum::default()
+                };
+                (number::SUM, sum.encode_to_vec())
+            }
+            Kind::Histogram => {
+                let histogram = Histogram {
+                    aggregation_temporality,
+                    ..Histogram::default()
+                };
+                (number::HISTOGRAM, histogram.encode_to_vec())
+            }
         };
-        self.metrics.push(Metric {
+        data.append(&mut self.data_points);
+        let metric = Metric {
             name: self.name.clone(),
             description: self.family.help.clone(),
             unit: self.family.unit.clone(),
-            data: Some(data),
             ..Metric::default()
-        });
+        };
+        let length = metric.encoded_len() + field_length(data.len());
+        begin(&mut self.metrics, number::METRICS, length);
+        metric.encode_raw(&mut self.metrics);
+        field(&mut self.metrics, number, &data);
     }
 
     fn seal(&mut self) {
         self.end_metric();
         self.points = 0;
-        let attributes = self.attributes.iter();
-        let attributes = attributes.map(|(name, value)| attribute((name, value.as_str().into())));
-        let request = ExportMetricsServiceRequest {
-            resource_metrics: vec![ResourceMetrics {
-                resource: Some(Resource {
-                    attributes: attributes.collect(),
-                    ..Resource::default()
-                }),
-                scope_metrics: vec![ScopeMetrics {
-                    scope: Some(InstrumentationScope {
-                        name: "llm-metrics".to_owned(),
-                        version: env!("CARGO_PKG_VERSION").to_owned(),
-                        ..InstrumentationScope::default()
-                    }),
-                    metrics: std::mem::take(&mut self.metrics),
-                    ..ScopeMetrics::default()
-                }],
-                ..ResourceMetrics::default()
-            }],
+        let scope = InstrumentationScope {
+            name: "llm-metrics".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..InstrumentationScope::default()
         };
+        let scope = scope.encode_to_vec();
+        let of_scope_metrics = field_length(scope.len()) + self.metrics.len();
+        let of_resource_metrics = field_length(self.resource.len()) + field_length(of_scope_metrics);
+        let mut head = Vec::new();
+        begin(&mut head, number::RESOURCE_METRICS, of_resource_metrics);
+        field(&mut head, number::RESOURCE, &self.resource);
+        begin(&mut head, number::SCOPE_METRICS, of_scope_metrics);
+        field(&mut head, number::SCOPE, &scope);
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        let written = packed.write_all(&request.encode_to_vec());
+        let written = packed
+            .write_all(&head)
+            .and_then(|()| packed.write_all(&self.metrics));
         // Memory takes all that is written to it.
         self.done.extend(written.and_then(|()| packed.finish()));
+        self.metrics.clear();
     }
 
     fn finish(mut self) -> Vec<Vec<u8>> {
@@ -238,6 +272,26 @@ impl Requests<'_> {
         }
         self.done
     }
+}
+
+/// Adds a point, whose attributes are encoded.
+fn add(points: &mut Vec<u8>, point: &impl Message, attributes: &[u8]) {
+    begin(
+        points,
+        number::DATA_POINTS,
+        point.encoded_len() + attributes.len(),
+    );
+    point.encode_raw(points);
+    points.extend_from_slice(attributes);
+}
+
+/// The labels of a sample as attributes, each a field of this number.
+fn attributes(sample: Sample<'_>, number: u8) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    for label in sample.labels() {
+        field(&mut encoded, number, &attribute(label).encode_to_vec());
+    }
+    encoded
 }
 
 fn attribute((name, value): (&str, std::borrow::Cow<'_, str>)) -> KeyValue {
@@ -265,6 +319,9 @@ mod tests {
     use std::io::Read;
 
     use flate2::read::GzDecoder;
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
     use super::*;
 

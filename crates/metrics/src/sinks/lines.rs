@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use memchr::memchr;
 
 /// One sample of a page, as it is written there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,7 +44,7 @@ pub(super) fn each(chunks: &[Bytes], mut take: impl FnMut(Line<'_>)) {
     let mut begun = Vec::new();
     for chunk in chunks {
         let mut rest: &[u8] = chunk;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr(b'\n', rest) {
             let (line, after) = (&rest[..end], &rest[end + 1..]);
             rest = after;
             if begun.is_empty() {
@@ -89,6 +90,11 @@ fn sample(line: &str) -> Option<Sample<'_>> {
 }
 
 impl<'a> Sample<'a> {
+    /// What is between the braces, as it is on the page.
+    pub(super) fn labels_text(&self) -> &'a str {
+        self.labels
+    }
+
     /// Its labels in the order of the page, without those that are empty: to Prometheus these are absent.
     pub(super) fn labels(&self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
         let mut rest = self.labels;

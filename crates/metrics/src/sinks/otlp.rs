@@ -33,7 +33,7 @@ const PATH: &str = "/v1/metrics";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Otlp {
     pub(super) receiver: Receiver,
-    /// The shortest time between two exports.
+    /// The time between two exports.
     pub(super) interval: Duration,
     /// The attributes of the resource.
     pub(super) attributes: BTreeMap<String, String>,

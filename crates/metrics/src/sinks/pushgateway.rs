@@ -11,12 +11,12 @@ use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use reqwest::{Method, Url};
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::books::Books;
 use super::http::{Http, is_passing};
+use super::pace::Pace;
 use super::receiver::Receiver;
 use crate::export::Format;
 use crate::page::{Encoding, Pages};
@@ -67,11 +67,11 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Pushes the page of the latest snapshot, not more often than `interval`.
+/// Pushes the page of a snapshot once in an interval.
 async fn push(http: &mut Http, url: &Url, interval: Duration, pages: &Pages, books: &Books) {
     let mut snapshots = pages.snapshots();
-    while snapshots.changed().await.is_ok() {
-        let begun = Instant::now();
+    let mut pace = Pace::new(interval);
+    while pace.next(&mut snapshots).await {
         while let Ok(page) = pages.get(Format::Classic, Encoding::Gzip).await {
             let body = Bytes::from(page.chunks.concat());
             // While the receiver is slow, the page takes no room of clients.
@@ -86,7 +86,6 @@ async fn push(http: &mut Http, url: &Url, interval: Duration, pages: &Pages, boo
             }
             break;
         }
-        sleep_until(begun + interval).await;
     }
     std::future::pending::<()>().await;
 }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::books::{Books, unix_millis};
+use super::pace::Pace;
 use crate::export::Format;
 use crate::page::{Encoding, Page, Pages};
 
@@ -40,17 +41,17 @@ impl Queue {
         }
     }
 
-    /// Puts the page of each snapshot into the queue, not more often than `interval`.
+    /// Puts the page of a snapshot into the queue once in an interval.
     pub(super) async fn collect(&self, pages: &Pages, interval: Duration) {
         let mut snapshots = pages.snapshots();
-        while snapshots.changed().await.is_ok() {
+        let mut pace = Pace::new(interval);
+        while pace.next(&mut snapshots).await {
             let (millis, since) = (unix_millis(), Instant::now());
             // A page that cannot be rendered is reported there.
             if let Ok(page) = pages.get(Format::OpenMetrics, Encoding::Identity).await {
                 let page = page.apart();
                 self.push(Waiting { page, millis, since });
             }
-            sleep_until(since + interval).await;
         }
         std::future::pending::<()>().await;
     }

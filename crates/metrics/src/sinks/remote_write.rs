@@ -32,7 +32,7 @@ const HEADERS: [(HeaderName, &str); 3] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RemoteWrite {
     pub(super) receiver: Receiver,
-    /// The shortest time between two pushes.
+    /// The time between two writes.
     pub(super) interval: Duration,
     pub(super) labels: BTreeMap<String, String>,
 }

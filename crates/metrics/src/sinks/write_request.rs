@@ -1,7 +1,5 @@
 //! The body of a remote write: `WriteRequest` of Prometheus' `remote.proto`, written straight from the lines of a page.
-//!
-//! A message in memory would need a string for each label of each series, millions of them in a large fleet. The test
-//! reads the bytes with messages that `prost` derives.
+//! The test reads the bytes with messages that `prost` derives.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,12 +7,19 @@ use std::hash::BuildHasher;
 
 use bytes::{BufMut, Bytes};
 use hashbrown::{DefaultHashBuilder, HashSet};
-use prost::encoding::{encode_varint, encoded_len_varint};
+use prost::encoding::encoded_len_varint;
 
 use super::lines::{self, Sample};
+use super::protobuf::{Encoded, begin, double, field, field_length, integer};
+
+/// The label that has the name of the metric.
+const NAME: &str = "__name__";
 
 /// Samples of one request; Prometheus sends up to 2,000 to 10,000 itself.
 pub(super) const MAX_SAMPLES: usize = 5_000;
+
+/// About as long is a line of a page.
+const BYTES_PER_SAMPLE: usize = 200;
 
 /// The value that ends a series at once, where otherwise it would be shown for five minutes more.
 pub(super) const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
@@ -54,26 +59,27 @@ pub(super) fn write(
     millis: i64,
     external: &BTreeMap<String, String>,
 ) -> Written {
-    let mut out = Bodies::default();
+    let mut out = Bodies::new(millis, external);
     let mut gone = Vec::new();
     let hasher = DefaultHashBuilder::default();
-    let mut present = HashSet::new();
+    let bytes: usize = page.iter().map(Bytes::len).sum();
+    let mut present = HashSet::with_capacity(bytes / BYTES_PER_SAMPLE);
     if ending == Ending::Gone {
         lines::samples(page, |sample| {
             present.insert(hasher.hash_one(sample.series));
-            out.add(sample, sample.value, millis, external);
+            out.add(sample, sample.value);
         });
     }
     lines::samples(before.page, |sample| {
         if present.insert(hasher.hash_one(sample.series)) {
-            out.add(sample, STALE, millis, external);
+            out.add(sample, STALE);
             gone.extend_from_slice(sample.series.as_bytes());
             gone.extend_from_slice(b" 0\n");
         }
     });
     lines::samples(before.owed, |sample| {
         if present.insert(hasher.hash_one(sample.series)) {
-            out.add(sample, STALE, millis, external);
+            out.add(sample, STALE);
         }
     });
     Written {
@@ -82,42 +88,47 @@ pub(super) fn write(
     }
 }
 
-#[derive(Default)]
-struct Bodies {
+struct Bodies<'a> {
+    millis: i64,
+    external: &'a BTreeMap<String, String>,
+    labels: Encoded<Labels>,
     done: Vec<Bytes>,
     open: Vec<u8>,
     samples: usize,
 }
 
-impl Bodies {
-    fn add(&mut self, sample: Sample<'_>, value: f64, millis: i64, external: &BTreeMap<String, String>) {
-        // Of a label that both have, the sample's own counts, as in a scrape with `honor_labels`.
-        let mut labels: Vec<(&str, Cow<'_, str>)> = sample.labels().collect();
-        let own = labels.len();
-        for (name, value) in external {
-            if labels[..own].iter().all(|(known, _)| known != name) {
-                labels.push((name, Cow::Borrowed(value)));
-            }
-        }
-        labels.push(("__name__", Cow::Borrowed(sample.name)));
-        labels.sort_unstable_by_key(|(name, _)| *name);
+/// Labels in their order. The name of the metric is one of them, and comes between these.
+struct Labels {
+    before_name: Vec<u8>,
+    after_name: Vec<u8>,
+}
 
-        let of_label = |(name, value): &(&str, Cow<'_, str>)| text_length(name) + text_length(value);
-        let millis = millis as u64;
-        let of_sample = 1 + 8 + 1 + encoded_len_varint(millis);
-        let of_labels: usize = labels.iter().map(|label| message_length(of_label(label))).sum();
-        let out = &mut self.open;
-        begin(out, 1, of_labels + message_length(of_sample));
-        for label in &labels {
-            begin(out, 1, of_label(label));
-            text(out, 1, label.0);
-            text(out, 2, &label.1);
+impl<'a> Bodies<'a> {
+    fn new(millis: i64, external: &'a BTreeMap<String, String>) -> Self {
+        Self {
+            millis,
+            external,
+            labels: Encoded::new(),
+            done: Vec::new(),
+            open: Vec::new(),
+            samples: 0,
         }
+    }
+
+    fn add(&mut self, sample: Sample<'_>, value: f64) {
+        let external = self.external;
+        let labels = self.labels.of(sample, |sample| Labels::of(sample, external));
+        let of_name = label_length(NAME, sample.name);
+        let of_sample = 1 + 8 + 1 + encoded_len_varint(self.millis as u64);
+        let of_labels = labels.before_name.len() + field_length(of_name) + labels.after_name.len();
+        let out = &mut self.open;
+        begin(out, 1, of_labels + field_length(of_sample));
+        out.put_slice(&labels.before_name);
+        label(out, NAME, sample.name);
+        out.put_slice(&labels.after_name);
         begin(out, 2, of_sample);
-        out.put_u8(1 << 3 | 1);
-        out.put_u64_le(value.to_bits());
-        out.put_u8(2 << 3);
-        encode_varint(millis, out);
+        double(out, 1, value);
+        integer(out, 2, self.millis);
         self.samples += 1;
         if self.samples == MAX_SAMPLES {
             self.seal();
@@ -140,24 +151,41 @@ impl Bodies {
     }
 }
 
-/// The length of a message, or of a text, within another message, whose number is less than 16.
-fn message_length(length: usize) -> usize {
-    1 + encoded_len_varint(length as u64) + length
+impl Labels {
+    fn of(sample: Sample<'_>, external: &BTreeMap<String, String>) -> Self {
+        // Of a label that both have, the sample's own counts, as in a scrape with `honor_labels`.
+        let mut labels: Vec<(&str, Cow<'_, str>)> = sample.labels().collect();
+        let own = labels.len();
+        for (name, value) in external {
+            if labels[..own].iter().all(|(known, _)| known != name) {
+                labels.push((name, Cow::Borrowed(value)));
+            }
+        }
+        labels.sort_unstable_by_key(|(name, _)| *name);
+        let (mut before_name, mut after_name) = (Vec::new(), Vec::new());
+        for (name, value) in &labels {
+            let out = if *name < NAME {
+                &mut before_name
+            } else {
+                &mut after_name
+            };
+            label(out, name, value);
+        }
+        Self {
+            before_name,
+            after_name,
+        }
+    }
 }
 
-fn text_length(text: &str) -> usize {
-    message_length(text.len())
+fn label_length(name: &str, value: &str) -> usize {
+    field_length(name.len()) + field_length(value.len())
 }
 
-/// Begins a field of this number that has a length.
-fn begin(out: &mut Vec<u8>, number: u8, length: usize) {
-    out.put_u8(number << 3 | 2);
-    encode_varint(length as u64, out);
-}
-
-fn text(out: &mut Vec<u8>, number: u8, text: &str) {
-    begin(out, number, text.len());
-    out.put_slice(text.as_bytes());
+fn label(out: &mut Vec<u8>, name: &str, value: &str) {
+    begin(out, 1, label_length(name, value));
+    field(out, 1, name.as_bytes());
+    field(out, 2, value.as_bytes());
 }
 
 #[cfg(test)]
