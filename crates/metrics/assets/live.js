@@ -11,14 +11,12 @@
 
   // ---- Text and numbers, as src/html/format.rs has them ----
   const UNKNOWN = "–";
-  const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  const esc = (text) => String(text).replace(/[&<>"']/g, (c) => ESCAPES[c]);
   const MISLEADING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
   const plain = (text) => String(text).replace(MISLEADING, (c) =>
     ({ "\n": "\\n", "\r": "\\r", "\t": "\\t" })[c] || "\\u{" + c.charCodeAt(0).toString(16) + "}");
   const shown = (text) => {
     const all = [...plain(text)];
-    return esc(all.length > 160 ? all.slice(0, 159).join("") + "…" : all.join(""));
+    return all.length > 160 ? all.slice(0, 159).join("") + "…" : all.join("");
   };
   const percent = (v) => (v == null ? UNKNOWN : Math.round(v * 100) + "%");
   const finePercent = (v) => (v == null ? UNKNOWN : v === 0 ? "0%" : (Math.round(v * 1000) / 10).toFixed(1) + "%");
@@ -108,8 +106,9 @@
   }
 
   // ---- Workers ----
+  // A worker has one object as long as it is there: lists of workers stay in order, or almost, from snapshot to snapshot.
   const rows = new Map();
-  let targets = { kv: 0.8, queue: 5 }, taken = 0, sorted = [], largest = 0;
+  let targets = { kv: 0.8, queue: 5 }, taken = 0, edition = 0, all = [], places = [], sorted = [], areOthers = true;
   // As Packed in src/html/live.rs.
   const figureOf = (pair) => pair && { value: pair[0], level: pair[1] };
   const unpack = ([[id, hex, host, level, state], figures, [running, capacity],
@@ -156,41 +155,88 @@
     });
   }
   function arrange() {
-    const order = ORDERS[state.sort] || ORDERS.severity, matches = matcher();
-    sorted = [...rows.values()].filter(matches).sort((a, b) => order(a, b) || byId(a, b));
+    if (areOthers) {
+      all = [...rows.values()];
+      places = [...all].sort(byId);
+      areOthers = false;
+    }
+    const order = ORDERS[state.sort] || ORDERS.severity;
+    all.sort((a, b) => order(a, b) || byId(a, b));
+    sorted = state.filter ? all.filter(matcher()) : all;
   }
 
   const SIGNS = { bad: ["▲", "at the target or above"], warn: ["△", "80 % of the target or more"] };
   const MEANINGS = { none: "no target", ok: "below 80 % of the target", new: "started less than 60 s ago",
     warn: "80 % of the target or more", bad: "at the target or above", stale: "silent" };
-  function leveled(text, level) {
-    const sign = SIGNS[level];
-    return `<span class="fig lv-${level}">${text}${sign ? `<span class="sign" title="${sign[1]}" aria-label="${sign[1]}">${sign[0]}</span>` : ""}</span>`;
-  }
-  const dim = (text) => `<span class="dim">${text}</span>`;
-  const figure = (f, format) => (f ? leveled(format(f.value), f.level) : dim(UNKNOWN));
   const clamp = (v) => Math.round(Math.min(Math.max(v, 0), 1) * 100);
-  function bar(f) {
-    return `<svg class="bar lv-${f.level}" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">`
-      + `<rect class="track" width="100" height="10"/><rect class="fill" width="${clamp(f.value)}" height="10"/>`
-      + `<rect class="goal" x="${Math.max(clamp(targets.kv) - 1, 0)}" width="2" height="10"/></svg>`;
+
+  // ---- Rows: the elements of one that leaves the window are filled anew for one that comes ----
+  const BAR = `<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" `
+    + `height="10"/><rect class="fill" height="10"/><rect class="goal" width="2" height="10"/></svg>`;
+  const NUMBER = `<td class="num"></td>`, LOW = `<td class="num low"></td>`;
+  const blank = document.createElement("template");
+  blank.innerHTML = `<tr><td class="mark"><span class="dot" role="img"></span></td><th scope="row" class="id"><a></a></th>`
+    + `<td class="low"></td><td class="num"> <span></span></td>${NUMBER}<td class="num"><span></span></td>`
+    + NUMBER + NUMBER + LOW + NUMBER + LOW + LOW + "</tr>";
+  // Sets what differs, because the browser lays out again whatever is set.
+  function set(element, name, text) { if (element[name] !== text) element[name] = text; }
+  function mark(element, name, text) { if (element.getAttribute(name) !== text) element.setAttribute(name, text); }
+  // The text that an element begins with.
+  function write(element, text) {
+    const first = element.firstChild;
+    if (first && first.nodeType === Node.TEXT_NODE) set(first, "nodeValue", text);
+    else element.prepend(text);
+  }
+  // An element behind that text, or none.
+  function follow(cell, name, text) {
+    let element = cell.querySelector("span");
+    if (text == null) { if (element) element.remove(); return; }
+    if (!element) cell.append(element = document.createElement("span"));
+    set(element, "className", name);
+    write(element, text);
+  }
+  function drawFigure(span, figure, format) {
+    set(span, "className", figure ? "fig lv-" + figure.level : "dim");
+    write(span, figure ? format(figure.value) : UNKNOWN);
+    const sign = figure && SIGNS[figure.level];
+    follow(span, "sign", sign && sign[0]);
+    if (sign) for (const name of ["title", "aria-label"]) mark(span.lastChild, name, sign[1]);
+  }
+  function drawBar(cell, figure) {
+    let bar = cell.querySelector("svg");
+    if (!figure) { if (bar) bar.remove(); return; }
+    if (!bar) { cell.insertAdjacentHTML("afterbegin", BAR); bar = cell.firstChild; }
+    mark(bar, "class", "bar lv-" + figure.level);
+    mark(bar.children[1], "width", String(clamp(figure.value)));
+    mark(bar.children[2], "x", String(Math.max(clamp(targets.kv) - 1, 0)));
   }
   // As worker_row in src/html/pool.rs.
-  function rowHtml(row) {
-    const slots = row.running != null && row.capacity != null ? row.running + dim("/" + row.capacity) : count(row.running);
-    const uptime = row.started_seconds == null ? null : taken - row.started_seconds;
-    return `<td class="mark"><span class="dot" role="img" aria-label="${row.level}" title="${MEANINGS[row.level]}"></span></td>`
-      + `<th scope="row" class="id"><a href="${esc(workerHref(row.id))}">${shortId(row)}</a></th>`
-      + `<td class="low">${row.host == null ? UNKNOWN : shown(row.host)}</td>`
-      + `<td class="num">${row.kv ? bar(row.kv) : ""} ${figure(row.kv, percent)}</td><td class="num">${slots}</td>`
-      + `<td class="num">${figure(row.waiting, String)}</td><td class="num">${rate(row.requests_per_second)}</td>`
-      + `<td class="num">${finePercent(row.error_ratio)}</td><td class="num low">${percent(row.hit_ratio)}</td>`
-      + `<td class="num">${span(row.last_seen_seconds)}${row.state === "fresh" ? "" : ` <span class="tag lv-stale">${esc(row.state)}</span>`}</td>`
-      + `<td class="num low">${span(uptime)}</td><td class="num low">${row.restarts}</td>`;
+  function fill(element, row) {
+    const [level, id, host, kv, slots, waiting, requests, errors, hits, seen, uptime, restarts] = element.children;
+    set(element, "className", "row lv-" + row.level);
+    set(element.dataset, "id", row.id);
+    mark(level.firstChild, "aria-label", row.level);
+    mark(level.firstChild, "title", MEANINGS[row.level]);
+    mark(id.firstChild, "href", workerHref(row.id));
+    write(id.firstChild, shortId(row));
+    write(host, row.host == null ? UNKNOWN : shown(row.host));
+    drawBar(kv, row.kv);
+    drawFigure(kv.lastChild, row.kv, percent);
+    write(slots, count(row.running));
+    follow(slots, "dim", row.running != null && row.capacity != null ? "/" + row.capacity : null);
+    drawFigure(waiting.lastChild, row.waiting, String);
+    write(requests, rate(row.requests_per_second));
+    write(errors, finePercent(row.error_ratio));
+    write(hits, percent(row.hit_ratio));
+    const isFresh = row.state === "fresh";
+    write(seen, span(row.last_seen_seconds) + (isFresh ? "" : " "));
+    follow(seen, "tag lv-stale", isFresh ? null : row.state);
+    write(uptime, span(row.started_seconds == null ? null : taken - row.started_seconds));
+    write(restarts, String(row.restarts));
   }
 
   // Only rows in and near the window are in the document; two rows of the right height are in the place of the others.
-  const drawn = new Map();
+  const drawn = new Map(), spare = [];
   const pads = [0, 1].map(() => {
     const pad = document.createElement("tr");
     pad.className = "pad";
@@ -199,51 +245,41 @@
     pad.firstChild.colSpan = 12;
     return pad;
   });
-  let rowHeight = 29, shape = "";
+  // Rows above and below the window, so that a fast scroll shows no gap.
+  const BEYOND = 8;
+  let rowHeight = 29, measured = 0;
   function drawRows() {
     const table = $("rows");
     if (!table || !rows.size) return;
     const total = Math.min(sorted.length, state.top), rest = sorted.length - total;
     const from = table.getBoundingClientRect().top;
-    let first = Math.max(0, Math.floor(-from / rowHeight) - 15);
-    let last = Math.min(total, Math.ceil((innerHeight - from) / rowHeight) + 15);
+    let first = Math.max(0, Math.floor(-from / rowHeight) - BEYOND);
+    let last = Math.min(total, Math.ceil((innerHeight - from) / rowHeight) + BEYOND);
     if (total <= 150) { first = 0; last = total; }
     if (last < first) last = first;
-    const visible = sorted.slice(first, last), wanted = new Set(), list = [];
-    for (const row of visible) {
-      wanted.add(row.id);
-      let element = drawn.get(row.id);
-      if (!element) {
-        element = document.createElement("tr");
-        element.dataset.id = row.id;
-        drawn.set(row.id, element);
-      }
-      const html = rowHtml(row), name = "row lv-" + row.level;
-      if (element.className !== name) element.className = name;
-      if (element.drawnHtml !== html) {
-        const focused = element.contains(document.activeElement);
-        element.innerHTML = html;
-        element.drawnHtml = html;
-        if (focused) element.querySelector("a").focus({ preventScroll: true });
-      }
-      list.push(element);
+    const visible = sorted.slice(first, last), wanted = new Set(visible.map((row) => row.id));
+    for (const [id, element] of drawn) {
+      if (wanted.has(id)) continue;
+      drawn.delete(id);
+      element.edition = null;
+      // Else those that stay in their order would have to move around it.
+      element.remove();
+      spare.push(element);
     }
-    for (const id of drawn.keys()) if (!wanted.has(id)) drawn.delete(id);
-    const next = first + ":" + total + ":" + visible.map((row) => row.id).join();
-    if (next !== shape) {
-      shape = next;
-      pads[0].firstChild.style.height = first * rowHeight + "px";
-      pads[1].firstChild.style.height = (total - last) * rowHeight + "px";
-      const focus = document.activeElement;
-      table.replaceChildren(...(first ? [pads[0]] : []), ...list, ...(last < total ? [pads[1]] : []));
-      if (focus && focus !== document.activeElement && table.contains(focus)) focus.focus({ preventScroll: true });
+    const list = visible.map(elementOf);
+    spare.length = Math.min(spare.length, 2 * BEYOND);
+    set(pads[0].firstChild.style, "height", first * rowHeight + "px");
+    set(pads[1].firstChild.style, "height", (total - last) * rowHeight + "px");
+    put(table, [...(first ? [pads[0]] : []), ...list, ...(last < total ? [pads[1]] : [])]);
+    if (list.length && measured !== edition) {
+      measured = edition;
+      rowHeight = list[list.length >> 1].getBoundingClientRect().height || rowHeight;
     }
-    if (list.length) rowHeight = list[list.length >> 1].getBoundingClientRect().height || rowHeight;
-    $("matching").textContent = sorted.length;
+    set($("matching"), "textContent", String(sorted.length));
     const more = $("rest");
     more.hidden = rest <= 0;
-    more.firstElementChild.textContent = rest + " more";
-    more.firstElementChild.href = address({ top: Infinity });
+    set(more.firstElementChild, "textContent", rest + " more");
+    if (rest > 0) more.firstElementChild.href = address({ top: Infinity });
     let none = $("none");
     if (!none && !sorted.length) {
       none = document.createElement("p");
@@ -254,20 +290,50 @@
     }
     if (none) none.hidden = sorted.length > 0;
   }
+  function elementOf(row) {
+    let element = drawn.get(row.id);
+    if (!element) {
+      element = spare.pop() || blank.content.firstChild.cloneNode(true);
+      drawn.set(row.id, element);
+    }
+    if (element.edition !== edition) {
+      element.edition = edition;
+      fill(element, row);
+    }
+    return element;
+  }
+  // Makes these the children, in this order; those that are in their place are not touched.
+  function put(parent, children) {
+    const wanted = new Set(children), focus = document.activeElement;
+    for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+    let at = parent.firstElementChild;
+    for (const child of children) {
+      if (child === at) at = at.nextElementSibling;
+      else parent.insertBefore(child, at);
+    }
+    if (focus && focus !== document.activeElement && parent.contains(focus)) focus.focus({ preventScroll: true });
+  }
 
   // ---- The strip: a cell for each worker, always in the same place ----
   const cells = new Map();
-  let places = "";
+  let placed = null;
   const LONG = 600, FEW = 64;
+  const keyOf = (strip) => state.key || strip.dataset.key;
+  const shownLevel = (row, level) => (row.level === "stale" ? "stale" : row.level === "new" && level === "ok" ? "new" : level || "none");
+  // Its cells are drawn as soon as it is in the window.
   function drawStrip() {
     const strip = $("strip");
-    if (!strip || !rows.size) return;
-    const key = state.key || strip.dataset.key, [read, level, format] = KEYS[key] || KEYS.kv;
-    largest = 0;
-    for (const row of rows.values()) largest = Math.max(largest, read(row) || 0);
-    const target = { kv: targets.kv, waiting: targets.queue, slots: 1, hits: 1 }[key] || largest;
-    const ordered = [...rows.values()].sort(byId);
-    for (const row of ordered) {
+    if (!strip || !rows.size) return true;
+    const at = { bad: 0, warn: 0, stale: 0, new: 0 };
+    for (const row of places) if (row.level in at) at[row.level]++;
+    set($("strip-text"), "textContent", `${places.length} ${places.length === 1 ? "worker" : "workers"}: ${at.bad} at the target or above, `
+      + `${at.warn} at 80 % or more, ${at.stale} silent, ${at.new} new`);
+    const box = strip.getBoundingClientRect();
+    if (placed && (box.bottom < 0 || box.top > innerHeight)) return false;
+    const key = keyOf(strip), [read, levelOf] = KEYS[key] || KEYS.kv;
+    let target = { kv: targets.kv, waiting: targets.queue, slots: 1, hits: 1 }[key];
+    if (target === undefined) target = places.reduce((largest, row) => Math.max(largest, read(row) || 0), 0);
+    for (const row of places) {
       let cell = cells.get(row.id);
       if (!cell) {
         cell = document.createElement("a");
@@ -275,28 +341,26 @@
         cell.tabIndex = -1;
         cells.set(row.id, cell);
       }
-      const v = read(row);
-      let at = level(row) || "none";
-      if (row.level === "stale") at = "stale";
-      else if (row.level === "new" && at === "ok") at = "new";
-      const height = at === "stale" ? 8 : v == null ? 0 : Math.min(8, Math.max(0, Math.round((target > 0 ? v / target : 0) * 8)));
-      const name = `cell lv-${at} h${height}`;
-      if (cell.className !== name) cell.className = name;
-      // What a cell says when the pointer is on it is written then.
-      cell.says = () => (row.hex ? "0x" + row.hex : plain(row.id)) + " " + (at === "stale" ? row.state : format(v));
+      cell.row = row;
+      const v = read(row), level = shownLevel(row, levelOf(row));
+      const height = level === "stale" ? 8 : v == null ? 0 : Math.min(8, Math.max(0, Math.round((target > 0 ? v / target : 0) * 8)));
+      const name = `cell lv-${level} h${height}`;
+      if (cell.drawnName !== name) cell.className = cell.drawnName = name;
     }
-    for (const id of cells.keys()) if (!rows.has(id)) cells.delete(id);
-    const next = ordered.map((row) => row.id).join();
-    if (next !== places) {
-      places = next;
-      strip.classList.toggle("many", ordered.length > LONG);
-      strip.classList.toggle("few", ordered.length <= FEW);
-      strip.replaceChildren(...ordered.map((row) => cells.get(row.id)));
+    if (placed !== places) {
+      placed = places;
+      for (const id of cells.keys()) if (!rows.has(id)) cells.delete(id);
+      strip.classList.toggle("many", places.length > LONG);
+      strip.classList.toggle("few", places.length <= FEW);
+      strip.replaceChildren(...places.map((row) => cells.get(row.id)));
       if ($("strip-rest")) $("strip-rest").remove();
     }
-    const at = (l) => ordered.filter((row) => row.level === l).length;
-    $("strip-text").textContent = `${ordered.length} ${ordered.length === 1 ? "worker" : "workers"}: ${at("bad")} at the target or above, `
-      + `${at("warn")} at 80 % or more, ${at("stale")} silent, ${at("new")} new`;
+    return true;
+  }
+  // What a cell says when the pointer is on it.
+  function cellText({ row }) {
+    const [read, levelOf, format] = KEYS[keyOf($("strip"))] || KEYS.kv;
+    return (row.hex ? "0x" + row.hex : plain(row.id)) + " " + (shownLevel(row, levelOf(row)) === "stale" ? row.state : format(read(row)));
   }
 
   let frame = 0;
@@ -306,8 +370,7 @@
     frame = requestAnimationFrame(() => {
       frame = 0;
       drawRows();
-      if (draw.strip) drawStrip();
-      draw.strip = false;
+      if (draw.strip) draw.strip = !drawStrip();
     });
   }
 
@@ -339,7 +402,8 @@
     if (!on) {
       for (const [id, html] of pending) swap(id, html);
       pending.clear();
-      for (const event of held.splice(0)) takeRows(event);
+      if (held) takeRows(held);
+      held = null;
       arrange();
       draw();
     }
@@ -402,23 +466,36 @@
   });
   addEventListener("popstate", () => { readAddress(); changedView(); });
   addEventListener("scroll", () => draw("rows"), { passive: true });
-  addEventListener("resize", () => draw("rows"));
+  addEventListener("resize", () => { measured = 0; draw(); });
   if ($("pause")) $("pause").addEventListener("click", () => setPaused(!paused));
 
   addEventListener("pointerover", (event) => {
-    if (event.target.says) event.target.title = event.target.says();
+    if (event.target.row) event.target.title = cellText(event.target);
   });
 
   // ---- The stream ----
-  const held = [];
-  let source = null;
-  function takeRows(event) {
-    const { live, isWhole } = event;
+  let source = null, held = null;
+  function takeRows({ live, isWhole }) {
+    edition++;
+    areOthers = areOthers || isWhole;
+    const before = isWhole ? new Map(rows) : rows;
     if (isWhole) rows.clear();
-    for (const packed of live.rows) { const row = unpack(packed); rows.set(row.id, row); }
-    for (const id of live.gone) rows.delete(id);
+    for (const packed of live.rows) {
+      const row = unpack(packed), known = before.get(row.id);
+      areOthers = areOthers || !known;
+      rows.set(row.id, known ? Object.assign(known, row) : row);
+    }
+    for (const id of live.gone) areOthers = rows.delete(id) || areOthers;
     if (live.kv_target != null) targets = { kv: live.kv_target, queue: live.queue_target };
     taken = live.taken;
+  }
+  // While the page is paused: the latest of each worker, however long that is.
+  function hold({ live, isWhole }) {
+    const latest = new Map(isWhole || !held ? [] : held.live.rows.map((row) => [row[0][0], row]));
+    const left = new Set(isWhole || !held ? [] : held.live.gone);
+    for (const row of live.rows) { latest.set(row[0][0], row); left.delete(row[0][0]); }
+    for (const id of live.gone) { latest.delete(id); left.add(id); }
+    held = { live: { ...live, rows: [...latest.values()], gone: [...left] }, isWhole: isWhole || (held ? held.isWhole : false) };
   }
   function take(message, isWhole) {
     const live = JSON.parse(message.data);
@@ -432,8 +509,7 @@
     delete live.parts.state;
     if (paused) {
       for (const [id, html] of Object.entries(live.parts)) pending.set(id, html);
-      if (isWhole) held.length = 0;
-      held.push({ live, isWhole });
+      hold({ live, isWhole });
     } else {
       for (const [id, html] of Object.entries(live.parts)) swap(id, html);
       if (isPool) {

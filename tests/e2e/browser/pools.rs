@@ -86,7 +86,7 @@ async fn rows_that_the_script_draws_are_those_of_the_server() {
         request.send();
         const served = rows(new DOMParser().parseFromString(request.responseText, 'text/html'));
         const drawn = rows(document);
-        return document.querySelector('#rows tr').drawnHtml && JSON.stringify(served) === JSON.stringify(drawn)
+        return document.querySelector('#rows tr').edition && JSON.stringify(served) === JSON.stringify(drawn)
             ? [] : [served, drawn];";
     tests::eventually("the script draws the rows as the server does", async || {
         let differing = browser.run(compare).await;
@@ -211,10 +211,7 @@ async fn a_paused_page_keeps_its_figures_and_goes_on_later() {
         .go(&format!("{}/?pool={TARGET}&sort=kv", collector.url()))
         .await;
     browser
-        .shows(
-            "it is live",
-            "document.querySelector('#rows tr').drawnHtml != null",
-        )
+        .shows("it is live", "document.querySelector('#rows tr').edition != null")
         .await;
     browser.types("p").await;
     browser

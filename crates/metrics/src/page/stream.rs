@@ -19,6 +19,13 @@ use crate::view::{Ask, Screen};
 /// Time from one rendering to the next: a person sees no more, and events may publish many snapshots in a second.
 const REST: Duration = Duration::from_millis(500);
 
+/// The same after a large one. It has thousands of rows, and to take all of them in twice a second would leave a browser
+/// no time to scroll.
+const LONG_REST: Duration = Duration::from_secs(2);
+
+/// Bytes of an event from which on the time to the next grows.
+const LARGE: usize = 400 << 10;
+
 /// A client or a proxy that hears nothing for long may think that the connection is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -47,7 +54,8 @@ struct Latest {
     number: u64,
     /// That of the rendering before.
     since: Option<u64>,
-    made: Option<Instant>,
+    /// When the next may be made.
+    due: Option<Instant>,
     /// `None` where what it is about is not there.
     screen: Option<Arc<Rendered>>,
     whole: Option<Bytes>,
@@ -126,7 +134,7 @@ impl Follower {
             let topic = Arc::clone(&self.topic);
             let mut latest = topic.latest.lock().await;
             if latest.number < published.snapshot.sequence {
-                match latest.made.map(|made| made + REST) {
+                match latest.due {
                     Some(due) if due > Instant::now() => {
                         if latest.number > self.seen {
                             return Some(self.event(&mut latest).await);
@@ -177,10 +185,11 @@ impl Follower {
             (screen.map(Arc::new), delta)
         };
         let (screen, delta) = self.pages.jobs.run(work).await?;
+        let bytes = delta.as_ref().map_or(0, Bytes::len);
         *latest = Latest {
             number,
             since: (latest.number > 0).then_some(latest.number),
-            made: Some(Instant::now()),
+            due: Some(Instant::now() + rest(bytes)),
             screen,
             whole: None,
             delta,
@@ -212,6 +221,11 @@ impl Follower {
         latest.whole = Some(whole.clone());
         Ok(whole)
     }
+}
+
+/// How long to rest after an event of so many bytes.
+fn rest(bytes: usize) -> Duration {
+    REST.mul_f64(bytes as f64 / LARGE as f64).clamp(REST, LONG_REST)
 }
 
 /// What a screen is about is not there, or not any more.

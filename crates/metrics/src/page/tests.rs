@@ -1,15 +1,18 @@
 //! What [`Pages`] promises. The tests count and hold back renderings where they read what the page says of the process.
 
 use std::io::Read;
+use std::ops::Range;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 
 use flate2::read::GzDecoder;
 use fleet::{LinkView, PoolName, PoolView, Settings, Snapshot};
 use futures_util::poll;
-use tokio::time::{advance, timeout};
+use tokio::time::{Instant, advance, timeout};
 
 use crate::export::Reloads;
+use crate::export::tests::sample;
+use crate::view::{Ask, Kind};
 
 use super::jobs::MAX_JOBS;
 use super::*;
@@ -267,7 +270,7 @@ async fn many_that_follow_a_screen_share_each_rendering() {
     for form in [Form::Json, Form::Html] {
         let (publish, pages, renderings) = counted();
         publish.send_replace(published(1));
-        let ask = crate::view::Ask::of(crate::view::Kind::Collector);
+        let ask = Ask::of(Kind::Collector);
         let mut followers: Vec<Follower> = (0..200).map(|_| pages.follow(&ask, form)).collect();
         for (number, name) in [(1, "view"), (2, "delta"), (3, "delta")] {
             let next = followers.iter_mut().map(Follower::next);
@@ -283,11 +286,41 @@ async fn many_that_follow_a_screen_share_each_rendering() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_screen_rests_half_a_second_and_longer_where_its_changes_are_large() {
+    async fn check(workers: u64, expected: Range<f64>) {
+        let started = |sequence: u64| {
+            let mut pool = sample::full_pool("a/b/c", workers);
+            for worker in Arc::make_mut(&mut pool.workers) {
+                worker.started = Some(sequence as f64);
+            }
+            let mut snapshot = sample::snapshot_of(vec![pool]);
+            snapshot.sequence = sequence;
+            Published::now(Arc::new(snapshot))
+        };
+        let (publish, snapshots) = watch::channel(started(1));
+        let pages = Arc::new(Pages::new(Source::of(snapshots)));
+        let ask = Ask::read(Kind::Pool, "pool=a/b/c").expect("a question");
+        let mut follower = pages.follow(&ask, Form::Html);
+        // The first has no changes, and the rest after the second depends on how large those in it are.
+        for sequence in 2..=3 {
+            follower.next().await.expect("an event").expect("rendered");
+            publish.send_replace(started(sequence));
+        }
+        let second = Instant::now();
+        follower.next().await.expect("an event").expect("rendered");
+        let rest = second.elapsed().as_secs_f64();
+        assert!(expected.contains(&rest), "{workers} workers: {rest}");
+    }
+    check(100, 0.4..0.6).await;
+    check(20_000, 1.9..2.1).await;
+}
+
 #[tokio::test]
 async fn one_that_was_too_slow_for_a_snapshot_gets_the_whole_screen() {
     let (publish, pages, _) = counted();
     publish.send_replace(published(1));
-    let ask = crate::view::Ask::of(crate::view::Kind::Overview);
+    let ask = Ask::of(Kind::Overview);
     let (mut quick, mut slow) = (pages.follow(&ask, Form::Json), pages.follow(&ask, Form::Json));
     let next =
         async |follower: &mut Follower| event(&follower.next().await.expect("an event").expect("rendered"));
