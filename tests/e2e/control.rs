@@ -169,6 +169,19 @@ async fn processes_that_share_a_name_are_numbered_and_each_is_controlled_by_itse
 }
 
 #[tokio::test]
+async fn processes_that_start_at_the_same_time_get_a_name_each() {
+    let server = NatsServer::start().await;
+    let start = async || Workers::start(&server, &[&IDLE[..], &["1", "--name", "twin"]].concat()).await;
+    let twins = futures_util::future::join_all((0..4).map(|_| start())).await;
+    let mut names: Vec<&str> = twins.iter().map(Workers::name).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["twin", "twin-2", "twin-3", "twin-4"]);
+    for workers in &twins {
+        assert_eq!(workers.ctl(&["status"]).await["done"]["name"], workers.name());
+    }
+}
+
+#[tokio::test]
 async fn a_process_that_does_not_answer_has_its_name_all_the_same() {
     let server = NatsServer::start().await;
     let client = server.client().await;

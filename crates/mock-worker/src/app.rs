@@ -89,13 +89,14 @@ impl App {
             let link = show.new_link();
             let control = link.connect().await?;
             // Before any worker is there, for they would stay without control.
-            let name = control::claim(&link, &control, &config.name, config.share_name).await;
-            let name = name.map_err(|reason| InvalidInput(anyhow::Error::msg(reason)))?;
+            let claimed = control::claim(&link, &control, &config.name, config.share_name).await;
+            let claimed = claimed.map_err(|reason| InvalidInput(anyhow::Error::msg(reason)))?;
             let calls = control
-                .queue_subscribe(subject_of(&name), control::GROUP.to_owned())
+                .queue_subscribe(subject_of(&claimed.name), control::GROUP.to_owned())
                 .await
                 .context("failed to subscribe to the subject of control")?;
-            show.set_name(name);
+            show.set_name(claimed.name.clone());
+            drop(claimed);
             show.connect(&config).await?;
             let page = page::serve(page);
             let everybody = control

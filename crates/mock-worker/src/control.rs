@@ -1,7 +1,7 @@
 //! Control over NATS: what can be asked of workers that run, and what they answer.
 //!
 //! A request is a message to [`subject_of`] the process's name with a [`Request`] as JSON; the answer is an [`Answer`]. One
-//! process does what a request asks, should two ever have one name.
+//! process does what a request asks; two have one name only where they cannot hear each other.
 //! Requests are checked before anything is done, and done as a whole or not at all.
 
 mod call;
@@ -24,6 +24,11 @@ pub(crate) use claim::claim;
 pub enum Request {
     /// The status.
     Status,
+    /// The name, which a process asks for that starts. Whoever has it does not answer.
+    Claim {
+        /// Of several that ask at the same time, the first in the order of ids gets it.
+        id: String,
+    },
     /// Other traffic from now on.
     Set {
         /// `traffic.rate=20` and the like.
@@ -119,7 +124,7 @@ impl Request {
     /// Says what cannot be, as far as that can be said without the workers.
     pub fn check(&self) -> Result<(), String> {
         match self {
-            Self::Status | Self::Advance { .. } => Ok(()),
+            Self::Status | Self::Claim { .. } | Self::Advance { .. } => Ok(()),
             Self::Set { settings } => traffic_settings(settings).map(|_| ()),
             Self::Fault { settings } => fault(settings).map(|_| ()),
             Self::Clear { what } => what.as_deref().map_or(Ok(()), |what| cleared(what).map(|_| ())),

@@ -2,34 +2,48 @@
 
 use std::time::Duration;
 
-use async_nats::Client;
+use async_nats::{Client, Subscriber};
+use futures_util::StreamExt;
 use link::Link;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Answer, Request, counted, subject_of};
 
 /// How long a process that has a name may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long another process may take to say that it wants the same name: some times as long as the server takes to answer,
+/// within these bounds.
+const WINDOW: (Duration, Duration) = (Duration::from_millis(50), PATIENCE);
+const ANSWERS: u32 = 4;
+
+/// A name that this process has. It listens at it without answering until this is dropped, which must not be before it
+/// listens there as the name's owner.
+pub(crate) struct Claimed {
+    pub(crate) name: String,
+    _listening: Subscriber,
+}
+
 /// Takes `name` for this process, or where it may be `numbered` the first of `name`, `name-2`, `name-3` that is free.
 ///
 /// # Errors
-/// Says which workers the process has that has this name.
+/// Says which workers the process has that has this name, or that NATS cannot be asked.
 pub(crate) async fn claim(
     link: &Link,
     client: &Client,
     name: &str,
     numbered: bool,
-) -> Result<String, String> {
-    let Some(workers) = workers_of(link, client, name).await else {
-        return Ok(name.to_owned());
+) -> Result<Claimed, String> {
+    let workers = match take(link, client, name).await? {
+        Ok(claimed) => return Ok(claimed),
+        Err(workers) => workers,
     };
     let mut number = 2;
     loop {
         let next = format!("{name}-{number}");
-        if workers_of(link, client, &next).await.is_none() {
+        if let Ok(claimed) = take(link, client, &next).await? {
             return match numbered {
-                true => Ok(next),
+                true => Ok(claimed),
                 false => Err(format!(
                     "another process on this server is named {name:?}, with {workers}; give this one another --name, or let it \
                      be {next:?} with --share-name"
@@ -38,6 +52,44 @@ pub(crate) async fn claim(
         }
         number += 1;
     }
+}
+
+/// Takes a name, unless a process has it; then it says which workers that process has.
+///
+/// Of processes that want a name at the same time none has it yet, so each says under which id it wants it, and the one
+/// with the first id in their order gets it.
+async fn take(link: &Link, client: &Client, name: &str) -> Result<Result<Claimed, String>, String> {
+    let asked = Instant::now();
+    if let Some(workers) = workers_of(link, client, name).await {
+        return Ok(Err(workers));
+    }
+    let answered = asked.elapsed();
+    let failed = |error: &dyn std::fmt::Display| format!("failed to ask for the name {name:?}: {error}");
+    let subject = subject_of(name);
+    let listening = client.subscribe(subject.clone()).await;
+    let mut listening = listening.map_err(|error| failed(&error))?;
+    let own = client.new_inbox();
+    let say = async || {
+        let payload = serde_json::to_vec(&Request::Claim { id: own.clone() }).expect("a request is JSON");
+        let said = client.publish(subject.clone(), payload.into()).await;
+        said.map_err(|error| failed(&error))
+    };
+    say().await?;
+    let until = Instant::now() + (answered * ANSWERS).clamp(WINDOW.0, WINDOW.1);
+    while let Ok(Some(message)) = timeout_at(until, listening.next()).await {
+        match serde_json::from_slice(&message.payload) {
+            Ok(Request::Claim { id }) if id < own => {
+                return Ok(Err("workers that are about to start".to_owned()));
+            }
+            // It did not listen yet when we said it.
+            Ok(Request::Claim { id }) if id > own => say().await?,
+            _ => {}
+        }
+    }
+    Ok(Ok(Claimed {
+        name: name.to_owned(),
+        _listening: listening,
+    }))
 }
 
 /// Which workers the process of this name has; `None` where there is none.

@@ -16,7 +16,7 @@ impl Show {
         request.check()?;
         self.catch_up();
         let text = match request {
-            Request::Status => self.scenario.description.clone(),
+            Request::Status | Request::Claim { .. } => self.scenario.description.clone(),
             Request::Set { settings } => self.set(&settings)?,
             Request::Fault { settings } => self.add(fault(&settings)?),
             Request::Clear { what } => self.clear(what.as_deref())?,
