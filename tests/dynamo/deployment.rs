@@ -120,12 +120,18 @@ impl Deployment {
 
     /// What each mocker says on its own page.
     pub(crate) async fn own_pages(&self) -> Vec<Page> {
-        let pages = self.system_ports.iter().map(async |port| {
+        let texts = self.own_texts().await;
+        texts.iter().map(|text| Page::parse(text)).collect()
+    }
+
+    /// The same as it is written.
+    pub(crate) async fn own_texts(&self) -> Vec<String> {
+        let texts = self.system_ports.iter().map(async |port| {
             let url = format!("http://127.0.0.1:{port}/metrics");
             let reply = self.http.get(url).send().await.expect("the mocker answers");
-            Page::parse(&reply.text().await.expect("a page"))
+            reply.text().await.expect("a page")
         });
-        futures_util::future::join_all(pages).await
+        futures_util::future::join_all(texts).await
     }
 
     /// Starts the frontend on a free port.

@@ -10,6 +10,7 @@ mod events;
 mod kill;
 mod listener;
 mod opt_in;
+mod own_names;
 mod own_numbers;
 mod planes;
 mod publishing;
