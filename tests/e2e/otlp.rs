@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tests::{Collector, NatsServer, OtlpReceiver, Page, Point, TestFleet, eventually, tools};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
+};
+use prost::Message;
+use tests::{Collector, NatsServer, OtlpReceiver, Page, Point, Relay, TestFleet, eventually, tools};
 
 use crate::TARGET;
 use crate::sinks::workers;
@@ -162,4 +166,72 @@ async fn what_happened_since_the_last_export_is_exported_at_shutdown() {
         },
     )
     .await;
+}
+
+#[tokio::test]
+async fn an_export_is_repeated_where_the_protocol_allows_it_and_what_a_receiver_rejects_is_counted() {
+    let test = "an_export_is_repeated_where_the_protocol_allows_it_and_what_a_receiver_rejects_is_counted";
+    let Some(program) = tools::program("E2E_ROTEL", test) else {
+        return;
+    };
+    let receiver = OtlpReceiver::start(&program).await;
+    let relay = Relay::to(receiver.endpoint()).await;
+    let server = NatsServer::start().await;
+    let fleet = TestFleet::connect(&server).await;
+    workers(3).iter().for_each(|worker| fleet.join(worker));
+    relay.answer(Some("HTTP/1.1 503 Service Unavailable"));
+    // One export is all that there is: without another attempt nothing would arrive.
+    let flags = ["--otlp-endpoint", relay.url(), "--otlp-interval", "1h"];
+    let mut collector = Collector::watching(&server, TARGET, &flags).await;
+    let pushes = |page: &Page, result: &str| {
+        let labels = [("sink", "otlp"), ("result", result)];
+        page.value("llm_collector_pushes_total", &labels)
+            .unwrap_or_default()
+    };
+    collector
+        .shows("attempts fail", |page| pushes(page, "failure") >= 2.0)
+        .await;
+    relay.answer(None);
+    collector
+        .shows("the export arrives", |page| pushes(page, "success") == 1.0)
+        .await;
+    eventually("it is received", async || match receiver.latest().len() {
+        0 => Err("nothing".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    assert_eq!(collector.stop().await, Some(0));
+
+    let partial = ExportMetricsServiceResponse {
+        partial_success: Some(ExportMetricsPartialSuccess {
+            rejected_data_points: 7,
+            error_message: "too many labels".to_owned(),
+        }),
+    };
+    relay.answer_with("HTTP/1.1 200 OK", &partial.encode_to_vec());
+    collector = Collector::watching(&server, TARGET, &flags).await;
+    collector
+        .has(
+            "llm_collector_push_rejected_points_total",
+            &[("sink", "otlp")],
+            7.0,
+        )
+        .await;
+    let parts = ["WARN", "rejected some of its points", "too many labels"];
+    collector.program().says(&parts).await;
+    assert_eq!(collector.stop().await, Some(0));
+
+    relay.answer(Some("HTTP/1.1 400 Bad Request"));
+    let before = relay.seen().len();
+    collector = Collector::watching(&server, TARGET, &flags).await;
+    collector
+        .shows("the export is refused", |page| pushes(page, "refused") == 1.0)
+        .await;
+    collector.rounds(2).await;
+    assert_eq!(
+        relay.seen().len(),
+        before + 1,
+        "what is refused is not sent again"
+    );
+    assert_eq!(collector.stop().await, Some(0));
 }

@@ -3,7 +3,7 @@
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, prlimit};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
@@ -125,6 +125,20 @@ impl Program {
             .pid()
             .unwrap_or_else(|| panic!("{} has already ended", self.name));
         kill_process(pid, signal).unwrap_or_else(|error| panic!("failed to signal {}: {error}", self.name));
+    }
+
+    /// Sets how many files it may have open from now on, and returns how many it could have; `None` is without a limit.
+    ///
+    /// # Panics
+    /// When the program has already ended.
+    pub fn limit_open_files(&self, current: Option<u64>) -> Option<u64> {
+        let pid = self
+            .pid()
+            .unwrap_or_else(|| panic!("{} has already ended", self.name));
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit { current, maximum };
+        let before = prlimit(Some(pid), Resource::Nofile, limit);
+        before.expect("it is our own process").current
     }
 
     /// Interrupts a program that leads a process group, as Ctrl-C on a terminal does, with all that it has started.

@@ -22,7 +22,7 @@ pub struct Relay {
 
 #[derive(Debug, Default)]
 struct State {
-    answer: Option<String>,
+    answer: Option<Vec<u8>>,
     seen: Vec<Seen>,
 }
 
@@ -101,7 +101,16 @@ impl Relay {
 
     /// Answers from now on with this status line and these headers, without a body, or passes requests again.
     pub fn answer(&self, answer: Option<&str>) {
-        self.lock().answer = answer.map(|head| format!("{head}\r\nContent-Length: 0\r\n\r\n"));
+        match answer {
+            Some(head) => self.answer_with(head, &[]),
+            None => self.lock().answer = None,
+        }
+    }
+
+    /// Answers from now on with this status line, these headers and this body.
+    pub fn answer_with(&self, head: &str, body: &[u8]) {
+        let head = format!("{head}\r\nContent-Length: {}\r\n\r\n", body.len());
+        self.lock().answer = Some([head.as_bytes(), body].concat());
     }
 
     /// The requests that have come.
@@ -134,7 +143,7 @@ async fn pass(
             answer
         };
         let answer = match answer {
-            Some(answer) => answer.into_bytes(),
+            Some(answer) => answer,
             None => {
                 let mut receiver = BufReader::new(TcpStream::connect(receiver).await.ok()?);
                 receiver.write_all(head.as_bytes()).await.ok()?;

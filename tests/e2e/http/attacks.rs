@@ -96,6 +96,36 @@ async fn half_sent_requests_stop_neither_scrapes_nor_nats() {
 }
 
 #[tokio::test]
+async fn without_a_free_file_descriptor_clients_wait_and_one_line_says_so() {
+    let server = NatsServer::start().await;
+    let mut collector = Collector::watching(&server, TARGET, &[]).await;
+    let address = address(&collector);
+    // Its own limits keep the program from this state, so the limit is taken away from it while it runs.
+    let before = collector.program().limit_open_files(Some(1));
+    let mut waiting = sent(
+        &address,
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    collector
+        .program()
+        .says(&["WARN", "could not be accepted; serving goes on"])
+        .await;
+    collector.program().limit_open_files(before);
+    let mut reply = String::new();
+    waiting.read_to_string(&mut reply).await.expect("a reply");
+    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    let page = collector.page().await;
+    assert!(
+        page.value("llm_collector_http_accept_errors_total", &[]) > Some(0.0),
+        "{page}"
+    );
+    assert_eq!(page.value("llm_collector_nats_connected", &[]), Some(1.0));
+    let lines = collector.program().lines_with(&["could not be accepted"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[tokio::test]
 async fn a_client_is_closed_that_takes_too_long_to_ask_to_ask_again_or_to_read() {
     let server = NatsServer::start().await;
     let _workers = Workers::start(&server, &["--workers", "1000"]).await;
