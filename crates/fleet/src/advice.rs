@@ -89,7 +89,7 @@ pub(crate) fn remedy(wanted: &EndpointPath, form: Form, miss: &NearMiss) -> Opti
         ),
         (Reason::NoEndpoint, _) => Some("it may be starting, or offers its endpoint elsewhere".to_owned()),
         (Reason::HashDiffers, _) => Some(
-            "the hash is that of other names, or of another runtime; `metrics list` shows whose".to_owned(),
+            "the hash belongs to other names or to another runtime; `metrics list` shows which".to_owned(),
         ),
         (Reason::UnknownLayout, _) => Some("describe its subject with --subject-pattern".to_owned()),
         (_, None) => Some("`metrics list` shows the exact names".to_owned()),

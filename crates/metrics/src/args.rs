@@ -67,8 +67,8 @@ pub struct Cli {
 /// Commands that do one thing and end.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say how the target's workers are known, and of every service on NATS whether it is one of them, and why; or which
-    /// instances a plain service has, and what mappings find in their data.
+    /// Explain how the target's workers were found and, for each service on NATS, why it is or is not one of them; or
+    /// show which instances a plain service has, and what mappings find in their data.
     ///
     /// Exit code 0 when the target has workers, or the service instances; 3 when not.
     #[command(after_help = "Examples:
@@ -97,7 +97,7 @@ pub enum Command {
   metrics top --once              one table
   metrics top --once --json       what /api/v1/overview has")]
     Top(TopArgs),
-    /// Check that everything is there that the collector needs: the connection, each permission, limits of the server,
+    /// Check everything that the collector needs: the connection, each permission, limits of the server,
     /// clocks, services, and what Dynamo's workers need to be seen.
     ///
     /// Exit code 0 when nothing has to be fixed.
@@ -105,14 +105,14 @@ pub enum Command {
   metrics doctor --server nats://nats:4222
   metrics doctor dynamo/my_component/my_endpoint --json")]
     Doctor(DoctorArgs),
-    /// Check whether the workers of a path, in any language, keep to the protocol: discovery, statistics, load, counters, events,
-    /// messages without a reply subject, and their end. Each failure has its remedy.
+    /// Check whether the workers of a path, in any language, follow the protocol: discovery, statistics, load,
+    /// counters, events, messages without a reply subject, and shutdown. Each failure comes with a remedy.
     ///
     /// Exit code 0 when no check fails, 9 when one does, 3 when there is no worker.
     #[command(after_help = "Examples:
   metrics conform dynamo/my_component/my_endpoint
   metrics conform dynamo/my_component/my_endpoint --without-reply --request hello --drain 30s
-      send requests too, and look what becomes of them while you stop the worker
+      also send requests, and check that none is lost while you stop the worker
   metrics conform dynamo/my_component/my_endpoint --json")]
     Conform(ConformArgs),
     /// Check a configuration file, or show what it can hold and what is set.
@@ -221,8 +221,8 @@ pub struct SharedArgs {
     #[arg(long, env = "METRICS_ROUND_TIMEOUT", value_parser = time_within(ROUND_TIMEOUT), global = true, help_heading = rounds::HEADING, value_name = "TIME")]
     pub round_timeout: Option<Duration>,
 
-    /// Which log lines to write, e.g. `debug` or `metrics=debug`. The collector writes `info,async_nats=off` by default,
-    /// commands that look once `warn`, `list --watch` `error`, and `top` nothing.
+    /// Which log lines to write, e.g. `debug` or `metrics=debug`. By default the collector writes
+    /// `info,async_nats=off`, one-off commands `warn`, `list --watch` `error`, and `top` nothing.
     #[arg(long, env = "RUST_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
 

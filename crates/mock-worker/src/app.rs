@@ -149,7 +149,7 @@ impl App {
                 }
             }
             if show.is_over() {
-                info!(duration = ?config.duration.map(|duration| duration.to_string()), "the time is over");
+                info!(duration = ?config.duration.map(|duration| duration.to_string()), "the duration is over");
                 break Ok(());
             }
         };
@@ -167,7 +167,7 @@ impl App {
         if finished.await.is_err() {
             warn!(
                 callers = show.callers(),
-                "requests were abandoned after the grace"
+                "requests were abandoned after the grace period"
             );
         }
         show.stop(deadline).await?;

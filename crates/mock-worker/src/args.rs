@@ -89,13 +89,13 @@ enum CommandArgs {
         #[arg(long)]
         faults: bool,
     },
-    /// Prints a shipped scenario, to read it or to start one's own from it.
+    /// Prints a shipped scenario, to read or to use as a template.
     #[command(after_help = "Example:\n  mock-worker show spike > my.toml")]
     Show {
         /// Its name.
         name: String,
     },
-    /// Says whether a scenario can be run, and where not, why.
+    /// Checks whether a scenario can be run, and says why not.
     #[command(after_help = "Example:\n  mock-worker check my.toml")]
     Check {
         /// A file, or the name of a shipped scenario.
@@ -119,7 +119,7 @@ enum CommandArgs {
   mock-worker record --url http://collector:9091 --duration 10m > incident.toml
   mock-worker run incident.toml")]
     Record(RecordArgs),
-    /// Reaches into workers that run, over NATS.
+    /// Controls running workers over NATS.
     Ctl(Box<CtlArgs>),
     /// Prints the script by which a shell completes the flags and commands of this program.
     #[command(

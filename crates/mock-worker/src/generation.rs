@@ -33,7 +33,7 @@ pub enum Generation {
     V1_6,
 }
 
-/// Over what requests reach the workers.
+/// How requests reach the workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub enum RequestPlane {
     /// NATS: the workers are micro services, which answer `$SRV` and serve their endpoints

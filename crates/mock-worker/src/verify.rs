@@ -39,7 +39,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "URL", value_parser = url)]
     pub metrics: String,
 
-    /// The truth file of the workers; without it, the page is held against itself alone
+    /// The truth file of the workers; without it, the page is only checked for consistency
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
 

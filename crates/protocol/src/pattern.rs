@@ -386,8 +386,8 @@ mod tests {
         );
         check("{namespace}.{namespace}", "occurs twice");
         check("{namespace}.{componnent}", "did you mean {component}?");
-        check("{namespace}.{component", "brace without its partner at byte 12");
-        check("namespace}", "brace without its partner at byte 9");
+        check("{namespace}.{component", "has an unmatched brace at byte 12");
+        check("namespace}", "has an unmatched brace at byte 9");
         check(
             "a b.{namespace}.{component}.{endpoint}.{worker_id}",
             "white space",

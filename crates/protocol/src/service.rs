@@ -153,7 +153,7 @@ pub enum ShutdownError {
     #[error("the worker stopped serving: its NATS connection is closed")]
     Closed,
     /// Requests were still being handled after the grace; their callers got an error.
-    #[error("{requests} request{} abandoned after the grace", if *.requests == 1 { " was" } else { "s were" })]
+    #[error("{requests} request{} abandoned after the grace period", if *.requests == 1 { " was" } else { "s were" })]
     Unfinished {
         /// How many.
         requests: usize,

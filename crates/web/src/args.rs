@@ -47,7 +47,7 @@ pub struct WebArgs {
     pub http_response_timeout: Duration,
 
     /// Connections at the same time; fewer where the limit on open files (ulimit -n) leaves no room for NATS and files. One
-    /// more closes the oldest of half-sent requests or of idle connections, whichever are more.
+    /// more connection closes the oldest half-sent request or idle connection, whichever kind there are more of.
     #[arg(long, env = "METRICS_HTTP_MAX_CONNECTIONS", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub http_max_connections: u32,
 }

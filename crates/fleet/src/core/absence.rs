@@ -170,8 +170,8 @@ impl Core {
             ),
             counted(
                 others.foreign,
-                "other service did, and is not similar. `metrics list` shows it",
-                "other services did, and none is similar. `metrics list` shows them",
+                "other service did, but its name is not similar. `metrics list` shows it",
+                "other services did, but none has a similar name. `metrics list` shows them",
             ),
         ]
         .into_iter()

@@ -368,7 +368,7 @@ impl Core {
             self.warn(
                 "too many endpoints",
                 context.now,
-                "new endpoints are left out, because there are more than any fleet has",
+                "new endpoints are left out: the limit on endpoints is reached",
             );
         }
         key

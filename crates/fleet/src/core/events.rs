@@ -232,7 +232,8 @@ impl Core {
         let has_room = self.pools.len() < MAX_POOLS || self.pool_of.contains_key(&name);
         if !has_room || self.senders >= MAX_SENDERS {
             self.hearing.unassigned.over_limit += 1;
-            let text = "workers that are known by their events alone are left out, because there are more than any fleet has";
+            let text =
+                "workers seen only through events are left out: the limit on workers or pools is reached";
             self.warn("too many senders", now, text);
             return None;
         }

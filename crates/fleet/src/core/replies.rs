@@ -87,7 +87,7 @@ impl Core {
             self.warn(
                 "budget",
                 now,
-                "replies are not read, because more came in one round than any fleet sends",
+                "replies are not read: the limit on replies in one round is reached",
             );
             return;
         }
@@ -267,7 +267,7 @@ impl Core {
         self.warn(
             "too many instances",
             now,
-            "new service instances are left out, because there are more than any fleet has",
+            "new service instances are left out: the limit on instances is reached",
         );
     }
 

@@ -205,7 +205,7 @@ fn senders_and_their_pools_have_a_limit_and_a_flood_of_made_up_names_keeps_nothi
     bench.hear();
     assert_eq!(bench.snapshot().pools.len(), MAX_POOLS);
     assert_eq!(bench.snapshot().hearing.unassigned.over_limit, 10);
-    assert_eq!(bench.said("known by their events alone are left out").len(), 1);
+    assert_eq!(bench.said("seen only through events are left out").len(), 1);
     bench.run(15 * SECOND).rounds(2);
     assert_eq!(bench.snapshot().pools.len(), 0);
     bench.publish_event(

@@ -42,7 +42,7 @@ fn an_absence_says_what_was_seen_instead_and_what_to_type() {
 #[test]
 fn silence_no_service_and_others_are_three_messages() {
     assert!(absence(&[]).contains("no service answered at all"));
-    assert!(absence(&[("orders.create", "")]).contains("1 other service did, and is not similar"));
+    assert!(absence(&[("orders.create", "")]).contains("1 other service did, but its name is not similar"));
     assert!(absence(&[("dynamo_my_component.my_endpoint-1", "")]).contains("1 worker answers now"));
     let mut bench = Bench::of(POOL);
     let slow = Actor::plain("x", "x", "orders.create").latency(1800);

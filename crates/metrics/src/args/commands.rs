@@ -57,8 +57,8 @@ pub struct ConformArgs {
     /// Send this to each worker as a request, and check that it is answered and counted. A worker does what the request says.
     #[arg(long, value_name = "TEXT")]
     pub request: Option<String>,
-    /// Also send messages without a reply subject. They end what answers for workers of Dynamo 0.1 to 0.8 until they are started
-    /// again, so try that on workers that you can do without.
+    /// Also send messages without a reply subject. Workers of Dynamo 0.1 to 0.8 stop answering after one until they are
+    /// restarted, so use workers that you can spare.
     #[arg(long)]
     pub without_reply: bool,
     /// Send the request again and again, up to this long, while you stop the first worker, and check that none is lost.

@@ -19,7 +19,7 @@ pub struct ReportArgs {
     )]
     pub metadata_labels: Vec<MetadataLabel>,
 
-    /// What the workers of some pools can hold, where they do not report it; may be repeated, the first that fits counts.
+    /// What the workers of some pools can hold, where they do not report it; may be repeated; the first match applies.
     ///
     /// Dynamo 1.x reports no capacity on NATS. Example: 'dynamo/*/generate:slots=256,kv_blocks=8192'.
     #[arg(
@@ -33,7 +33,7 @@ pub struct ReportArgs {
     /// etcd server, or several separated by commas, in which Dynamo's workers register; how much each of them can hold is
     /// read there. Example: http://etcd:2379 or http://USER:PASSWORD@etcd:2379.
     ///
-    /// It counts after what a worker reports and after --capacity. Dynamo registers
+    /// Used only if neither the worker nor --capacity gives a value. Dynamo registers
     /// in etcd unless DYN_DISCOVERY_BACKEND names another place.
     #[arg(long, env = "METRICS_ETCD", hide_env_values = true, value_name = "URL")]
     pub etcd: Option<String>,

@@ -13,9 +13,9 @@ use crate::args::Cli;
 
 /// Flags that no file holds, and why.
 pub(super) const NOT_IN_THE_FILE: [(&str, &str); 3] = [
-    ("config", "it names the file"),
-    ("help", "it asks a question"),
-    ("version", "it asks a question"),
+    ("config", "it gives the path of the file"),
+    ("help", "it prints a text and exits"),
+    ("version", "it prints a text and exits"),
 ];
 
 /// Keys whose change takes effect without a restart.

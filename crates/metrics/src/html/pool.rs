@@ -235,15 +235,10 @@ const COLUMNS: [(Sort, &str, &str, &str); 11] = [
     (Sort::Id, "Worker", "id", ""),
     (Sort::Host, "Host", "low", "Where it runs, as its metadata says"),
     (Sort::Kv, "KV", "num", "KV-cache use"),
-    (
-        Sort::Slots,
-        "Slots",
-        "num",
-        "Running requests by those that can run at once",
-    ),
+    (Sort::Slots, "Slots", "num", "Running requests ÷ request capacity"),
     (Sort::Waiting, "Waiting", "num", "Queued requests"),
     (Sort::Requests, "Req/s", "num", "Requests per second"),
-    (Sort::Errors, "Errors", "num", "Failed requests by requests"),
+    (Sort::Errors, "Errors", "num", "Failed requests ÷ all requests"),
     (Sort::Hits, "Hits", "num low", "Blocks found in the prefix cache"),
     (Sort::Seen, "Seen", "num", "Time since it was last heard"),
     (

@@ -20,7 +20,7 @@ use crate::config::Wrong;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Push")]
 pub struct PushArgs {
-    /// Push the page to the Pushgateway that --push-url names, which is enough by itself.
+    /// Push the page to the Pushgateway of --push-url; setting --push-url alone is enough.
     #[arg(long, env = "METRICS_PUSH")]
     pub push: bool,
 

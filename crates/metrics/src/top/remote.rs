@@ -154,7 +154,7 @@ fn read(kind: Kind, data: &[u8]) -> Result<Screen, Unanswered> {
 
 fn changed(kind: Kind, before: &Screen, data: &[u8]) -> Result<Screen, Unanswered> {
     let delta = kind.read_delta(data).map_err(|error| unreadable(&error, data))?;
-    let missed = || Unanswered::Unreadable("a change is missing".to_owned());
+    let missed = || Unanswered::Unreadable("a delta is missing".to_owned());
     before.with(delta).ok_or_else(missed)
 }
 

@@ -40,7 +40,7 @@ impl Clock {
                 Ok(())
             }
             Self::Real { .. } => {
-                Err("the workers' time goes by itself; start them with --clock stepped".to_owned())
+                Err("the workers' clock runs in real time; start them with --clock stepped".to_owned())
             }
         }
     }
@@ -55,7 +55,9 @@ mod tests {
         let mut clock = Clock::Stepped { at: 5 };
         clock.advance(Nanos(7)).expect("it is stepped");
         assert_eq!(clock.now(), 12);
-        let error = Clock::real(1.0).advance(Nanos(7)).expect_err("it goes by itself");
+        let error = Clock::real(1.0)
+            .advance(Nanos(7))
+            .expect_err("it runs in real time");
         assert!(error.contains("--clock stepped"), "{error}");
     }
 }

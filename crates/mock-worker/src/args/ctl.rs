@@ -12,7 +12,7 @@ use crate::control::Request;
 /// How long to wait for an answer, unless --timeout says otherwise: a large fleet may be busy.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reaches into workers that run, over NATS. What is refused changes nothing.
+/// Controls running workers over NATS. What is refused changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mock-worker ctl list
@@ -44,7 +44,7 @@ pub struct CtlArgs {
 enum Act {
     /// Names the processes that run, with their workers.
     List,
-    /// What time it is for the workers, how they are, and what is wrong with them.
+    /// Shows the workers' time, state and active faults.
     Status,
     /// Changes the traffic from now on: keys under `traffic`, all or none.
     Set {
@@ -52,13 +52,13 @@ enum Act {
         #[arg(required = true, value_name = "KEY=VALUE")]
         settings: Vec<String>,
     },
-    /// Lets something go wrong: the keys of a scenario's `[[fault]]`, with `at` counted from now.
+    /// Injects a fault: the keys of a scenario's `[[fault]]`, with `at` counted from now.
     Fault {
         /// E.g. kind=late delay=3s select.first=1
         #[arg(required = true, value_name = "KEY=VALUE")]
         settings: Vec<String>,
     },
-    /// Takes faults back: those of a kind, or of a number, or all.
+    /// Ends faults: by kind, by number, or all.
     Clear {
         /// A kind, or the number that `fault` or `status` printed
         what: Option<String>,

@@ -29,7 +29,7 @@ pub(super) struct PathArgs {
 /// What goes over the scenario.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScenarioArgs {
-    /// Sets a key of the scenario otherwise, e.g. traffic.rate=5; may be repeated
+    /// Overrides a key of the scenario, e.g. traffic.rate=5; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<Setting>,
 
@@ -65,12 +65,12 @@ pub(super) struct TraceArgs {
     #[arg(long, env = "MOCK_WORKER_TRACE_FORMAT", value_enum, value_name = "FORMAT")]
     trace_format: Option<TraceFormat>,
 
-    /// For how many tokens of a prompt a hash id of the trace is [default: what the rows show]
+    /// Prompt tokens per hash id in the trace [default: what the rows show]
     #[arg(long, env = "MOCK_WORKER_TRACE_BLOCK_SIZE", value_name = "TOKENS",
           value_parser = clap::value_parser!(u64).range(1..=MAX_BLOCK_TOKENS))]
     trace_block_size: Option<u64>,
 
-    /// In what the trace counts time [default: ms for mooncake, s for qwen and burstgpt]
+    /// Unit of the trace's times [default: ms for mooncake, s for qwen and burstgpt]
     #[arg(long, env = "MOCK_WORKER_TRACE_TIME_UNIT", value_enum, value_name = "UNIT")]
     trace_time_unit: Option<TimeUnit>,
 

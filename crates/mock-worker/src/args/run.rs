@@ -57,14 +57,14 @@ pub(super) struct RunFlags {
           value_parser = clap::value_parser!(u32).range(1..))]
     replies_per_second: Option<u32>,
 
-    /// Of which version of Dynamo the workers are [default: of none; they are this project's]
+    /// Dynamo version whose protocol the workers speak [default: none; this project's own]
     ///
     /// It decides about subjects, statistics and events. Loads are published when they change.
     #[arg(long, env = "MOCK_WORKER_GENERATION", value_enum, value_name = "VERSION",
           conflicts_with_all = ["layout", "stats_shape", "encoding", "event_interval"])]
     generation: Option<Generation>,
 
-    /// Over what requests reach the workers [default: nats up to generation 0.9, tcp from 1.2 on]
+    /// How requests reach the workers [default: nats up to generation 0.9, tcp from 1.2 on]
     #[arg(
         long,
         env = "MOCK_WORKER_REQUEST_PLANE",
@@ -108,7 +108,7 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_SEED")]
     seed: Option<u64>,
 
-    /// Ends after so much of the workers' time [default: goes on until it is stopped]
+    /// Stops after this much simulated time [default: runs until stopped]
     #[arg(long, env = "MOCK_WORKER_DURATION", value_name = "TIME", value_parser = some_time)]
     duration: Option<Nanos>,
 
@@ -116,11 +116,11 @@ pub(super) struct RunFlags {
     #[arg(id = "begins_anew", long = "repeat", env = "MOCK_WORKER_REPEAT")]
     repeat: bool,
 
-    /// How the workers' time goes
+    /// How the workers' clock advances
     #[arg(long, env = "MOCK_WORKER_CLOCK", value_enum, default_value = "real")]
     clock: ClockArg,
 
-    /// How many times faster than real time the workers' time goes
+    /// How many times faster than real time the workers' clock runs
     #[arg(long, env = "MOCK_WORKER_SPEED", default_value_t = 1.0, value_name = "FACTOR", value_parser = speed)]
     speed: f64,
 
@@ -136,7 +136,7 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_METRICS_PORT_NUMBER", value_name = "PORT")]
     metrics_port: Option<u16>,
 
-    /// Whose names these metrics have
+    /// Engine whose metric names are served
     #[arg(long, env = "MOCK_WORKER_ENGINE", value_enum, default_value = "vllm")]
     engine: EngineArg,
 
@@ -161,7 +161,7 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_SHARE_NAME")]
     share_name: bool,
 
-    /// Reports nothing regularly [default: what the workers do, in a table on a terminal, else in a line every 10 seconds]
+    /// Turns off periodic status output [default: a table on a terminal, otherwise a line every 10 seconds]
     #[arg(long, env = "MOCK_WORKER_QUIET")]
     quiet: bool,
 
@@ -200,9 +200,9 @@ pub struct Config {
     pub stats_shape: Option<StatsShape>,
     /// How events are encoded, where the workers are of no version of Dynamo.
     pub encoding: Encoding,
-    /// Of which version of Dynamo the workers are.
+    /// The Dynamo version whose protocol the workers speak.
     pub generation: Option<Generation>,
-    /// Over what requests reach them.
+    /// How requests reach them.
     pub request_plane: RequestPlane,
     /// Where a frontend's request traces are published.
     pub request_trace_subject: String,

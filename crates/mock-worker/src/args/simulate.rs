@@ -42,7 +42,7 @@ pub(super) struct SimulateArgs {
     #[arg(long, env = "MOCK_WORKER_SEED", default_value_t = 0)]
     seed: u64,
 
-    /// Up to when [default: the scenario's duration]
+    /// Simulated time to run for [default: the scenario's duration]
     #[arg(long, value_name = "TIME", value_parser = some_time)]
     duration: Option<Nanos>,
 }

@@ -26,7 +26,7 @@ macro_rules! forms {
 }
 
 forms! {
-    "profile" "ramp": "along a straight line from one factor to another, which stays",
+    "profile" "ramp": "linear from one factor to another, which then stays",
         "{ ramp = { from = 0.2, to = 2.0, over = \"1m\" } }";
     "profile" "steps": "factors that hold from a time on; 1 before the first",
         "{ steps = [{ at = \"20s\", factor = 2.0 }, { at = \"40s\", factor = 0.5 }] }";
@@ -34,7 +34,7 @@ forms! {
         "{ diurnal = { period = \"24h\", amplitude = 0.5 } }";
     "profile" "spike": "another factor for a while, once or at every interval",
         "{ spike = { at = \"15s\", for = \"12s\", factor = 5.0, every = \"1m\" } }";
-    "profile" "drain": "down to nothing along a straight line",
+    "profile" "drain": "linear down to 0",
         "{ drain = { at = \"30s\", over = \"20s\" } }";
     "process" "gamma": "gamma-distributed gaps with this coefficient of variation",
         "{ gamma = { cv = 2.0 } }";

@@ -88,7 +88,8 @@ impl<'a> Messages<'a> {
         if is_trace {
             let trace = RequestTrace::read(event.as_bytes()).map_err(|error| error.to_string())?;
             if !published.lost {
-                self.traces.take(sent, trace.ok_or("it is no end of a request")?);
+                self.traces
+                    .take(sent, trace.ok_or("it is not a request_end record")?);
             }
             return Ok(());
         }

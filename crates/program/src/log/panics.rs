@@ -16,7 +16,7 @@ pub(super) fn write_to(lines: Lines) {
 fn write(panic: &PanicHookInfo<'_>, lines: &Lines) {
     let thread = thread::current();
     let thread = thread.name().unwrap_or("unnamed");
-    let message = panic.payload_as_str().unwrap_or("the reason is no text");
+    let message = panic.payload_as_str().unwrap_or("the panic message is not text");
     let location = panic.location().map_or_else(String::new, Location::to_string);
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);

@@ -79,12 +79,12 @@ pub struct NatsArgs {
     #[arg(long)]
     tlsfirst: bool,
 
-    /// Beginning of the subjects at which replies are received [default: _INBOX]
+    /// Prefix of the subjects on which replies are received [default: _INBOX]
     #[arg(long, value_name = "PREFIX")]
     inbox_prefix: Option<String>,
 
-    /// Beginning of the subjects at which services are asked and answer: another than $SRV where the account imports services
-    /// under one, such as 'acct.$SRV', or where a fleet has one of its own
+    /// Prefix of service requests. Change it from $SRV if the account imports services under another, such as
+    /// 'acct.$SRV', or if a fleet has one of its own
     #[arg(long, env = "NATS_SRV_PREFIX", default_value_t = ServicePrefix::default(), value_parser = service_prefix, value_name = "PREFIX")]
     pub(super) service_prefix: ServicePrefix,
 

@@ -173,7 +173,7 @@ impl Fields {
                 .is_some_and(|(scheme, _)| LOOKED_UP.contains(&scheme));
             if is_looked_up {
                 return Err(format!(
-                    "the context {file} looks its {field} up elsewhere, which is not supported: give it with a flag, or name a file"
+                    "the context {file} refers to an external source for {field}, which is not supported: give it with a flag, or name a file"
                 ));
             }
         }

@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum PatternError {
     /// A brace has no partner.
-    #[error("the template {template:?} has a brace without its partner at byte {at}")]
+    #[error("the template {template:?} has an unmatched brace at byte {at}")]
     Brace {
         /// The template.
         template: String,

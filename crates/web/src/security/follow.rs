@@ -44,7 +44,7 @@ impl Security {
             {
                 Ok(policy) => {
                     self.in_force.send_replace(Arc::new(policy));
-                    info!(file = %path.display(), "the web configuration was reloaded; it holds for new connections and requests");
+                    info!(file = %path.display(), "the web configuration was reloaded; it applies to new connections and requests");
                 }
                 Err(error) => {
                     warn!(%error, "the web configuration was refused; the previous one stays in force");

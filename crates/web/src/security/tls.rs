@@ -39,7 +39,7 @@ pub(super) fn config(tls: &TlsConfig, sources: &Sources) -> Result<Option<Server
     let verifier = clients::verifier(tls, authority, &provider)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions(tls)?)
-        .map_err(|error| format!("cipher_suites and the versions leave nothing: {error}"))?;
+        .map_err(|error| format!("no cipher suite is usable with the configured versions: {error}"))?;
     let builder = match verifier {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),

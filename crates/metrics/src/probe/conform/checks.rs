@@ -312,7 +312,7 @@ async fn no_reply(asking: &Asking, worker: &Worker, subjects: &Subjects) -> anyh
         worker,
         &silent,
         "messages without a reply subject do no harm",
-        "ignore a request without a reply subject; it must not end what answers the others. This worker has to be started again",
+        "ignore a request without a reply subject; it must not stop the worker from answering. Restart this worker",
     ))
 }
 

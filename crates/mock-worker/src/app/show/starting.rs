@@ -59,7 +59,7 @@ impl Show {
                 warn!(
                     fault = fault.kind.as_str(),
                     %generation,
-                    "the fault shows nowhere: it concerns replies or events that such workers do not send"
+                    "the fault has no effect: these workers do not send the replies or events that it changes"
                 );
             }
         }

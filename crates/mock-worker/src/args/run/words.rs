@@ -10,14 +10,14 @@ pub enum EngineArg {
     Vllm,
     /// SGLang's
     Sglang,
-    /// Those of a worker of Dynamo, without those of its engine
+    /// Metrics of a Dynamo worker, without its engine's
     Dynamo,
 }
 
-/// How the workers' time goes.
+/// How the workers' clock advances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ClockArg {
-    /// By itself
+    /// In real time
     Real,
     /// Only by `mock-worker ctl advance`; nothing changes in between
     Stepped,
