@@ -172,7 +172,7 @@
 
   // ---- Rows: the elements of one that leaves the window are filled anew for one that comes ----
   const BAR = `<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" `
-    + `height="10"/><rect class="fill" height="10"/><rect class="goal" width="2" height="10"/></svg>`;
+    + `height="10"/><rect class="fill" width="0" height="10"/><rect class="goal" x="0" width="2" height="10"/></svg>`;
   const NUMBER = `<td class="num"></td>`, LOW = `<td class="num low"></td>`;
   const blank = document.createElement("template");
   blank.innerHTML = `<tr><td class="mark"><span class="dot" role="img"></span></td><th scope="row" class="id"><a></a></th>`
