@@ -107,16 +107,24 @@ impl Browser {
         .await;
     }
 
-    /// Clicks on the first element of a selector, as a person does.
+    /// Clicks on the first element of a selector, as a person does. A live page may replace the element between the moment
+    /// it is found and the click; then the new one is clicked on.
     pub async fn click(&self, selector: &str) {
         let using = json!({ "using": "css selector", "value": selector });
-        let found = self.command(Method::POST, "/element", Some(using)).await;
-        let id = found
-            .as_object()
-            .and_then(|found| found.values().next()?.as_str());
-        let id = id.unwrap_or_else(|| panic!("there is no {selector}: {found}"));
-        self.command(Method::POST, &format!("/element/{id}/click"), Some(json!({})))
-            .await;
+        eventually(&format!("{selector} was clicked on"), async || {
+            let found = self.command(Method::POST, "/element", Some(using.clone())).await;
+            let id = found
+                .as_object()
+                .and_then(|found| found.values().next()?.as_str());
+            let id = id.unwrap_or_else(|| panic!("there is no {selector}: {found}"));
+            let path = format!("/element/{id}/click");
+            match self.reply(Method::POST, &path, Some(json!({}))).await {
+                Err(error) if error.contains("stale element reference") => Err(error),
+                Err(error) => panic!("{path}: {error}"),
+                Ok(_) => Ok(()),
+            }
+        })
+        .await;
     }
 
     /// Types into whatever has the focus.
@@ -152,6 +160,12 @@ impl Browser {
     }
 
     async fn command(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let reply = self.reply(method, path, body).await;
+        reply.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// What the driver answers, or the error that it answers with.
+    async fn reply(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, String> {
         let mut request = self.http.request(method, format!("{}{path}", self.session));
         if let Some(body) = body {
             request = request.body(body.to_string());
@@ -160,7 +174,9 @@ impl Browser {
         let is_fine = reply.status().is_success();
         let text = reply.text().await.expect("an answer");
         let mut reply: Value = serde_json::from_str(&text).expect("JSON");
-        assert!(is_fine, "{path}: {reply:#}");
-        reply["value"].take()
+        match is_fine {
+            true => Ok(reply["value"].take()),
+            false => Err(format!("{reply:#}")),
+        }
     }
 }

@@ -96,6 +96,15 @@ impl Program {
         self.lines.lock().expect("no reader panics").clone()
     }
 
+    /// The lines from the last but one that contains `part` on. A program that prints much is read from its end, because
+    /// to go through all of it again and again takes the time in which a test answers.
+    pub fn log_from_last_but_one(&self, part: &str) -> Vec<String> {
+        let lines = self.lines.lock().expect("no reader panics");
+        let mut found = (0..lines.len()).rev().filter(|at| lines[*at].contains(part));
+        let from = found.nth(1).unwrap_or(0);
+        lines[from..].to_vec()
+    }
+
     /// The lines that contain every one of `parts`.
     pub fn lines_with(&self, parts: &[&str]) -> Vec<String> {
         self.log()

@@ -191,7 +191,11 @@ async fn sorting_filtering_and_going_back_are_in_the_address() {
     other
         .shows(
             "the strip shows another figure",
-            "document.querySelector('#strip a').says().includes('7.0')",
+            "(() => {
+                const cell = document.querySelector('#strip a');
+                cell.dispatchEvent(new PointerEvent('pointerover', { bubbles: true }));
+                return cell.title.includes('7.0');
+            })()",
         )
         .await;
     is_clean(&browser, &collector, &[]).await;

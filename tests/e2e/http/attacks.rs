@@ -99,6 +99,7 @@ async fn half_sent_requests_stop_neither_scrapes_nor_nats() {
 async fn without_a_free_file_descriptor_clients_wait_and_one_line_says_so() {
     let server = NatsServer::start().await;
     let mut collector = Collector::watching(&server, TARGET, &[]).await;
+    collector.has("llm_collector_nats_connected", &[], 1.0).await;
     let address = address(&collector);
     // Its own limits keep the program from this state, so the limit is taken away from it while it runs.
     let before = collector.program().limit_open_files(Some(1));
@@ -115,11 +116,11 @@ async fn without_a_free_file_descriptor_clients_wait_and_one_line_says_so() {
     let mut reply = String::new();
     waiting.read_to_string(&mut reply).await.expect("a reply");
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
-    let page = collector.page().await;
-    assert!(
-        page.value("llm_collector_http_accept_errors_total", &[]) > Some(0.0),
-        "{page}"
-    );
+    let page = collector
+        .shows("the failure is counted", |page| {
+            page.value("llm_collector_http_accept_errors_total", &[]) > Some(0.0)
+        })
+        .await;
     assert_eq!(page.value("llm_collector_nats_connected", &[]), Some(1.0));
     let lines = collector.program().lines_with(&["could not be accepted"]);
     assert_eq!(lines.len(), 1, "{lines:?}");
