@@ -25,6 +25,7 @@ use crate::stage::Engine;
 
 pub(super) use family::Pool;
 pub(super) use text::Format;
+use text::{Numbers, Writer};
 pub(super) use throughput::Throughput;
 
 /// A request for the page, in a format.
@@ -70,7 +71,11 @@ pub(super) fn render(engine: EngineArg, engines: &[Engine], pool: &Pool, format:
         EngineArg::Sglang => sglang::GROUPS,
         EngineArg::Dynamo => dynamo::GROUPS,
     };
-    family::render(groups, engines, pool, format)
+    let numbers = match (engine, format) {
+        (EngineArg::Dynamo, Format::Classic) => Numbers::OfRust,
+        _ => Numbers::OfPython,
+    };
+    family::render(groups, engines, pool, Writer::new(format, numbers))
 }
 
 /// Takes the addresses of the page, if it is wanted.

@@ -2,7 +2,7 @@
 
 use sim::{Histogram, Latencies};
 
-use super::text::{Format, Unit, Writer};
+use super::text::{Unit, Writer};
 use crate::stage::Engine;
 
 /// The name of the model that the workers pretend to serve.
@@ -62,8 +62,7 @@ impl Pool {
 }
 
 /// Writes the page of these workers.
-pub(super) fn render(groups: &[Group], engines: &[Engine], pool: &Pool, format: Format) -> String {
-    let mut page = Writer::new(format);
+pub(super) fn render(groups: &[Group], engines: &[Engine], pool: &Pool, mut page: Writer) -> String {
     for Group { families, labels } in groups {
         let labelled: Vec<(&Engine, String)> = engines
             .iter()

@@ -11,6 +11,15 @@ pub(in crate::app) enum Format {
     OpenMetrics,
 }
 
+/// How whole numbers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// With a fraction, as OpenMetrics wants bounds and Python's library writes all numbers: `1.0`.
+    OfPython,
+    /// Without one, as Rust's library and so Dynamo write them: `1`.
+    OfRust,
+}
+
 /// Of what a histogram is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
@@ -49,13 +58,15 @@ impl Format {
 /// A page under way.
 pub(super) struct Writer {
     format: Format,
+    numbers: Numbers,
     text: String,
 }
 
 impl Writer {
-    pub(super) fn new(format: Format) -> Self {
+    pub(super) fn new(format: Format, numbers: Numbers) -> Self {
         Self {
             format,
+            numbers,
             text: String::new(),
         }
     }
@@ -90,7 +101,7 @@ impl Writer {
 
     /// `labels` are written already, without braces.
     pub(super) fn sample(&mut self, name: &str, labels: &str, value: f64) {
-        let _ = writeln!(self.text, "{name}{{{labels}}} {}", number(value));
+        let _ = writeln!(self.text, "{name}{{{labels}}} {}", self.numbers.text(value));
     }
 
     pub(super) fn buckets(&mut self, name: &str, labels: &str, unit: Unit, histogram: &Histogram) {
@@ -98,20 +109,26 @@ impl Writer {
             Unit::Seconds => value as f64 / 1e9,
             Unit::Tokens => value as f64,
         };
-        let bounds = histogram.bounds.iter().map(|bound| number(scaled(*bound)));
+        let numbers = self.numbers;
+        let bounds = histogram.bounds.iter().map(|bound| numbers.text(scaled(*bound)));
         let mut count = 0;
         for (bound, more) in bounds.chain(["+Inf".to_owned()]).zip(&histogram.counts) {
             count += more;
-            let _ = writeln!(self.text, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}.0");
+            let count = numbers.text(count as f64);
+            let _ = writeln!(self.text, "{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
         }
         self.sample(&format!("{name}_count"), labels, count as f64);
         self.sample(&format!("{name}_sum"), labels, scaled(histogram.sum));
     }
 }
 
-/// As Python writes floats, and so vLLM: whole numbers with a fraction.
-fn number(value: f64) -> String {
-    format!("{value:?}")
+impl Numbers {
+    fn text(self, value: f64) -> String {
+        match self {
+            Self::OfPython => format!("{value:?}"),
+            Self::OfRust => format!("{value}"),
+        }
+    }
 }
 
 #[cfg(test)]
