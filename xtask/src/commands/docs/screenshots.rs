@@ -112,7 +112,16 @@ fn start(
 ) -> Result<String> {
     let url = parts.start_nats(server, processes)?;
     for (scenario, component, more) in FLEETS {
-        let line = ["run", scenario, "--seed", SEED, "--component", component];
+        let line = [
+            "run",
+            scenario,
+            "--seed",
+            SEED,
+            "--component",
+            component,
+            "--name",
+            component,
+        ];
         let line = [&line[..], &["--endpoint", "generate"], more].concat();
         parts.start("mock-worker", &url, &line, workspace, processes)?;
     }
