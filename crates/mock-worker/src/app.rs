@@ -25,7 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 use tracing::{info, warn};
 use web::Server;
 
-use crate::args::{Config, InvalidInput};
+use crate::args::Config;
 use crate::control::{self, Answer, Request, subject_of};
 use line::Heard;
 use show::Show;
@@ -58,7 +58,7 @@ impl App {
     /// Opens all files and takes the port of the page. What the workers do is shown on `board`, else in the log.
     ///
     /// # Errors
-    /// [`InvalidInput`] where a file cannot be had; else where the port is in use.
+    /// [`InvalidInput`](crate::args::InvalidInput) where a file cannot be had; else where the port is in use.
     pub async fn open(config: Config, board: Option<(Board, usize)>) -> anyhow::Result<Self> {
         let page = page::bind(&config).await?;
         let (hear, heard) = mpsc::channel(1024);
@@ -89,8 +89,7 @@ impl App {
             let link = show.new_link();
             let control = link.connect().await?;
             // Before any worker is there, for they would stay without control.
-            let claimed = control::claim(&link, &control, &config.name, config.share_name).await;
-            let claimed = claimed.map_err(|reason| InvalidInput(anyhow::Error::msg(reason)))?;
+            let claimed = control::claim(&link, &control, &config.name, config.share_name).await?;
             let calls = control
                 .queue_subscribe(subject_of(&claimed.name), control::GROUP.to_owned())
                 .await

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use anyhow::{Context, anyhow};
 use async_nats::{Client, Subscriber};
 use futures_util::StreamExt;
 use link::Link;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Answer, Request, counted, subject_of};
+use crate::args::InvalidInput;
 
 /// How long a process that has a name may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,13 +29,13 @@ pub(crate) struct Claimed {
 /// Takes `name` for this process, or where it may be `numbered` the first of `name`, `name-2`, `name-3` that is free.
 ///
 /// # Errors
-/// Says which workers the process has that has this name, or that NATS cannot be asked.
+/// [`InvalidInput`] where another process has this name, with the workers it has; else why NATS cannot be asked.
 pub(crate) async fn claim(
     link: &Link,
     client: &Client,
     name: &str,
     numbered: bool,
-) -> Result<Claimed, String> {
+) -> anyhow::Result<Claimed> {
     let workers = match take(link, client, name).await? {
         Ok(claimed) => return Ok(claimed),
         Err(workers) => workers,
@@ -44,10 +46,11 @@ pub(crate) async fn claim(
         if let Ok(claimed) = take(link, client, &next).await? {
             return match numbered {
                 true => Ok(claimed),
-                false => Err(format!(
+                false => Err(InvalidInput(anyhow!(
                     "another process on this server is named {name:?}, with {workers}; give this one another --name, or let it \
                      be {next:?} with --share-name"
-                )),
+                ))
+                .into()),
             };
         }
         number += 1;
@@ -58,21 +61,19 @@ pub(crate) async fn claim(
 ///
 /// Of processes that want a name at the same time none has it yet, so each says under which id it wants it, and the one
 /// with the first id in their order gets it.
-async fn take(link: &Link, client: &Client, name: &str) -> Result<Result<Claimed, String>, String> {
+async fn take(link: &Link, client: &Client, name: &str) -> anyhow::Result<Result<Claimed, String>> {
     let asked = Instant::now();
     if let Some(workers) = workers_of(link, client, name).await {
         return Ok(Err(workers));
     }
     let answered = asked.elapsed();
-    let failed = |error: &dyn std::fmt::Display| format!("failed to ask for the name {name:?}: {error}");
+    let failed = || format!("failed to ask for the name {name:?}");
     let subject = subject_of(name);
-    let listening = client.subscribe(subject.clone()).await;
-    let mut listening = listening.map_err(|error| failed(&error))?;
+    let mut listening = client.subscribe(subject.clone()).await.with_context(failed)?;
     let own = client.new_inbox();
     let say = async || {
         let payload = serde_json::to_vec(&Request::Claim { id: own.clone() }).expect("a request is JSON");
-        let said = client.publish(subject.clone(), payload.into()).await;
-        said.map_err(|error| failed(&error))
+        client.publish(subject.clone(), payload.into()).await.with_context(failed)
     };
     say().await?;
     let until = Instant::now() + (answered * ANSWERS).clamp(WINDOW.0, WINDOW.1);
