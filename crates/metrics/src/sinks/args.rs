@@ -28,7 +28,7 @@ pub struct PushArgs {
     #[arg(long, env = "METRICS_PUSH_URL", hide_env_values = true, value_name = "URL")]
     pub push_url: Option<String>,
 
-    /// Time between two pushes to the Pushgateway, from 200ms to 1h. A push waits for the next snapshot.
+    /// Mean time between two pushes to the Pushgateway, from 200ms to 1h. Each push waits for a new snapshot.
     #[arg(long, env = "METRICS_PUSH_INTERVAL", default_value = "15s", value_parser = time_within(INTERVAL), value_name = "TIME")]
     pub push_interval: Duration,
 
@@ -66,7 +66,7 @@ pub struct PushArgs {
     )]
     pub remote_write_url: Option<String>,
 
-    /// Time between two remote writes, from 200ms to 1h; the poll interval by default. A write waits for the next snapshot.
+    /// Mean time between two remote writes, from 200ms to 1h; the poll interval by default. Each write waits for a new snapshot.
     #[arg(long, env = "METRICS_REMOTE_WRITE_INTERVAL", value_parser = time_within(INTERVAL), value_name = "TIME")]
     pub remote_write_interval: Option<Duration>,
 
@@ -99,7 +99,7 @@ pub struct PushArgs {
     )]
     pub otlp_endpoint: Option<String>,
 
-    /// Time between two exports by OTLP, from 200ms to 1h. An export waits for the next snapshot.
+    /// Mean time between two exports by OTLP, from 200ms to 1h. Each export waits for a new snapshot.
     #[arg(long, env = "METRICS_OTLP_INTERVAL", default_value = "15s", value_parser = time_within(INTERVAL), value_name = "TIME")]
     pub otlp_interval: Duration,
 
