@@ -33,6 +33,8 @@ pub struct PoolPast {
     /// In the order of the snapshot, which is that of the keys.
     workers: Vec<WorkerPast>,
     changes: Tally,
+    /// Workers that joined in the first minute, as all of them do.
+    first_joins: u64,
     restarts: Tally,
     /// By [`REFUSALS`].
     refused: [Tally; REFUSALS.len()],
@@ -60,6 +62,7 @@ impl PoolPast {
             ring: has_ring.then(|| Ring::new(clock.point)),
             workers: Vec::new(),
             changes: Tally::of(60),
+            first_joins: 0,
             restarts: Tally::of(15),
             refused: REFUSALS.map(|_| Tally::of(5)),
         }
@@ -97,9 +100,10 @@ impl PoolPast {
         let meter = self.meter.get_or_insert_with(|| Meter::new(clock.now, counted));
         let rates = meter.take_in(clock.now, counted);
         if !has_joined {
-            self.changes.start_again();
+            self.first_joins = pool.changes[Change::Joined];
         }
-        self.changes.take_in(clock.now, pool.changes.total());
+        let changes = pool.changes.total().saturating_sub(self.first_joins);
+        self.changes.take_in(clock.now, changes);
         self.restarts.take_in(clock.now, pool.changes[Change::Restarted]);
         for (tally, result) in self.refused.iter_mut().zip(REFUSALS) {
             tally.take_in(clock.now, pool.replies[result]);
@@ -156,7 +160,7 @@ impl PoolPast {
         self.meter.as_ref().map_or_else(Rates::default, Meter::rates)
     }
 
-    /// Changes of its workers in the last hour, without those of the first minute, in which all of them join.
+    /// Changes of its workers in the last hour, without those that joined in the first minute.
     pub fn changes_last_hour(&self) -> u64 {
         self.changes.grown()
     }

@@ -23,7 +23,7 @@ impl Tally {
     }
 
     /// Forgets what was counted; the next count is where it begins.
-    pub(super) fn start_again(&mut self) {
+    fn start_again(&mut self) {
         self.ends.clear();
     }
 

@@ -208,21 +208,23 @@ fn a_stale_worker_has_no_rate_in_its_chart() {
 }
 
 #[test]
-fn changes_are_those_of_the_last_hour_without_the_first_minute() {
+fn changes_are_those_of_the_last_hour_without_the_joins_of_the_first_minute() {
     let mut fed = Fed::new(Keep::default());
-    let changed = |joined: u64, restarted: u64| {
+    let changed = |joined: u64, restarted: u64, left: u64| {
         let mut pool = pool(&[(1, 0.0)]);
         pool.changes[Change::Joined] = joined;
         pool.changes[Change::Restarted] = restarted;
+        pool.changes[Change::Left] = left;
         vec![pool]
     };
-    fed.at(0.0, changed(500, 0));
-    fed.at(50.0, changed(700, 0));
-    fed.at(100.0, changed(701, 2));
-    assert_eq!((fed.pool().changes_last_hour(), fed.pool().restarts()), (3, 2));
-    fed.at(1100.0, changed(701, 2));
-    assert_eq!((fed.pool().changes_last_hour(), fed.pool().restarts()), (3, 0));
-    fed.at(3900.0, changed(701, 2));
+    fed.at(0.0, changed(500, 0, 0));
+    fed.at(50.0, changed(700, 0, 1));
+    assert_eq!(fed.pool().changes_last_hour(), 1, "the one that left");
+    fed.at(100.0, changed(701, 2, 1));
+    assert_eq!((fed.pool().changes_last_hour(), fed.pool().restarts()), (4, 2));
+    fed.at(1100.0, changed(701, 2, 1));
+    assert_eq!((fed.pool().changes_last_hour(), fed.pool().restarts()), (4, 0));
+    fed.at(3900.0, changed(701, 2, 1));
     assert_eq!(fed.pool().changes_last_hour(), 0);
 }
 

@@ -61,7 +61,7 @@ pub struct PoolRow {
     pub hit_ratio: Option<f64>,
     /// The largest KV use by the mean; of waiting requests, where KV use is not known.
     pub imbalance: Option<f64>,
-    /// Changes of its workers in the last hour, without those of the first minute.
+    /// Changes of its workers in the last hour, without those that joined in the first minute.
     pub changes_last_hour: u64,
     /// The last 15 minutes.
     pub spark: Spark,
@@ -94,7 +94,7 @@ pub struct ServiceRow {
     pub error_ratio: Option<f64>,
     /// Mean time spent on a request.
     pub processing_seconds: Option<f64>,
-    /// Changes of its instances in the last hour, without those of the first minute.
+    /// Changes of its instances in the last hour, without those that joined in the first minute.
     pub changes_last_hour: u64,
     /// The last 15 minutes.
     pub spark: Spark,
