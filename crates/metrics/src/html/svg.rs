@@ -34,11 +34,13 @@ pub(super) fn bar(figure: Figure, target: f64) -> Markup {
 pub(super) fn spread(spread: &Spread) -> Markup {
     let x = |value: f64| (value.clamp(0.0, 1.0) * 100.0).round();
     html! {
-        svg class={ "bar " (class(spread.max.level)) } viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
+        svg class={ "bar " (class(spread.p50.level)) } viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
             rect class="track" width="100" height="10" {}
             rect class="reach" y="3" width=(x(spread.p99.value)) height="4" {}
             rect class="fill" width=(x(spread.p50.value)) height="10" {}
-            rect class="peak" x=((x(spread.max.value) - 3.0).max(0.0)) width="3" height="10" {}
+            g class=(class(spread.max.level)) {
+                rect class="peak" x=((x(spread.max.value) - 3.0).max(0.0)) width="3" height="10" {}
+            }
             rect class="goal" x=((x(spread.target) - 1.0).max(0.0)) width="2" height="10" {}
         }
     }

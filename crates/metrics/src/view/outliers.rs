@@ -11,6 +11,9 @@ const MAX: usize = 8;
 /// A figure is an outlier from this many times the median distance from the median.
 const FAR: f64 = 6.0;
 
+/// The same of a figure at its target: that one is of interest in a pool of scattered workers, too.
+const FAR_AT_TARGET: f64 = 3.0;
+
 /// What a figure at its target counts more than one that is not.
 const BAD: f64 = 1e6;
 
@@ -82,7 +85,8 @@ fn far(key: HeatKey, workers: &[WorkerRow], found: &mut Vec<(f64, Outlier)>) {
         let Some(value) = key.of(row).0 else { continue };
         let score = (value - median) / unit;
         let level = key.of(row).1;
-        if score >= FAR {
+        let far = if level == Level::Bad { FAR_AT_TARGET } else { FAR };
+        if score >= far {
             let text = format!(
                 "{} {}, median {}",
                 key.title(),

@@ -281,6 +281,23 @@ async fn few_workers_that_differ_are_found_among_many() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_at_its_target_is_an_outlier_of_scattered_workers_unless_many_are() {
+    let outliers = |last: &[u64]| {
+        let scattered = [60, 150, 220, 280, 330, 390, 450, 520, 580].iter().chain(last);
+        let loads: Vec<(u64, u64)> = scattered.map(|kv| (*kv, 0)).collect();
+        let screen = with(sample::snapshot_of(vec![pool("a/b/c", &loads)]), |moment| {
+            PoolScreen::new("a/b/c", moment)
+        });
+        let outliers = screen.expect("a pool").outliers;
+        outliers.into_iter().map(|outlier| outlier.text).collect::<Vec<_>>()
+    };
+    assert_eq!(outliers(&[920]), ["KV use 92 %, median 36 %"]);
+    assert!(outliers(&[780]).is_empty(), "below its target it is only the upper end");
+    let many = [810, 830, 850, 870, 890, 900, 910, 915, 920, 925, 930];
+    assert!(outliers(&many).is_empty(), "half of the pool is as full");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worker_has_its_identity_its_changes_and_what_to_copy() {
     let mut snapshot = plain::mixed();
     let pool = snapshot.pools[0].clone();
