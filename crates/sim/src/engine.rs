@@ -68,12 +68,26 @@ pub(crate) struct Engine {
 #[derive(Debug, Clone)]
 struct Queued {
     request: Request,
-    /// Tokens of its answer that it had when it was set back.
+    /// Few are, and queues are long.
+    set_back: Option<Box<SetBack>>,
+}
+
+/// What a request had when it was set back.
+#[derive(Debug, Clone)]
+struct SetBack {
+    /// Tokens of its answer.
     generated: u64,
-    started: Option<u64>,
+    started: u64,
     /// Tokens of the prompt that were computed when it started first.
     computed: u64,
     first_token: Option<u64>,
+}
+
+impl Queued {
+    /// Tokens of its answer that it has.
+    fn generated(&self) -> u64 {
+        self.set_back.as_ref().map_or(0, |set_back| set_back.generated)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -186,10 +200,7 @@ impl Engine {
                 let is_next = self.waiting.is_empty();
                 self.waiting.push_back(Queued {
                     request,
-                    generated: 0,
-                    started: None,
-                    computed: 0,
-                    first_token: None,
+                    set_back: None,
                 });
                 // Behind others in the queue it changes nothing: the head cannot be admitted before a request ends.
                 if is_next {

@@ -53,7 +53,7 @@ impl Engine {
         let in_order = self
             .waiting
             .iter()
-            .filter(|queued| queued.started.is_none())
+            .filter(|queued| queued.set_back.is_none())
             .is_sorted_by(|a, b| a.request.arrived <= b.request.arrived);
         law(in_order, "law 6: first in, first out")?;
         for running in &self.running {

@@ -1,7 +1,7 @@
 //! Steps: what is decided at the start of one, and what has happened at its end.
 
 use super::latencies::{Prompt, Times};
-use super::{Engine, Listener, Queued, Running, Steps};
+use super::{Engine, Listener, Queued, Running, SetBack, Steps};
 use crate::journal::{Group, Pass, RequestChange};
 use crate::kv_pool::blocks_of;
 use crate::request::Ending;
@@ -191,8 +191,8 @@ impl Engine {
         let cached = prompts
             .clone()
             .map(|running| length(running).saturating_sub(running.prefill_left));
-        let new = || self.waiting.iter().filter(|queued| queued.started.is_none());
-        let set_back = || self.waiting.iter().filter(|queued| queued.started.is_some());
+        let new = || self.waiting.iter().filter(|queued| queued.set_back.is_none());
+        let set_back = || self.waiting.iter().filter(|queued| queued.set_back.is_some());
         Pass {
             prefill: Group {
                 tokens: prompts.clone().map(|running| running.chunk).sum(),
@@ -201,7 +201,7 @@ impl Engine {
             prefill_kv_tokens: cached.sum(),
             decode: Group::of(self.decoding().map(length)),
             waiting: Group::of(new().map(|queued| queued.request.input)),
-            set_back: Group::of(set_back().map(|queued| queued.request.input + queued.generated)),
+            set_back: Group::of(set_back().map(|queued| queued.request.input + queued.generated())),
             ..Pass::default()
         }
     }
@@ -229,10 +229,12 @@ impl Engine {
             self.counters.preemptions += 1;
             self.waiting.push_front(Queued {
                 request: newest.request,
-                generated: newest.generated,
-                started: Some(newest.started),
-                computed: newest.computed,
-                first_token: newest.first_token,
+                set_back: Some(Box::new(SetBack {
+                    generated: newest.generated,
+                    started: newest.started,
+                    computed: newest.computed,
+                    first_token: newest.first_token,
+                })),
             });
         }
     }
@@ -241,7 +243,7 @@ impl Engine {
     fn admit(&mut self, need: u64, mut budget: u64, now: u64, listener: &mut impl Listener) {
         while budget > 0 && (self.running.len() as u64) < self.capacity.slots {
             let Some(head) = self.waiting.front() else { break };
-            let tokens = head.request.input + head.generated;
+            let tokens = head.request.input + head.generated();
             let blocks = self.capacity.blocks(tokens);
             let Some(hits) = self.pool.admit(&head.request.chain, blocks, need) else {
                 break;
@@ -255,26 +257,32 @@ impl Engine {
             self.counters.lookup_blocks += blocks;
             self.counters.hit_blocks += hits;
             listener.looked_up(now, blocks, hits);
-            if head.started.is_none() {
+            if head.set_back.is_none() {
                 if self.is_reported() {
                     let cached = head.request.input.saturating_sub(prefill_left);
                     listener.changed(now, head.request.id, RequestChange::Started { cached });
                 }
                 self.counters.queue_ns += now - head.request.arrived;
             }
+            let before = head.set_back.map_or(
+                SetBack {
+                    generated: 0,
+                    started: now,
+                    computed: prefill_left,
+                    first_token: None,
+                },
+                |set_back| *set_back,
+            );
             self.running.push(Running {
                 request: head.request,
-                generated: head.generated,
+                generated: before.generated,
                 kv: 0,
                 prefill_left,
                 chunk,
                 blocks,
-                started: head.started.unwrap_or(now),
-                computed: match head.started {
-                    Some(_) => head.computed,
-                    None => prefill_left,
-                },
-                first_token: head.first_token,
+                started: before.started,
+                computed: before.computed,
+                first_token: before.first_token,
                 cancelled: false,
             });
         }
@@ -305,14 +313,8 @@ impl Engine {
 
     fn end_requests(&mut self, now: u64, listener: &mut impl Listener) {
         let is_over = |running: &Running| running.cancelled || running.generated >= running.request.output;
-        if !self.running.iter().any(is_over) {
-            return;
-        }
-        for running in std::mem::take(&mut self.running) {
-            if !is_over(&running) {
-                self.running.push(running);
-                continue;
-            }
+        while let Some(at) = self.running.iter().position(is_over) {
+            let running = self.running.remove(at);
             if running.generated >= running.request.output {
                 let kept = self.kept(&running);
                 let private = running.blocks - blocks_of(&running.request.chain);

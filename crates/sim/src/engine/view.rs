@@ -186,7 +186,7 @@ impl Engine {
             .find(|queued| queued.request.ticket == Some(ticket))
         {
             Some(queued) => Progress::Underway {
-                tokens: queued.generated,
+                tokens: queued.generated(),
             },
             None => Progress::Gone,
         }
