@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 const CASES: [&str; 3] = ["fleet-10k", "saturated-2k", "coalesced"];
 
 /// How often each simulation runs; the best counts.
-const TURNS: usize = 3;
+const TURNS: usize = 5;
 
 /// How long a simulation may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -43,7 +43,9 @@ pub(super) fn run(revision: &str, workspace: &Workspace, processes: &Processes) 
 }
 
 fn compare(revision: &str, checkout: &Path, workspace: &Workspace, processes: &Processes) -> Result<()> {
+    eprintln!("xtask: building the bench; it takes some minutes ...");
     let ours = built(workspace.cargo(["bench"]), processes)?;
+    eprintln!("xtask: building the bench of {revision} from nothing; it takes some minutes more ...");
     let mut cargo = workspace.cargo(["bench"]);
     cargo
         .current_dir(checkout)
@@ -55,6 +57,7 @@ fn compare(revision: &str, checkout: &Path, workspace: &Workspace, processes: &P
     );
     let mut slower = Vec::new();
     for case in CASES {
+        eprintln!("xtask: measuring {case}, {TURNS} times each ...");
         let (mut now, mut before) = (0.0_f64, 0.0_f64);
         for _ in 0..TURNS {
             before = before.max(speed(&theirs, case, processes)?);
