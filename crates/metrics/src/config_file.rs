@@ -20,13 +20,13 @@ use std::ffi::OsString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 use fleet::{Given, Plan};
 use program::environment::without_empty_variables;
 use program::nats::Nats;
 use program::source::{Problem, line_of};
+use program::usage::invalid_value;
 use tracing_subscriber::EnvFilter;
 
 use self::keys::Key;
@@ -388,5 +388,5 @@ impl Loaded {
 /// The same as an error of the command line.
 fn usage(wrong: &[Wrong]) -> clap::Error {
     let messages: Vec<&str> = wrong.iter().map(|wrong| wrong.message.as_str()).collect();
-    Cli::command().error(ErrorKind::ValueValidation, messages.join("\nerror: "))
+    invalid_value(&messages.join("\nerror: "), &Cli::command())
 }

@@ -8,11 +8,11 @@ mod trace;
 
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use program::environment::without_empty_variables;
 use program::manual::{self, Shell};
 use program::nats::Nats;
+use program::usage::invalid_value;
 use program::{Exit, LogFormat};
 use protocol::text::causes;
 
@@ -173,11 +173,8 @@ impl Command {
         let mut command = without_empty_variables(Cli::command());
         let matches = command.try_get_matches_from_mut(args)?;
         let cli = Cli::from_arg_matches(&matches)?;
-        // What is wrong with a value has nothing to do with the usage.
-        cli.resolve(&matches).map_err(|message| {
-            clap::Error::raw(ErrorKind::ValueValidation, format!("{}\n", message.trim_end()))
-                .with_cmd(&command)
-        })
+        cli.resolve(&matches)
+            .map_err(|message| invalid_value(&message, &command))
     }
 
     /// The connection that it needs, if any.

@@ -4,6 +4,9 @@
 use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 
+use clap::Command;
+use clap::error::ErrorKind;
+
 use crate::output::print_text;
 use crate::{Exit, Log, terminal};
 
@@ -30,6 +33,11 @@ pub fn write_failure(reason: &str, log: &Log) {
         false => "error:",
     };
     log.write_line(&format!("{title} {reason}"));
+}
+
+/// An error of the command line that is wrong with a value. Usage and flags are not shown, because they do not mend it.
+pub fn invalid_value(message: &str, command: &Command) -> clap::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{}\n", message.trim_end())).with_cmd(command)
 }
 
 fn rendered(error: &clap::Error, stream: &impl IsTerminal) -> String {

@@ -106,7 +106,7 @@ async fn an_address_that_cannot_be_had_is_reported_with_its_reason() {
             "--web-config-file cannot be used: /no/such/file.yml: No such file",
         ),
     ];
-    let engines: [(&[&str], i32, &str); 3] = [
+    let engines: [(&[&str], i32, &str); 6] = [
         (
             &["--listen", "no-such-host.invalid:0"],
             1,
@@ -118,6 +118,13 @@ async fn an_address_that_cannot_be_had_is_reported_with_its_reason() {
             "this machine has no such address",
         ),
         (&["--listen", ":9091"], 2, "write 0.0.0.0:9091 for all addresses"),
+        (
+            &["--listen", "127.0.0.1:0", "--metrics-host", "127.0.0.1"],
+            2,
+            "--listen takes the place of --metrics-host and --metrics-port",
+        ),
+        (&["--metrics-host", "0.0.0.0"], 2, "add --metrics-port PORT"),
+        (&["--web-config-file", "web.yml"], 2, "add --metrics-port PORT"),
     ];
     let collector = cases.map(|case| ("metrics", &["--target", TARGET][..], case));
     let engines = engines.map(|case| ("mock-worker", &["run", "steady"][..], case));
@@ -131,6 +138,8 @@ async fn an_address_that_cannot_be_had_is_reported_with_its_reason() {
             "{arguments:?}: {}",
             refused.stderr
         );
+        let is_about_usage = refused.stderr.contains("Usage:");
+        assert!(!is_about_usage, "{arguments:?}: {}", refused.stderr);
     }
 }
 

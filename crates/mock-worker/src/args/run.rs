@@ -140,14 +140,9 @@ pub(super) struct RunFlags {
     #[arg(long, env = "MOCK_WORKER_ENGINE", value_enum, default_value = "vllm")]
     engine: EngineArg,
 
-    /// Address that this page is served on; 0.0.0.0 for all
-    #[arg(
-        long,
-        env = "MOCK_WORKER_METRICS_ADDRESS",
-        value_name = "HOST",
-        default_value = "127.0.0.1"
-    )]
-    metrics_host: String,
+    /// Address that this page is served on; 0.0.0.0 for all [default: 127.0.0.1]
+    #[arg(long, env = "MOCK_WORKER_METRICS_ADDRESS", value_name = "HOST")]
+    metrics_host: Option<String>,
 
     // It ends the heading, which clap gives to every flag that follows.
     #[command(flatten)]
@@ -254,16 +249,31 @@ impl RunFlags {
         }
         let MockWorker(web) = self.web;
         let limits = web.limits();
-        if !web.listen.is_empty() && (self.metrics_port.is_some() || pools.len() > 1) {
+        let has_address = self.metrics_port.is_some() || self.metrics_host.is_some();
+        if !web.listen.is_empty() && (has_address || pools.len() > 1) {
             return Err(match pools.len() {
-                1 => "--listen takes the place of --metrics-port: give one or the other".to_owned(),
+                1 => "--listen takes the place of --metrics-host and --metrics-port: give one or the other".to_owned(),
                 _ => "--listen is of one pool, and the scenario has several; with --metrics-port each has the next port".to_owned(),
             });
+        }
+        if web.listen.is_empty() && self.metrics_port.is_none() {
+            let given = [
+                ("--metrics-host", self.metrics_host.is_some()),
+                ("--web-config-file", web.web_config_file.is_some()),
+            ];
+            if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
+                return Err(format!(
+                    "{flag} is of a page, and there is none; add --metrics-port PORT"
+                ));
+            }
         }
         let listen = |place: u16| match self.metrics_port {
             None => web.listen.clone(),
             Some(port) => vec![Address::Tcp {
-                host: self.metrics_host.clone(),
+                host: self
+                    .metrics_host
+                    .clone()
+                    .unwrap_or_else(|| "127.0.0.1".to_owned()),
                 port: if port == 0 { 0 } else { port.saturating_add(place) },
             }],
         };

@@ -73,7 +73,10 @@ async fn take(link: &Link, client: &Client, name: &str) -> anyhow::Result<Result
     let own = client.new_inbox();
     let say = async || {
         let payload = serde_json::to_vec(&Request::Claim { id: own.clone() }).expect("a request is JSON");
-        client.publish(subject.clone(), payload.into()).await.with_context(failed)
+        client
+            .publish(subject.clone(), payload.into())
+            .await
+            .with_context(failed)
     };
     say().await?;
     let until = Instant::now() + (answered * ANSWERS).clamp(WINDOW.0, WINDOW.1);
