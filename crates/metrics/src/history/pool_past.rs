@@ -33,8 +33,8 @@ pub struct PoolPast {
     /// In the order of the snapshot, which is that of the keys.
     workers: Vec<WorkerPast>,
     changes: Tally,
-    /// Workers that joined in the first minute, as all of them do.
-    first_joins: u64,
+    /// Workers that joined in the first minute, as all of them do, and first answers of those that joined late in a round.
+    arrivals: u64,
     restarts: Tally,
     /// By [`REFUSALS`].
     refused: [Tally; REFUSALS.len()],
@@ -62,7 +62,7 @@ impl PoolPast {
             ring: has_ring.then(|| Ring::new(clock.point)),
             workers: Vec::new(),
             changes: Tally::of(60),
-            first_joins: 0,
+            arrivals: 0,
             restarts: Tally::of(15),
             refused: REFUSALS.map(|_| Tally::of(5)),
         }
@@ -100,9 +100,11 @@ impl PoolPast {
         let meter = self.meter.get_or_insert_with(|| Meter::new(clock.now, counted));
         let rates = meter.take_in(clock.now, counted);
         if !has_joined {
-            self.first_joins = pool.changes[Change::Joined];
+            let changes = &pool.changes;
+            let first_answers = changes[Change::Recovered].saturating_sub(changes[Change::Stale]);
+            self.arrivals = changes[Change::Joined] + first_answers;
         }
-        let changes = pool.changes.total().saturating_sub(self.first_joins);
+        let changes = pool.changes.total().saturating_sub(self.arrivals);
         self.changes.take_in(clock.now, changes);
         self.restarts.take_in(clock.now, pool.changes[Change::Restarted]);
         for (tally, result) in self.refused.iter_mut().zip(REFUSALS) {

@@ -229,6 +229,29 @@ fn changes_are_those_of_the_last_hour_without_the_joins_of_the_first_minute() {
 }
 
 #[test]
+fn workers_that_joined_late_in_the_first_round_have_not_changed() {
+    let mut fed = Fed::new(Keep::default());
+    let changed = |stale: u64, recovered: u64| {
+        let mut pool = pool(&[(1, 0.0)]);
+        pool.changes[Change::Joined] = 700;
+        pool.changes[Change::Stale] = stale;
+        pool.changes[Change::Recovered] = recovered;
+        vec![pool]
+    };
+    fed.at(0.0, changed(0, 0));
+    fed.at(3.0, changed(0, 500));
+    assert_eq!(fed.pool().changes_last_hour(), 0);
+    fed.at(5.0, changed(2, 502));
+    assert_eq!(
+        fed.pool().changes_last_hour(),
+        4,
+        "two were silent and answered again"
+    );
+    fed.at(100.0, changed(2, 503));
+    assert_eq!(fed.pool().changes_last_hour(), 5);
+}
+
+#[test]
 fn a_worker_is_new_for_a_minute_if_its_pool_was_there_before() {
     let mut fed = Fed::new(Keep::default());
     fed.at(0.0, vec![pool(&[(1, 0.0)])]);

@@ -289,10 +289,16 @@ async fn a_worker_at_its_target_is_an_outlier_of_scattered_workers_unless_many_a
             PoolScreen::new("a/b/c", moment)
         });
         let outliers = screen.expect("a pool").outliers;
-        outliers.into_iter().map(|outlier| outlier.text).collect::<Vec<_>>()
+        outliers
+            .into_iter()
+            .map(|outlier| outlier.text)
+            .collect::<Vec<_>>()
     };
     assert_eq!(outliers(&[920]), ["KV use 92 %, median 36 %"]);
-    assert!(outliers(&[780]).is_empty(), "below its target it is only the upper end");
+    assert!(
+        outliers(&[780]).is_empty(),
+        "below its target it is only the upper end"
+    );
     let many = [810, 830, 850, 870, 890, 900, 910, 915, 920, 925, 930];
     assert!(outliers(&many).is_empty(), "half of the pool is as full");
 }
