@@ -141,6 +141,13 @@ async fn each_fault_is_named_with_what_mends_it() {
     fleet.join(&padded);
     let (code, faults) = report(&server, TARGET, &[]).await;
     assert_eq!(code, Some(9), "{faults:#}");
+    let (outcome, text) = finding(&faults, "discovery");
+    assert_eq!(outcome, "fail");
+    assert!(text.contains("one instance of a service does"), "{text}");
+    assert!(
+        text.contains("mend what is wrong with the subjects that follow"),
+        "{text}"
+    );
     let (outcome, text) = finding(&faults, "subject");
     assert_eq!(outcome, "fail");
     assert!(text.contains("leading zeros"), "{text}");

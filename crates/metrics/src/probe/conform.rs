@@ -50,7 +50,7 @@ pub async fn conform(args: ConformArgs, looking: &Looking) -> anyhow::Result<Con
     // Events are listened to from the beginning, because requests cause some.
     let listening = events::listen(&asking, &target.path, args.look.listen_for).await?;
     let found = Found::look(&asking, &target).await?;
-    let mut findings = found.findings(&target);
+    let mut findings = found.findings(&target, &asking.prefix);
     let workers = &found.workers[..found.workers.len().min(MOST_WORKERS)];
     for worker in workers {
         findings.extend(checks::of(&asking, &target, worker, &args).await?);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleet::matching::{NearMiss, Outcome, Reason, Target};
 use protocol::subject::Instance;
-use protocol::{Description, InfoReply, ServicePrefix, StatsReply};
+use protocol::{Description, EndpointPath, InfoReply, ServicePrefix, StatsReply};
 
 use super::asking::Asking;
 use super::report::{Check, Finding};
@@ -82,29 +82,7 @@ impl Found {
         found
     }
 
-    pub(super) fn findings(&self, target: &Target) -> Vec<Finding> {
-        let path = &target.path;
-        let discovery = match self.workers.len() {
-            0 => {
-                let replies = self.replies;
-                let text = format!("no worker of {path} answers; {replies} services do");
-                Finding::fail(
-                    Check::Discovery,
-                    None,
-                    text,
-                    format!(
-                        "let the worker answer {}, and PING and INFO likewise, as client libraries do for micro services",
-                        ServicePrefix::default().stats()
-                    ),
-                )
-            }
-            1 => Finding::pass(Check::Discovery, None, format!("1 worker of {path} answers")),
-            count => Finding::pass(
-                Check::Discovery,
-                None,
-                format!("{count} workers of {path} answer"),
-            ),
-        };
+    pub(super) fn findings(&self, target: &Target, prefix: &ServicePrefix) -> Vec<Finding> {
         let near = self.near.iter().filter_map(|(subject, miss)| {
             let remedy = remedy(target, miss)?;
             Some(Finding::fail(
@@ -114,7 +92,34 @@ impl Found {
                 remedy,
             ))
         });
+        let near: Vec<Finding> = near.collect();
+        let path = &target.path;
+        let discovery = match self.workers.len() {
+            0 => self.nothing(path, !near.is_empty(), prefix),
+            1 => Finding::pass(Check::Discovery, None, format!("1 worker of {path} answers")),
+            count => Finding::pass(
+                Check::Discovery,
+                None,
+                format!("{count} workers of {path} answer"),
+            ),
+        };
         std::iter::once(discovery).chain(near).collect()
+    }
+
+    fn nothing(&self, path: &EndpointPath, has_near: bool, prefix: &ServicePrefix) -> Finding {
+        let text = match self.replies {
+            0 => format!("no worker of {path} answers, and no service does"),
+            1 => format!("no worker of {path} answers; one instance of a service does"),
+            count => format!("no worker of {path} answers; {count} instances of services do"),
+        };
+        let remedy = match has_near {
+            true => "mend what is wrong with the subjects that follow".to_owned(),
+            false => format!(
+                "let the worker answer {}, and PING and INFO likewise, as client libraries do for micro services",
+                prefix.stats()
+            ),
+        };
+        Finding::fail(Check::Discovery, None, text, remedy)
     }
 }
 
